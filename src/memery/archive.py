@@ -1,0 +1,241 @@
+"""Where the archive of a folder lies, and how one process at a time writes to it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from memery.errors import ArchiveError, ArchiveFull, ArchiveLocked, FolderError
+
+FOLDER_NAME = ".memery"
+STORE_NAME = "store.sqlite3"
+INDEX_NAME = "index"
+_LOCK_NAME = "lock"
+_HOLDER_NAME = "lock.pid"
+_IGNORE_NAME = ".gitignore"
+_SEED_NAMES = ("memery.pt", "memery.ann")
+_NETWORK_FILE_SYSTEMS = frozenset(
+    "9p afs ceph cifs fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs lustre nfs nfs4 smb3 "
+    "smbfs".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The archive that answers for a folder.
+
+    Attributes:
+        root: the folder of images that the archive describes, absolute.
+        folder: where the archive's own files lie, absolute.
+        scope: the folder asked for, relative to root, with `/`; empty if it is root itself.
+    """
+
+    root: Path
+    folder: Path
+    scope: str = ""
+
+    @property
+    def store(self) -> Path:
+        """The database file."""
+        return self.folder / STORE_NAME
+
+    @property
+    def index(self) -> Path:
+        """The folder of the search index."""
+        return self.folder / INDEX_NAME
+
+    @property
+    def searched(self) -> Path:
+        """The folder asked for."""
+        return self.root / self.scope if self.scope else self.root
+
+    def create(self) -> None:
+        """Make the archive's folder, invisible to git."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            ignore = self.folder / _IGNORE_NAME
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="ascii")
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Be the archive's one writer.
+
+        Raises:
+            ArchiveLocked: another process is; the message names it.
+        """
+        import filelock
+
+        self.create()
+        lock = filelock.FileLock(self.folder / _LOCK_NAME, blocking=False, mode=0o600)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise self._locked() from None
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        try:
+            with contextlib.suppress(
+                OSError
+            ):  # a courtesy to the next process, not the lock itself
+                (self.folder / _HOLDER_NAME).write_text(str(os.getpid()), encoding="ascii")
+            yield
+        finally:
+            (self.folder / _HOLDER_NAME).unlink(missing_ok=True)
+            lock.release()
+
+    def _locked(self) -> ArchiveLocked:
+        holder = self.holder()
+        who = f"process {holder}" if holder else "another process"
+        return ArchiveLocked(
+            f"The archive {self.folder} is being written by {who}: wait until it has finished.",
+            holder,
+        )
+
+    def holder(self) -> int | None:
+        """The writer's process id as it left it, or None."""
+        try:
+            text = (self.folder / _HOLDER_NAME).read_text(encoding="ascii")[:20]
+        except (OSError, UnicodeDecodeError):
+            return None
+        return int(text) if text.isdecimal() else None
+
+    def purge(self) -> None:
+        """Delete what memery wrote into the archive's folder, and the folder if nothing else is in it.
+
+        Raises:
+            ArchiveError: it lies in a folder above the one asked for, or cannot be deleted.
+        """
+        if self.scope:
+            raise ArchiveError(
+                f"The archive of {self.searched} belongs to {self.root} as a whole."
+                f" To delete it, run: memery purge {self.root}"
+            )
+        with self.lock():
+            try:
+                self._delete_files()
+            except OSError as error:
+                raise unwritable(self.folder, error) from error
+        (self.folder / _LOCK_NAME).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something that is not memery's is in it: it stays
+            self.folder.rmdir()
+
+    def _delete_files(self) -> None:
+        import shutil
+
+        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", _IGNORE_NAME):
+            (self.folder / name).unlink(missing_ok=True)
+        if self.index.is_symlink():
+            self.index.unlink()
+        elif self.index.exists():
+            shutil.rmtree(self.index)
+
+    def seed_files(self) -> list[Path]:
+        """Files that memery 0.1 left beside the images; they are ignored."""
+        return [path for name in _SEED_NAMES if (path := self.root / name).exists()]
+
+
+def unwritable(folder: Path, error: OSError) -> ArchiveError:
+    """Say of a failed write what the user can do."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ArchiveFull(
+            f"The disk is full: the archive {folder} cannot grow. What was committed is kept;"
+            " make room, or name another place with --archive, then run the command again."
+        )
+    return ArchiveError(
+        f"The archive {folder} cannot be written: {error.strerror or error}."
+        " Mend its permissions, or name another place with --archive."
+    )
+
+
+def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> Archive:
+    """Find the archive that answers for a folder, as git finds a repository.
+
+    Raises:
+        FolderError: the folder is missing, is no folder or cannot be read.
+    """
+    folder = _existing_folder(Path(path))
+    if override is not None:
+        place = Path(os.path.abspath(override))
+        if place.exists() and not place.is_dir():
+            raise ArchiveError(f"The archive {place} is a file: name a folder for it.")
+        return Archive(folder, place)
+    for root in _own_ancestors(folder):
+        if (root / FOLDER_NAME / STORE_NAME).is_file() and _is_usable(root):
+            scope = folder.relative_to(root).as_posix()
+            return Archive(root, root / FOLDER_NAME, "" if scope == "." else scope)
+    if _is_usable(folder):
+        return Archive(folder, folder / FOLDER_NAME)
+    return Archive(folder, _cache_folder(folder))
+
+
+def _existing_folder(path: Path) -> Path:
+    try:
+        folder = path.expanduser().resolve(strict=True)
+        if not folder.is_dir():
+            raise FolderError(f"{path} is a file, not a folder: name the folder that it lies in.")
+        os.scandir(folder).close()
+    except (FileNotFoundError, NotADirectoryError):
+        raise FolderError(f"There is no folder {path}: check the spelling.") from None
+    except PermissionError:
+        raise FolderError(
+            f"The folder {path} cannot be read: ask its owner for permission to read it."
+        ) from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise FolderError(f"The folder {path!s} cannot be read: {error}.") from None
+    return folder
+
+
+def _own_ancestors(folder: Path) -> Iterator[Path]:
+    """The folder and those above it, up to a mount point or a folder of another owner."""
+    owner = folder.stat().st_uid
+    for ancestor in (folder, *folder.parents):
+        try:
+            if ancestor.stat().st_uid != owner:
+                return
+        except OSError:
+            return
+        yield ancestor
+        if os.path.ismount(ancestor):
+            return
+
+
+def _is_usable(root: Path) -> bool:
+    """Whether SQLite can write safely below this folder."""
+    place = root / FOLDER_NAME
+    writable = os.access(place if place.exists() else root, os.W_OK | os.X_OK)
+    return writable and not _is_on_network(root)
+
+
+def _is_on_network(folder: Path) -> bool:
+    """SQLite's write-ahead log needs shared memory, which network file systems do not give."""
+    if sys.platform == "win32":
+        return str(folder).startswith("\\\\")
+    try:
+        mounts = Path("/proc/self/mounts").read_bytes().splitlines()
+    except OSError:  # macOS: not known here, taken as local
+        return False
+    best, kind = b"", b""
+    target = os.fsencode(folder)
+    for fields in (line.split() for line in mounts):
+        point = fields[1].replace(b"\\040", b" ")
+        inside = target == point or target.startswith(point.rstrip(b"/") + b"/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind.decode("ascii", "replace") in _NETWORK_FILE_SYSTEMS
+
+
+def _cache_folder(folder: Path) -> Path:
+    import platformdirs
+
+    key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+    return platformdirs.user_cache_path("memery") / "archives" / key

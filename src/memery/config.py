@@ -1,0 +1,123 @@
+"""Every setting in one frozen object: argument > MEMERY_* environment > config file > default."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from memery.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of one run.
+
+    Attributes:
+        model: a model's name, or "auto": the archive's own, else the best that is installed.
+        store: the kind of store.
+        archive: folder of the archive, instead of the one that belongs to the images.
+        workers: decoding threads; 0 means as many as this process may use processors.
+        batch_size: images per step of the model and per transaction of the store.
+        max_pixels: larger images are skipped (the default is Pillow's own limit).
+        max_bytes: larger files are skipped.
+        follow_links: follow symbolic links; None means as the archive remembers.
+    """
+
+    model: str = "auto"
+    store: str = "sqlite"
+    archive: Path | None = None
+    workers: int = 0
+    batch_size: int = 32
+    max_pixels: int = 178_956_970
+    max_bytes: int = 1 << 30
+    follow_links: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "max_pixels", "max_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}: it must be 1 or more.")
+        if self.workers < 0:
+            raise ConfigError(f"workers is {self.workers}: it must be 0 (automatic) or more.")
+
+    @property
+    def threads(self) -> int:
+        """Decoding threads, resolved: 1 or more."""
+        return self.workers or processors()
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def config_path() -> Path:
+    """Where the user's config file is looked for."""
+    import platformdirs
+
+    return Path(
+        os.environ.get("MEMERY_CONFIG") or platformdirs.user_config_path("memery") / "config.toml"
+    )
+
+
+def load_config(**arguments: Any) -> Config:
+    """Merge the sources of settings; arguments that are None count as not given.
+
+    Raises:
+        ConfigError: a source names an unknown setting, or a value of the wrong kind.
+    """
+    path = config_path()
+    merged = _from_file(path) | _from_environment(os.environ)
+    merged |= {name: value for name, value in arguments.items() if value is not None}
+    return Config(**merged)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The config file {path} cannot be read: {error}") from error
+    unknown = sorted(table.keys() - _KINDS.keys())
+    if unknown:
+        known = ", ".join(_KINDS)
+        raise ConfigError(f"{path} sets {unknown[0]!r}, which is no setting. Known are: {known}.")
+    return {name: _checked(name, value, str(path)) for name, value in table.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        name: _checked(name, _parsed(name, environment[variable]), variable)
+        for name in _KINDS
+        if environment.get(variable := f"MEMERY_{name.upper()}")
+    }
+
+
+def _parsed(name: str, text: str) -> Any:
+    kind = _KINDS[name]
+    if kind is int:
+        return int(text) if text.removeprefix("-").isdecimal() else text
+    if kind is bool:
+        return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
+    return text
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    kind = _KINDS[name]
+    if type(value) is not (str if kind is Path else kind):
+        raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_NAMES[kind]}.")
+    return Path(value).expanduser() if kind is Path else value
+
+
+_NAMES = {int: "whole number", bool: "true or false", str: "text", Path: "folder"}
+_KINDS: dict[str, type] = {
+    field.name: {"int": int, "str": str, "Path | None": Path, "bool | None": bool}[str(field.type)]
+    for field in dataclasses.fields(Config)
+}

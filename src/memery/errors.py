@@ -1,0 +1,94 @@
+"""The errors that memery raises; each message says what happened, to which file, and what to do.
+
+MemeryError
+├── QueryError             the query's words, boosts or numbers make no search
+├── ConfigError            a setting has no such value
+├── FolderError            the folder is missing, is no folder or cannot be read
+├── ImageError             an image cannot be decoded (`reason` is one of `SKIP_REASONS`)
+├── ArchiveError           the archive cannot be read or written
+│   ├── ArchiveMissing     nothing was indexed here yet
+│   ├── ArchiveLocked      another process is writing (`holder` says which)
+│   ├── ArchiveDamaged     its content is not what memery writes
+│   └── ArchiveFull        the disk or quota is full
+└── ModelError             the model is not to be had
+    └── ModelMismatch      the model does not fit what the archive holds
+"""
+
+SKIP_REASONS = (
+    "not an image",
+    "truncated",
+    "too large",
+    "decompression bomb",
+    "forbidden",
+    "input/output error",
+    "name too long",
+    "vanished",
+)
+"""Why a file was left out, from content to circumstances."""
+
+
+class MemeryError(Exception):
+    """Base of every error that memery raises on purpose."""
+
+
+class QueryError(MemeryError):
+    """The query's words, boosts or numbers make no search."""
+
+
+class ConfigError(MemeryError):
+    """A setting has no such value."""
+
+
+class FolderError(MemeryError):
+    """The folder is missing, is no folder or cannot be read."""
+
+
+class ImageError(MemeryError):
+    """An image cannot be decoded.
+
+    Attributes:
+        reason: one of `SKIP_REASONS`.
+        detail: what the decoder or the system said.
+    """
+
+    def __init__(self, reason: str, detail: str = "", subject: str = "") -> None:
+        what = f"{reason} ({detail})" if detail else reason
+        super().__init__(f"{subject} cannot be used: {what}." if subject else what)
+        self.reason = reason
+        self.detail = detail
+
+
+class ArchiveError(MemeryError):
+    """The archive cannot be read or written."""
+
+
+class ArchiveMissing(ArchiveError):  # noqa: N818 - a state, read as one: "archive missing"
+    """Nothing was indexed here yet."""
+
+
+class ArchiveLocked(ArchiveError):  # noqa: N818 - likewise
+    """Another process is writing to the archive.
+
+    Attributes:
+        holder: the writer's process id, or None where it could not be read.
+    """
+
+    def __init__(self, message: str, holder: int | None) -> None:
+        super().__init__(message)
+        self.holder = holder
+
+
+class ArchiveDamaged(ArchiveError):  # noqa: N818 - likewise
+    """The archive's content is not what memery writes."""
+
+
+class ArchiveFull(ArchiveError):  # noqa: N818 - likewise
+    """The disk or the quota is full."""
+
+
+class ModelError(MemeryError):
+    """The model is not to be had."""
+
+
+class ModelMismatch(ModelError):  # noqa: N818 - likewise
+    """The model does not fit what the archive holds."""

@@ -1,0 +1,1 @@
+"""Executors: the steps that the two flows are composed of. None imports another."""

@@ -1,0 +1,115 @@
+"""Encoder: drives an embedding model over batches, and turns a query into one vector."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from memery.errors import ArchiveError, ModelError, QueryError
+from memery.executors.interface import Picture
+from memery.models.interface import EmbeddingModel
+from memery.stores.interface import Space, Store
+from memery.types import Query
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_NORM_MIN = 1e-6
+"""A sum of unit vectors shorter than this points nowhere."""
+
+
+class Encoder:
+    """Asks the store first, the model second.
+
+    Args:
+        model: what encodes.
+        store: where embeddings are remembered.
+    """
+
+    def __init__(self, model: EmbeddingModel, store: Store) -> None:
+        self._model = model
+        self._store = store
+
+    @cached_property
+    def space(self) -> Space:
+        """The model's space."""
+        info = self._model.info
+        return Space(info.model_id, info.fingerprint, info.dim)
+
+    def encode_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Encode the pictures that have pixels: n × dim."""
+        import numpy as np
+
+        pixels = [picture.decoded.pixels for picture in pictures if picture.decoded is not None]
+        if not pixels:
+            return np.empty((0, self.space.dim), dtype=np.float32)
+        return self._checked(self._model.encode_images(np.stack(pixels)), len(pixels))
+
+    def encode_query(self, query: Query, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """The normalised sum of boost × embedding.
+
+        Raises:
+            QueryError: the terms cancel each other out.
+        """
+        import numpy as np
+
+        crafted = iter(pictures)
+        total = np.zeros(self.space.dim, dtype=np.float64)
+        for term in query.terms:
+            embedding = (
+                self._encode_picture(next(crafted))
+                if term.text is None
+                else self._encode_text(term.text)
+            )
+            total += term.boost * embedding.astype(np.float64)
+        norm = float(np.linalg.norm(total))
+        if not norm > _NORM_MIN:
+            raise QueryError("The terms of the query cancel each other out: change a boost.")
+        return (total / norm).astype(np.float32)
+
+    def _encode_text(self, text: str) -> NDArray[np.float32]:
+        def encode() -> NDArray[np.float32]:
+            return self._checked(self._model.encode_texts([text]), 1)[0]
+
+        return self._remembered(text, encode)
+
+    def _encode_picture(self, picture: Picture) -> NDArray[np.float32]:
+        known = self._store.embedding(self.space, picture.digest)
+        return self.encode_images([picture])[0] if known is None else known
+
+    def _remembered(
+        self, text: str, encode: Callable[[], NDArray[np.float32]]
+    ) -> NDArray[np.float32]:
+        key = text.encode("utf-8", "replace").decode("utf-8")
+        embedding = self._store.query_embedding(self.space, key)
+        if embedding is not None:
+            return embedding
+        embedding = encode()
+        try:
+            self._store.remember_query(self.space, key, embedding)
+        except ArchiveError as error:  # a full disk must not cost the answer
+            logger.debug("The query was not remembered: %s", error)
+        return embedding
+
+    def _checked(self, embeddings: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Refuse what is no embedding; normalise what is."""
+        import numpy as np
+
+        expected = (count, self.space.dim)
+        if embeddings.shape != expected:
+            raise ModelError(
+                f"The model {self.space.model_id} gave an array of shape {embeddings.shape}"
+                f" instead of {expected}: report it to the model's maker."
+            )
+        norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        if not np.all(norms > _NORM_MIN) or not np.isfinite(norms).all():
+            raise ModelError(
+                f"The model {self.space.model_id} gave an embedding that is zero or not finite:"
+                " report it to the model's maker."
+            )
+        return (embeddings / norms).astype(np.float32, copy=False)

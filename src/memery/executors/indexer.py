@@ -1,0 +1,129 @@
+"""Indexer: commits embeddings batch by batch, refreshes the search index, keeps count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from memery.archive import Archive
+from memery.executors.interface import Batch, Changes
+from memery.stores.interface import Addition, Content, Space, Store
+from memery.types import Filter, IndexReport, Progress, Skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_COUNT_SECONDS = 1.0
+"""How often progress counts what is searchable: counting 100,000 takes a while."""
+
+
+class Indexer:
+    """One run's writer.
+
+    Args:
+        archive: which archive is written.
+        store: where to commit.
+        space: the space of the embeddings.
+    """
+
+    def __init__(self, archive: Archive, store: Store, space: Space) -> None:
+        self._archive = archive
+        self._store = store
+        self._space = space
+        self._scope = Filter(archive.scope)
+        self.expect(0)
+
+    def expect(self, total: int) -> Progress:
+        """Begin counting anew."""
+        self._started = time.monotonic()
+        self._total, self._done = total, 0
+        self._encoded = self._reused = self._moved = self._removed = 0
+        self._gone_digests: set[str] = set()
+        self._skips: list[Skip] = []
+        self._version = self._store.version()
+        self._recount()
+        return self._progress()
+
+    def begin(self) -> AbstractContextManager[None]:
+        """Be the archive's one writer."""
+        return self._store.writing()
+
+    def is_stale(self) -> bool:
+        """Whether another process has written since `expect`."""
+        return self._store.version() != self._version
+
+    def known(self) -> set[str]:
+        """Digests whose embedding is stored already."""
+        return self._store.known_digests(self._space)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Forget files that are gone; should their content turn up elsewhere, it has moved."""
+        if paths:
+            self._gone_digests = self._store.remove(paths)
+            self._removed = len(paths)
+            self._recount()
+
+    def index(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
+        """Commit a batch in one transaction."""
+        rows = iter(embeddings)
+        additions = []
+        for picture in batch.pictures:
+            seen = picture.decoded
+            content = seen and Content(
+                seen.width, seen.height, seen.format, seen.taken_at, next(rows)
+            )
+            additions.append(Addition(picture.entry, picture.digest, content))
+        self._store.commit(self._space, additions, batch.skips)
+        self._count(batch)
+        return self._progress()
+
+    def _count(self, batch: Batch) -> None:
+        encoded = sum(picture.decoded is not None for picture in batch.pictures)
+        self._encoded += encoded
+        self._reused += len(batch.pictures) - encoded
+        for picture in batch.pictures:
+            if picture.digest in self._gone_digests:
+                self._gone_digests.remove(picture.digest)
+                self._moved += 1
+        self._skips += [skip.skip for skip in batch.skips] + list(batch.vanished)
+        self._done += len(batch.pictures) + len(batch.skips) + len(batch.vanished)
+        if time.monotonic() - self._counted > _COUNT_SECONDS:
+            self._recount()
+
+    def _recount(self) -> None:
+        self._searchable = self._store.count(self._space, self._scope)
+        self._counted = time.monotonic()
+
+    def _progress(self) -> Progress:
+        return Progress(self._done, self._total, len(self._skips), self._searchable)
+
+    def finish(self, *, rebuilt: bool) -> None:
+        """Everything is committed: let the space answer searches."""
+        if rebuilt:
+            self._store.prune()
+        if self._store.current_space() != self._space:
+            self._store.switch_space(self._space)
+        self._recount()
+
+    def refresh(self) -> None:
+        """Bring the search index up to date, outside `begin`."""
+        self._store.refresh(self._space)
+
+    def report(self, changes: Changes) -> IndexReport:
+        """What was done."""
+        return IndexReport(
+            archive=self._archive.folder,
+            index=self._archive.index,
+            model_id=self._space.model_id,
+            searchable=self._searchable,
+            encoded=self._encoded,
+            reused=self._reused,
+            moved=self._moved,
+            unchanged=changes.unchanged,
+            removed=self._removed - self._moved,
+            skips=(*changes.skips, *self._skips),
+            seconds=time.monotonic() - self._started,
+        )

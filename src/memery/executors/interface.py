@@ -1,0 +1,181 @@
+"""What each executor takes and gives. The flows know them by this page; any can be swapped.
+
+index_flow:   Loader ─ Changes ─▶ Crafter ─ Batch ─▶ Encoder ─ embeddings ─▶ Indexer
+query_flow:   Crafter ─ Picture ─▶ Encoder ─ vector ─▶ Ranker ─▶ hits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Generator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from memery.archive import Archive
+from memery.decoding import Decoded
+from memery.stores.interface import SkipAddition, Space
+from memery.types import FileEntry, Filter, Hit, IndexReport, Progress, Query, Skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """How a folder differs from what the store knows.
+
+    Attributes:
+        new: files to read that the store has not seen, newest first.
+        changed: files to read again, newest first.
+        gone: paths that the store knows and the folder has no more.
+        unchanged: how many files need not be opened.
+        links: how many symbolic links were left out.
+        skips: folders that could not be looked into; what the store knows below them stays.
+    """
+
+    new: tuple[FileEntry, ...] = ()
+    changed: tuple[FileEntry, ...] = ()
+    gone: tuple[str, ...] = ()
+    unchanged: int = 0
+    links: int = 0
+    skips: tuple[Skip, ...] = ()
+
+    @property
+    def unread(self) -> list[FileEntry]:
+        """Every file to read, newest first."""
+        return sorted((*self.new, *self.changed), key=lambda entry: -entry.mtime_ns)
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.changed or self.gone)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A file that was read.
+
+    Attributes:
+        entry: the file as it was when it was read.
+        digest: SHA-256 of its bytes, hexadecimal.
+        decoded: None if the digest's embedding is known, so that nobody needs the pixels.
+    """
+
+    entry: FileEntry
+    digest: str
+    decoded: Decoded | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What the Crafter hands on at a time.
+
+    Attributes:
+        pictures: files that were read.
+        skips: files that were left out, to be remembered.
+        vanished: files that were gone when their turn came: nothing to remember.
+    """
+
+    pictures: tuple[Picture, ...]
+    skips: tuple[SkipAddition, ...]
+    vanished: tuple[Skip, ...] = ()
+
+
+class Loader(Protocol):
+    """Walks the folder and compares it with the store."""
+
+    def load(self, space: Space, *, everything: bool = False) -> Changes:
+        """Say what to read and what is gone; `everything` reads unchanged files too."""
+        ...
+
+
+class Crafter(Protocol):
+    """Turns files into pictures."""
+
+    def craft(
+        self, entries: Sequence[FileEntry], known: Container[str]
+    ) -> Generator[Batch, None, None]:
+        """Read files in parallel, in their order; decode those whose digest is not known."""
+        ...
+
+    def craft_query(self, query: Query) -> list[Picture]:
+        """Read and decode the image terms of a query, in their order."""
+        ...
+
+
+class Encoder(Protocol):
+    """Drives the model."""
+
+    @property
+    def space(self) -> Space:
+        """The space that it encodes into."""
+        ...
+
+    def encode_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Encode the pictures that have pixels: n × dim, L2-normalised."""
+        ...
+
+    def encode_query(self, query: Query, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """One unit vector of shape (dim,) for a query and its crafted image terms."""
+        ...
+
+
+class Indexer(Protocol):
+    """Commits to the store and keeps count."""
+
+    def expect(self, total: int) -> Progress:
+        """Begin counting a run of that many files."""
+        ...
+
+    def begin(self) -> AbstractContextManager[None]:
+        """Be the archive's one writer."""
+        ...
+
+    def is_stale(self) -> bool:
+        """Whether another process has written since `expect`."""
+        ...
+
+    def known(self) -> set[str]:
+        """Digests whose embedding is stored already."""
+        ...
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Forget files that are gone."""
+        ...
+
+    def index(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
+        """Commit a batch in one transaction; embeddings as `Encoder.encode_images` gave them."""
+        ...
+
+    def finish(self, *, rebuilt: bool) -> None:
+        """Everything is committed: let the space answer searches."""
+        ...
+
+    def refresh(self) -> None:
+        """Bring the search index up to date, outside `begin`."""
+        ...
+
+    def report(self, changes: Changes) -> IndexReport:
+        """What was done."""
+        ...
+
+
+class Ranker(Protocol):
+    """Turns a vector into hits."""
+
+    def rank(
+        self, space: Space, vector: NDArray[np.float32], scope: Filter, top_k: int, offset: int
+    ) -> tuple[tuple[Hit, ...], int]:
+        """One page of hits, and how many images pass the filter."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executors:
+    """One of each, and the archive that they work on."""
+
+    archive: Archive
+    loader: Loader
+    crafter: Crafter
+    encoder: Encoder
+    indexer: Indexer
+    ranker: Ranker

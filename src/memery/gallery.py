@@ -1,0 +1,86 @@
+"""Pictures as one self-contained piece of HTML: the notebook's grid and the contact sheet."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+THUMBNAIL_SIDE = 192
+"""Longest side of a thumbnail, pixels."""
+
+_GRID = "display:flex;flex-wrap:wrap;gap:8px;font:12px/1.4 system-ui,sans-serif"
+_FIGURE = f"margin:0;width:{THUMBNAIL_SIDE}px;overflow-wrap:anywhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One cell of a grid: a file, its caption, and a note in small print."""
+
+    location: str
+    caption: str
+    note: str = ""
+
+
+def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) -> str | None:
+    """An image as a `data:` URL of a JPEG of at most side × side pixels; None if it is unreadable."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(location) as image:
+            image.draft("RGB", (2 * side, 2 * side))
+            upright = ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    upright.thumbnail((side, side))
+    page = Image.new("RGB", upright.size, "white")
+    page.paste(upright, mask=upright)
+    buffer = io.BytesIO()
+    page.save(buffer, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def printable(text: str) -> str:
+    """A name as it can be shown: control characters and undecodable bytes escaped."""
+    return "".join(
+        char
+        if char.isprintable()
+        else char.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for char in text
+    )
+
+
+def grid_html(pictures: Iterable[Picture]) -> str:
+    """A grid of thumbnails with captions, as HTML without scripts or outside addresses."""
+    return f'<div style="{_GRID}">' + "".join(map(_figure_html, pictures)) + "</div>"
+
+
+def sheet_html(title: str, sections: Iterable[tuple[str, Iterable[Picture]]]) -> str:
+    """A contact sheet: one self-contained HTML page, a heading and a grid per section."""
+    body = "".join(
+        f"<h2>{html.escape(printable(heading))}</h2>{grid_html(pictures)}"
+        for heading, pictures in sections
+    )
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{html.escape(title)}</title>"
+        "<style>:root{color-scheme:light dark}body{margin:24px;font-family:system-ui,sans-serif}"
+        "h2{font-size:16px;margin:24px 0 8px}</style>"
+        f"<h1>{html.escape(title)}</h1>{body}</html>\n"
+    )
+
+
+def _figure_html(picture: Picture) -> str:
+    caption = html.escape(printable(picture.caption))
+    url = thumbnail_url(picture.location)
+    shown = (
+        f'<img src="{url}" alt="{caption}" style="max-width:100%">' if url else "(cannot be shown)"
+    )
+    return (
+        f'<figure style="{_FIGURE}">{shown}<figcaption>{caption}'
+        f" <small>{html.escape(picture.note)}</small></figcaption></figure>"
+    )

@@ -1,0 +1,1 @@
+"""The command line: words in, data on standard output, everything else on standard error."""

@@ -1,0 +1,150 @@
+"""Standard error: notices, progress, and what went wrong; and the exit codes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, ParamSpec
+
+from memery.errors import (
+    ArchiveError,
+    ConfigError,
+    FolderError,
+    ImageError,
+    MemeryError,
+    ModelError,
+    QueryError,
+)
+from memery.gallery import printable
+from memery.types import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+P = ParamSpec("P")
+
+NOTHING_FOUND = 1
+INTERRUPTED = 130
+_EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
+    (QueryError, 2),
+    (ConfigError, 2),
+    (FolderError, 3),
+    (ImageError, 3),
+    (ArchiveError, 3),
+    (ModelError, 4),
+)
+
+
+def reported(command: Callable[P, int | None]) -> Callable[P, None]:
+    """Let a command return its exit code, and turn its errors into messages and exit codes."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            code = command(*args, **kwargs) or 0
+            sys.stdout.flush()
+        except MemeryError as error:
+            _say(str(error))
+            code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
+        except BrokenPipeError:
+            # Whoever read has seen enough; nothing is left to flush into the closed pipe.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        except KeyboardInterrupt:
+            _say("Interrupted. What was committed is kept.")
+            _end_at_once(INTERRUPTED)
+        sys.exit(code)
+
+    return run
+
+
+def _end_at_once(code: int) -> None:
+    """End without waiting for threads that are still decoding."""
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _say(message: str) -> None:
+    lines = message.splitlines() or [""]
+    print("memery:", "\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201
+
+
+class Notices:
+    """What a command tells besides its data.
+
+    Args:
+        quiet: errors only.
+        verbose: say more than usual.
+    """
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self._quiet = quiet
+        level = logging.ERROR if quiet else logging.DEBUG if verbose else logging.WARNING
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Formatter())
+        logger = logging.getLogger("memery")
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        if not verbose:  # Pillow warns about oddities in files that decode all the same
+            warnings.simplefilter("ignore")
+
+    def say(self, message: str) -> None:
+        """A line for the user, unless quiet."""
+        if not self._quiet:
+            _say(message)
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Tally]:
+        """Count along, with a bar on a terminal."""
+        with contextlib.ExitStack() as stack:
+            shown = not self._quiet and sys.stderr.isatty()
+            yield Tally(stack.enter_context(_bar()) if shown else None)
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return f"memery: {printable(record.getMessage())}"
+
+
+class Tally:
+    """Keeps the last counts of the indexing flow, and moves the bar.
+
+    Attributes:
+        last: the last counts, or None if nothing had to be indexed.
+    """
+
+    def __init__(self, bar: Bar | None) -> None:
+        self.last: Progress | None = None
+        self._bar = bar
+        self._task = bar.add_task("Indexing", total=None, speed="") if bar else None
+
+    def __call__(self, progress: Progress) -> None:
+        """Take new counts."""
+        self.last = progress
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=progress.done, total=progress.total)
+            speed = self._bar.tasks[0].speed
+            self._bar.update(self._task, speed=f"{speed:.0f} images/s" if speed else "")
+
+
+def _bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

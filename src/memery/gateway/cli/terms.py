@@ -1,0 +1,84 @@
+"""What users type as terms: texts and images with an optional boost, as in Lucene."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from memery.errors import ImageError
+from memery.types import Query, Term
+
+STDIN = "-"
+_BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
+
+
+def parse_query(
+    texts: Sequence[str],
+    images: Sequence[str],
+    excluded: Sequence[str],
+    excluded_images: Sequence[str],
+    max_bytes: int,
+) -> Query:
+    """The query that a command line asks for; terms in the order of the arguments here.
+
+    Raises:
+        QueryError: a term is empty, its boost is zero, or there is no term.
+        ImageError: standard input holds no picture of at most max_bytes.
+    """
+    read = _StandardInput(max_bytes)
+    return Query(
+        tuple(
+            make(value, read, sign)
+            for values, make, sign in (
+                (texts, _text_term, 1),
+                (images, _image_term, 1),
+                (excluded, _text_term, -1),
+                (excluded_images, _image_term, -1),
+            )
+            for value in values
+        )
+    )
+
+
+class _StandardInput:
+    """Standard input's bytes, read once."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._data: bytes | None = None
+
+    def __call__(self) -> bytes:
+        if self._data is None:
+            self._data = sys.stdin.buffer.read(self._max_bytes + 1)
+        if len(self._data) > self._max_bytes:
+            limit = f"more than {self._max_bytes} bytes"
+            raise ImageError("too large", limit, subject="The picture on standard input")
+        return self._data
+
+
+def _text_term(value: str, _read: Callable[[], bytes], sign: int) -> Term:
+    text, boost = _split(value)
+    return Term(text=text, boost=sign * boost)
+
+
+def _image_term(value: str, read: Callable[[], bytes], sign: int) -> Term:
+    if _exists(value):
+        return Term(image=value, boost=sign)
+    name, boost = _split(value)
+    return Term(image=read() if name == STDIN else name, boost=sign * boost)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _split(value: str) -> tuple[str, float]:
+    """`beach^2` → ("beach", 2.0); `\\^` is a literal ^."""
+    match = _BOOSTED.fullmatch(value)
+    term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
+    return term.replace("\\^", "^"), boost

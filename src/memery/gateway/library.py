@@ -1,0 +1,203 @@
+"""The library: one folder, its model and index kept warm between calls."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from memery import plugins
+from memery.archive import find_archive
+from memery.config import load_config
+from memery.core import Image, Report, Text, make_query, refresh_index, run_index, run_query
+from memery.errors import ArchiveDamaged, ArchiveMissing
+from memery.executors.interface import Changes
+from memery.stores.interface import Space
+from memery.types import Filter, IndexReport, Query, Results, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `memery status` tells.
+
+    Attributes:
+        folder: the folder asked about.
+        root: the folder that the archive describes.
+        archive: where the archive lies.
+        exists: something was indexed.
+        size: bytes of the archive on disk.
+        searchable: images of the folder that a search finds now.
+        changes: what the next build would do.
+        skips: files that were left out, with reasons.
+        space: the space that answers searches, or None.
+        spaces: every space with its number of embeddings.
+        holder: process id of the one that is writing, or None.
+        seed_files: files of memery 0.1 that lie there and are ignored.
+    """
+
+    folder: Path
+    root: Path
+    archive: Path
+    exists: bool
+    size: int
+    searchable: int
+    changes: Changes
+    skips: tuple[Skip, ...]
+    space: Space | None
+    spaces: tuple[tuple[Space, int], ...]
+    holder: int | None
+    seed_files: tuple[Path, ...]
+
+
+class Memery:
+    """A folder of images to search, again and again.
+
+    Args:
+        path: the folder.
+        rebuild: the next `build` encodes everything anew, whatever model was used before.
+        settings: fields of `Config`, for example `model=` or `archive=`.
+
+    Raises:
+        FolderError: the folder is missing or cannot be read.
+        ArchiveError: its archive cannot be opened.
+        ModelError: the model is not to be had, or does not fit the archive.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, rebuild: bool = False, **settings: Any
+    ) -> None:
+        self._config = load_config(**settings)
+        self._archive = find_archive(path, self._config.archive)
+        self._store = plugins.open_store(self._archive, self._config)
+        try:
+            model = plugins.choose_model(self._store, self._config, rebuild=rebuild)
+            self._executors = plugins.assemble(self._archive, self._config, self._store, model)
+        except BaseException:
+            self._store.close()
+            raise
+
+    def build(
+        self, *, progress: Report | None = None, rebuild: bool = False, verify: bool = False
+    ) -> IndexReport:
+        """Run the indexing flow.
+
+        Args:
+            progress: called with the counts after each committed batch.
+            rebuild: read and encode everything anew.
+            verify: check the store, and read every file to compare it with its digest.
+
+        Raises:
+            ArchiveDamaged: `verify` found a fault in the store.
+        """
+        if verify:
+            faults = self._store.verify(self._executors.encoder.space)
+            if faults:
+                raise ArchiveDamaged(
+                    f"The archive {self._archive.folder} is damaged: {'; '.join(faults)}. Your"
+                    " images are untouched. Delete it with memery purge, then build it again."
+                )
+        plugins.remember_choices(self._store, self._config)
+        return run_index(self._executors, progress, rebuild=rebuild, reread=verify)
+
+    def recall(
+        self,
+        query: Text | Query | Sequence[Text] | None = None,
+        image_query: Image | Sequence[Image] | None = None,
+        *,
+        exclude: Text | Sequence[Text] = (),
+        exclude_images: Image | Sequence[Image] = (),
+        top_k: int = 10,
+        offset: int = 0,
+        under: str = "",
+        refresh: bool = False,
+        progress: Report | None = None,
+    ) -> Results:
+        """Search what is indexed; with `refresh`, bring the index up to date first.
+
+        The arguments are those of `memery.query_flow`.
+
+        Raises:
+            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+            QueryError: there is no query, or it points nowhere.
+        """
+        asked = make_query(query, image_query, exclude, exclude_images)
+        indexing = 0.0
+        if refresh:
+            started = time.perf_counter()
+            refresh_index(self._executors, progress)
+            indexing = 1000 * (time.perf_counter() - started)
+        elif self._store.current_space() is None:
+            raise ArchiveMissing(
+                f"Nothing is indexed in {self._archive.searched} yet."
+                f" Index it first: memery build {self._archive.searched}"
+            )
+        return run_query(
+            self._executors, asked, top_k=top_k, offset=offset, under=under, indexing=indexing
+        )
+
+    def preview(self) -> Changes:
+        """What the next build would do; nothing is opened or written."""
+        return self._executors.loader.load(self._executors.encoder.space)
+
+    def status(self) -> Status:
+        """The state of the folder and its archive."""
+        scope = Filter(self._archive.scope)
+        space = self._store.current_space()
+        return Status(
+            folder=self._archive.searched,
+            root=self._archive.root,
+            archive=self._archive.folder,
+            exists=space is not None,
+            size=_size(self._archive.folder),
+            searchable=self._store.count(space, scope) if space else 0,
+            changes=self.preview(),
+            skips=tuple(self._store.skips(scope)),
+            space=space,
+            spaces=tuple(self._store.spaces()),
+            holder=self._archive.holder(),
+            seed_files=tuple(self._archive.seed_files()),
+        )
+
+    def close(self) -> None:
+        """Let go of the archive."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
+    """Delete the archive of a folder; the images stay. Returns where it was.
+
+    Raises:
+        ArchiveMissing: there is none.
+        ArchiveError: it belongs to a folder above, is being written, or cannot be deleted.
+    """
+    config = load_config(**settings)
+    archive = find_archive(path, config.archive)
+    if not archive.store.exists():
+        raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+    archive.purge()
+    return archive.folder
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for base, _, files in os.walk(folder):
+        for name in files:
+            with contextlib.suppress(OSError):
+                total += (Path(base) / name).stat().st_size
+    return total

@@ -1,0 +1,1 @@
+"""Embedding models: what turns images and texts into vectors of one space."""

@@ -1,0 +1,55 @@
+"""What an embedding model is. A third party's class needs no import of memery: it is a Protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """The facts about a model. Cheap to have: asking for them loads no weights.
+
+    Attributes:
+        model_id: the name that users type.
+        fingerprint: hexadecimal; changes whenever an embedding could change.
+        dim: numbers per embedding.
+        image_size: side of the square that the image tower takes, pixels.
+        resize: "squash" or "shortest", as `memery.decoding.decode` has them.
+        text_context: tokens that the text tower reads; more are cut.
+        licence: SPDX expression, or words.
+        source: where the weights come from, one line.
+        size: bytes on disk.
+    """
+
+    model_id: str
+    fingerprint: str
+    dim: int
+    image_size: int
+    resize: str
+    text_context: int
+    licence: str
+    source: str
+    size: int
+
+
+class EmbeddingModel(Protocol):
+    """Two towers into one space. Embeddings do not depend on their batch mates."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The model's facts."""
+        ...
+
+    def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode N × size × size × 3 RGB pictures as N × dim, L2-normalised."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts as N × dim, L2-normalised."""
+        ...

@@ -1,0 +1,105 @@
+"""The built-in model: a small dual encoder that comes with the package. See its MODEL_CARD.md."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memery.config import processors
+from memery.models.interface import ModelInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_FOLDER = Path(__file__).parent
+
+
+class StarterModel:
+    """Runs the two exported towers with ONNX Runtime; each is loaded at its first use."""
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        return tomllib.loads((_FOLDER / "starter.toml").read_text(encoding="utf-8"))
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """The model's facts, as the training pipeline wrote them."""
+        facts = self._facts
+        return ModelInfo(
+            model_id=facts["model_id"],
+            fingerprint=facts["fingerprint"],
+            dim=facts["dim"],
+            image_size=facts["image_size"],
+            resize=facts["resize"],
+            text_context=facts["text_context"],
+            licence=facts["licence"],
+            source=facts["source"],
+            size=sum(file["bytes"] for file in facts["files"].values()),
+        )
+
+    def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode N × 260 × 260 × 3 RGB pictures as N × dim."""
+        embeddings: NDArray[np.float32] = self._image_tower.run(None, {"image": images})[0]
+        return embeddings
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts as N × dim, one by one: int8 scales would depend on batch mates."""
+        import numpy as np
+
+        return np.stack([self._encode_text(text) for text in texts])
+
+    def _encode_text(self, text: str) -> NDArray[np.float32]:
+        import numpy as np
+
+        first, second = self._tokenizers
+        wordpieces = first.encode(text).ids
+        words = second.encode(text, add_special_tokens=False).ids
+        ids = np.array([wordpieces], dtype=np.int64)
+        # Without any word the second tower averages nothing: one masked token stands for that.
+        word_ids = np.array([words or [0]], dtype=np.int64)
+        inputs = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "word_ids": word_ids,
+            "word_mask": np.full_like(word_ids, bool(words)),
+        }
+        embedding: NDArray[np.float32] = self._text_tower.run(None, inputs)[0][0]
+        return embedding
+
+    @cached_property
+    def _tokenizers(self) -> tuple[Any, Any]:
+        from tokenizers import Tokenizer
+
+        first, second = (
+            Tokenizer.from_file(str(_FOLDER / name)) for name in ("tokenizer.json", "words.json")
+        )
+        return first, second
+
+    @cached_property
+    def _image_tower(self) -> Any:
+        return self._session("image", threads=processors())
+
+    @cached_property
+    def _text_tower(self) -> Any:
+        return self._session("text", threads=1)
+
+    def _session(self, tower: str, threads: int) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        # Spinning threads burn the processor time that the decoding threads need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = {
+            "disabled": levels.ORT_DISABLE_ALL,
+            "basic": levels.ORT_ENABLE_BASIC,
+            "all": levels.ORT_ENABLE_ALL,
+        }[self._facts[f"{tower}_graph_optimization"]]
+        return onnxruntime.InferenceSession(
+            str(_FOLDER / f"{tower}.onnx"), options, providers=["CPUExecutionProvider"]
+        )

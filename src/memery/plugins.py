@@ -1,0 +1,127 @@
+"""Names → classes, built-in or third parties', and the default executors for a Config."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from importlib import metadata
+from typing import Any, cast
+
+from memery.archive import Archive
+from memery.config import Config
+from memery.errors import ModelError, ModelMismatch
+from memery.executors.crafter import Crafter, circumstances
+from memery.executors.encoder import Encoder
+from memery.executors.indexer import Indexer
+from memery.executors.interface import Executors
+from memery.executors.loader import Loader
+from memery.executors.ranker import Ranker
+from memery.models.interface import EmbeddingModel
+from memery.stores.interface import Store
+
+_BUILT_IN = {
+    "memery.models": {"starter": "memery.models.starter:StarterModel"},
+    "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
+}
+_BEST_INSTALLED = "starter"
+_FOLLOW_LINKS = "follow_links"
+
+
+def names(group: str) -> list[str]:
+    """The names of a kind of plug-in ("memery.models", "memery.stores"), built-in ones first."""
+    third_parties = {point.name for point in metadata.entry_points(group=group)}
+    return [*_BUILT_IN[group], *sorted(third_parties - _BUILT_IN[group].keys())]
+
+
+def _load(group: str, name: str) -> Any:
+    """The class behind a name; built-in names cannot be taken over."""
+    if name in _BUILT_IN[group]:
+        module, _, attribute = _BUILT_IN[group][name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    for point in metadata.entry_points(group=group, name=name):
+        return point.load()
+    known = ", ".join(names(group))
+    kind = group.removeprefix("memery.").removesuffix("s")
+    raise ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")
+
+
+def open_model(name: str) -> EmbeddingModel:
+    """Make a model; its weights are loaded when they are first needed.
+
+    Raises:
+        ModelError: no model of that name is installed.
+    """
+    return cast(EmbeddingModel, _load("memery.models", name)())
+
+
+def open_store(archive: Archive, config: Config) -> Store:
+    """Open the store of an archive."""
+    return cast(Store, _load("memery.stores", config.store)(archive))
+
+
+def choose_model(store: Store, config: Config, *, rebuild: bool = False) -> EmbeddingModel:
+    """The model that `config.model` means for this archive.
+
+    Raises:
+        ModelError: it is not installed.
+        ModelMismatch: the archive holds embeddings of another model under this name.
+    """
+    name = config.model
+    if name == "auto":
+        current = store.current_space()
+        name = current.model_id if current else _BEST_INSTALLED
+    model = open_model(name)
+    fingerprints = {
+        space.fingerprint for space, _ in store.spaces() if space.model_id == model.info.model_id
+    }
+    if fingerprints and model.info.fingerprint not in fingerprints and not rebuild:
+        raise ModelMismatch(
+            f"The model {name} has changed since this archive was built, and embeddings of the two"
+            " do not compare. Encode the images anew: memery build PATH --rebuild"
+        )
+    return model
+
+
+@contextlib.contextmanager
+def default_executors(
+    archive: Archive, config: Config, *, rebuild: bool = False
+) -> Iterator[Executors]:
+    """One of each executor, closed at the end."""
+    store = open_store(archive, config)
+    try:
+        yield assemble(archive, config, store, choose_model(store, config, rebuild=rebuild))
+    finally:
+        store.close()
+
+
+def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingModel) -> Executors:
+    """Put executors together around a store and a model."""
+    encoder = Encoder(model, store)
+    return Executors(
+        archive=archive,
+        loader=Loader(
+            archive,
+            store,
+            circumstances(config),
+            follow_links=follows_links(store, config),
+        ),
+        crafter=Crafter(archive, model.info, config),
+        encoder=encoder,
+        indexer=Indexer(archive, store, encoder.space),
+        ranker=Ranker(archive, store),
+    )
+
+
+def follows_links(store: Store, config: Config) -> bool:
+    """Whether links are followed: as asked for, else as the archive remembers, else not."""
+    if config.follow_links is not None:
+        return config.follow_links
+    return store.setting(_FOLLOW_LINKS) == "1"
+
+
+def remember_choices(store: Store, config: Config) -> None:
+    """Keep what a build was asked for, so that a recall scans the same files."""
+    if config.follow_links is not None and follows_links(store, Config()) != config.follow_links:
+        with store.writing():
+            store.remember(_FOLLOW_LINKS, str(int(config.follow_links)))

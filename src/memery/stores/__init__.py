@@ -1,0 +1,1 @@
+"""Stores: where facts and embeddings live."""

@@ -1,0 +1,161 @@
+"""Exact search: float16 vectors in a memory-mapped file, scanned by faiss. Derived, disposable.
+
+A generation is a folder `<store's uuid>-<space>-<number>/` with two files:
+
+    vectors.faiss   faiss's header for a scalar-quantised fp16 flat index, then rows × dim float16
+    ids.i64         rows × int64, ascending: the embeddings' ids in the store
+
+The header is a function of rows and dim alone. It is compared byte by byte before faiss sees the
+file, so that no length or pointer from the archive is ever believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import struct
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_VECTORS, _IDS = "vectors.faiss", "ids.i64"
+_ROWS_AT = 8
+"""Where faiss's header has the number of vectors (int64); its last 8 bytes count the code's bytes."""
+FLOAT16 = 2
+"""Bytes per number."""
+_DIGITS = 20
+"""Of a generation's number, at most."""
+
+
+class ExactIndex:
+    """One generation of the search index, memory-mapped.
+
+    Attributes:
+        ids: ascending ids of the embeddings, int64, shape (rows,).
+    """
+
+    def __init__(self, folder: Path, dim: int) -> None:
+        """Open a generation.
+
+        Raises:
+            ValueError: it is not what `write` makes.
+            OSError: it cannot be read.
+        """
+        import faiss
+        import numpy as np
+
+        size = (folder / _IDS).stat().st_size
+        rows = size // 8
+        header = _header(rows, dim)
+        vectors = folder / _VECTORS
+        if size % 8 or vectors.stat().st_size != len(header) + rows * dim * FLOAT16:
+            raise ValueError(f"{folder} has files of the wrong size")
+        with vectors.open("rb") as file:
+            if file.read(len(header)) != header:
+                raise ValueError(f"{vectors} has a header that memery does not write")
+        self.ids: NDArray[np.int64] = (
+            np.memmap(folder / _IDS, dtype="<i8", mode="r")
+            if rows
+            else (np.empty(0, dtype=np.int64))
+        )
+        self._faiss: Any = faiss.read_index(str(vectors), faiss.IO_FLAG_MMAP_IFC)
+
+    def search(
+        self, vector: NDArray[np.float32], limit: int, allowed: NDArray[np.int64] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and scores of the best embeddings, best first; allowed (ids) narrows the search."""
+        import faiss
+        import numpy as np
+
+        limit = min(limit, len(self.ids))
+        if limit == 0:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        parameters = None
+        if allowed is not None:
+            rows = np.flatnonzero(np.isin(self.ids, allowed, assume_unique=True))
+            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(rows))
+        scores, rows = self._faiss.search(vector[np.newaxis], limit, params=parameters)
+        found = rows[0] >= 0
+        return self.ids[rows[0][found]], scores[0][found]
+
+    def holds(self, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> bool:
+        """Whether the file has these embeddings, or has none of these ids yet."""
+        import numpy as np
+
+        rows = np.searchsorted(self.ids, ids)
+        known = rows < len(self.ids)
+        known[known] = self.ids[rows[known]] == ids[known]
+        if not known.any():
+            return bool(ids[0] > self.ids[-1])
+        stored = np.stack([self._faiss.reconstruct(int(row)) for row in rows[known]])
+        return bool(np.array_equal(stored, vectors[known].astype(np.float32)))
+
+
+def _header(rows: int, dim: int) -> bytes:
+    """What faiss writes before the codes of an fp16 index of this shape."""
+    import faiss
+
+    empty = faiss.IndexScalarQuantizer(
+        dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    empty.is_trained = True
+    header = bytearray(faiss.serialize_index(empty).tobytes())
+    struct.pack_into("<q", header, _ROWS_AT, rows)
+    struct.pack_into("<q", header, len(header) - 8, rows * dim * FLOAT16)
+    return bytes(header)
+
+
+def write(
+    parent: Path, name: str, dim: int, rows: int, blocks: Iterable[tuple[NDArray[np.int64], bytes]]
+) -> Path:
+    """Write a generation, block by block, and swap it in.
+
+    Args:
+        parent: the archive's index folder.
+        name: of the new generation's folder.
+        dim: numbers per vector.
+        rows: how many vectors the blocks hold together.
+        blocks: pairs of ids and of the float16 vectors' bytes, ids ascending.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    draft = parent / f".{name}-{uuid.uuid4().hex}"
+    draft.mkdir()
+    try:
+        with (draft / _VECTORS).open("wb") as vectors, (draft / _IDS).open("wb") as ids:
+            vectors.write(_header(rows, dim))
+            for block_ids, block in blocks:
+                ids.write(block_ids.astype("<i8").tobytes())
+                vectors.write(block)
+            for file in (vectors, ids):
+                file.flush()
+                os.fsync(file.fileno())
+        draft.rename(parent / name)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return parent / name
+
+
+def generations(parent: Path, prefix: str) -> list[Path]:
+    """The generations whose folder is named prefix and a number, newest first."""
+    found = []
+    with contextlib.suppress(OSError):
+        for folder in parent.iterdir():
+            number = folder.name.removeprefix(prefix)
+            if f"{prefix}{number}" == folder.name and number.isdecimal() and len(number) < _DIGITS:
+                found.append((int(number), folder))
+    return [folder for _, folder in sorted(found, reverse=True) if not folder.is_symlink()]
+
+
+def drop_others(parent: Path, keep: Path, prefix: str) -> None:
+    """Delete older generations and drafts of writers that died. Open maps of them stay readable."""
+    drafts = parent.glob(".*")
+    for folder in [*generations(parent, prefix), *drafts]:
+        if folder != keep:
+            shutil.rmtree(folder, ignore_errors=True)

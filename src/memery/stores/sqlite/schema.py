@@ -1,0 +1,171 @@
+"""The tables of `store.sqlite3`, how they came about, and how a connection is opened safely."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from memery.archive import unwritable
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
+
+APPLICATION_ID = 0x6D656D72  # "memr"
+BUSY_SECONDS = 10.0
+_IN_MEMORY = ":memory:"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE spaces (
+        id INTEGER PRIMARY KEY,
+        model_id TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        dim INTEGER NOT NULL,
+        UNIQUE (model_id, fingerprint)
+    );
+    CREATE TABLE contents (
+        id INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        taken_at TEXT
+    );
+    CREATE TABLE files (
+        id INTEGER PRIMARY KEY,
+        path BLOB NOT NULL UNIQUE,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        content INTEGER REFERENCES contents (id),
+        skip_reason TEXT,
+        skip_detail TEXT,
+        circumstances TEXT
+    );
+    CREATE INDEX files_by_content ON files (content, path);
+    CREATE TABLE embeddings (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        space INTEGER NOT NULL REFERENCES spaces (id),
+        content INTEGER NOT NULL REFERENCES contents (id),
+        vector BLOB NOT NULL,
+        UNIQUE (space, content)
+    );
+    CREATE TABLE queries (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        space INTEGER NOT NULL REFERENCES spaces (id),
+        text TEXT NOT NULL,
+        vector BLOB NOT NULL,
+        UNIQUE (space, text)
+    );
+    """,
+)
+"""Each brings `user_version` one further. Never edited once released: a change is a new entry."""
+
+_TABLES = frozenset(
+    "settings spaces contents files embeddings queries sqlite_sequence sqlite_stat1".split()
+)
+
+
+def connect(file: Path | None) -> sqlite3.Connection:
+    """Open the database, making or migrating its tables; without a file, an empty one in memory.
+
+    Raises:
+        ArchiveError: it cannot be opened, is damaged, or was made by a newer memery.
+    """
+    place = file or Path(_IN_MEMORY)
+    with translated(place):
+        connection = sqlite3.connect(
+            place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection, place)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+    # A database is not trusted: its schema may run no functions, and nothing of ours is optional.
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise ArchiveError(
+            f"The archive {file} was made by a newer memery (format {version}; this one knows up"
+            f" to {len(MIGRATIONS)}). Update memery, or name another place with --archive."
+        )
+    if version and application != APPLICATION_ID:
+        raise ArchiveDamaged(damage(file, "it is another program's database"))
+    if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] not in ("wal", "memory"):
+        raise ArchiveError(f"SQLite cannot keep a write-ahead log beside {file}.")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    if version < len(MIGRATIONS):
+        _migrate(connection)
+    unknown = [
+        name
+        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema")
+        if kind not in ("table", "index") or (kind == "table" and name not in _TABLES)
+    ]
+    if unknown:
+        raise ArchiveDamaged(damage(file, f"it holds {unknown[0]!r}, which memery never makes"))
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Read again under the lock: another process may have migrated meanwhile.
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        for number in range(version, len(MIGRATIONS)):
+            for statement in MIGRATIONS[number].split(";"):
+                connection.execute(statement)
+            if number == 0:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.executemany(
+                    "INSERT INTO settings VALUES (?, ?)",
+                    [("uuid", uuid.uuid4().hex), ("version", "0")],
+                )
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def damage(file: Path, what: str) -> str:
+    """The message about a damaged archive."""
+    return (
+        f"The archive {file} is damaged: {what}."
+        " Your images are untouched. Delete the archive with memery purge, then build it again."
+    )
+
+
+@contextlib.contextmanager
+def translated(file: Path) -> Iterator[None]:
+    """Turn SQLite's errors into memery's."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise ArchiveFull(
+                f"The disk is full: the archive {file} cannot grow. What was committed is kept;"
+                " make room, or name another place with --archive, then run the command again."
+            ) from error
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise ArchiveError(
+                f"The archive {file} stayed busy for {BUSY_SECONDS:.0f} s: try again."
+            ) from error
+        if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT):
+            raise ArchiveDamaged(damage(file, str(error))) from error
+        raise ArchiveError(
+            f"The archive {file} cannot be read or written: {error}."
+            " Mend its permissions, or name another place with --archive."
+        ) from error
+    except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as error:
+        raise ArchiveDamaged(damage(file, str(error))) from error
+    except OSError as error:
+        raise unwritable(file.parent, error) from error

@@ -1,0 +1,269 @@
+"""Search in the SQLite store: candidates from the index and from what is newer, scored exactly."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memery.errors import ArchiveDamaged
+from memery.stores.sqlite import index, schema
+from memery.types import ImageFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 4096
+"""Embeddings read at a time."""
+_VARIABLES = 500
+"""Values bound in one statement; SQLite's oldest limit is 999."""
+_MARGIN = 64
+"""Candidates beyond those asked for: vanished files and equal scores take some."""
+_ROUNDING = 1e-5
+"""How far float32 sums in another order may lie apart, for unit vectors."""
+_DAMAGE = 1e-2
+"""An index whose score is this far from the store's does not belong to it."""
+_LAG_ROWS, _LAG_SHARE = 1024, 50
+"""The index is rewritten when more than this many rows, and than 1/50 of its own, are amiss."""
+_NORM_TOLERANCE = 2e-3
+"""How far from 1 the length of a float16 unit vector may lie."""
+
+_IMAGES = """
+    SELECT embeddings.id, path, size, mtime_ns, digest, width, height, format, taken_at
+    FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
+    WHERE path >= ? AND path < ? AND embeddings.id IN ({})
+"""
+
+
+class Searcher:
+    """Searches one space at a time, keeping its index open."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._generation: Path | None = None
+        self._index: index.ExactIndex | None = None
+
+    def open(self, prefix: str, dim: int) -> None:
+        """Use the newest sound generation; damaged ones are deleted, since they can be rebuilt."""
+        for generation in index.generations(self._folder, prefix):
+            if generation == self._generation:
+                return
+            try:
+                self._index = index.ExactIndex(generation, dim)
+            except (OSError, ValueError, RuntimeError) as error:
+                self._discard(generation, str(error))
+            else:
+                self._generation = generation
+                return
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the mapped files."""
+        self._index = self._generation = None
+
+    def _discard(self, generation: Path, why: str) -> None:
+        logger.warning("The search index is damaged (%s). It is rebuilt from the store.", why)
+        shutil.rmtree(generation, ignore_errors=True)
+        self.close()
+
+    def search(
+        self,
+        db: sqlite3.Connection,
+        space: int,
+        vector: NDArray[np.float32],
+        limit: int,
+        low: bytes,
+        high: bytes,
+    ) -> Sequence[tuple[ImageFile, float]]:
+        """The best images with path in [low, high), best first, equal scores by path."""
+        allowed = _ids_between(db, space, low, high) if low else None
+        newer = self._scan_newer(db, space, vector, allowed)
+        want = limit + _MARGIN
+        while True:
+            ids, scores = self._candidates(vector, want, allowed, newer)
+            exact = _exact_scores(db, space, vector, ids.tolist())
+            if not self._agrees(exact, ids, scores):
+                newer = self._scan_newer(db, space, vector, allowed)
+                continue
+            pairs = [(image, exact[id_]) for id_, image in _images(db, list(exact), low, high)]
+            pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
+            complete = len(ids) < want
+            if complete or (
+                len(pairs) >= limit and pairs[limit - 1][1] > float(scores[-1]) + _ROUNDING
+            ):
+                return pairs[:limit]
+            want *= 4
+
+    def _candidates(
+        self,
+        vector: NDArray[np.float32],
+        want: int,
+        allowed: NDArray[np.int64] | None,
+        newer: tuple[NDArray[np.int64], NDArray[np.float32]],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        import numpy as np
+
+        ids, scores = newer
+        if self._index is not None:
+            indexed_ids, indexed_scores = self._index.search(vector, want, allowed)
+            ids = np.concatenate([indexed_ids, ids])
+            scores = np.concatenate([indexed_scores, scores])
+        best = np.argsort(-scores, kind="stable")[:want]
+        return ids[best], scores[best]
+
+    def _agrees(
+        self, exact: dict[int, float], ids: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> bool:
+        """Whether the index is this store's own; if not, it is dropped."""
+        for id_, score in zip(ids.tolist(), scores.tolist(), strict=True):
+            if self._index is not None and abs(exact.get(id_, score) - score) > _DAMAGE:
+                assert self._generation is not None
+                self._discard(self._generation, "it does not match the store")
+                return False
+        return True
+
+    def _scan_newer(
+        self,
+        db: sqlite3.Connection,
+        space: int,
+        vector: NDArray[np.float32],
+        allowed: NDArray[np.int64] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and scores of embeddings that the index does not hold yet."""
+        import numpy as np
+
+        ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+        for block_ids, block in _blocks(db, space, self._last_id(), len(vector)):
+            ids.append(block_ids)
+            scores.append(block.astype(np.float32) @ vector)
+        all_ids, all_scores = np.concatenate(ids), np.concatenate(scores)
+        if allowed is not None:
+            within = np.isin(all_ids, allowed)
+            return all_ids[within], all_scores[within]
+        return all_ids, all_scores
+
+    def _last_id(self) -> int:
+        return int(self._index.ids[-1]) if self._index is not None and len(self._index.ids) else 0
+
+    def lags(self, db: sqlite3.Connection, space: int) -> bool:
+        """Whether so much has changed since the index was written that it should be again."""
+        held = 0 if self._index is None else len(self._index.ids)
+        total, newer = db.execute(
+            "SELECT count(*), count(*) FILTER (WHERE id > ?) FROM embeddings WHERE space = ?",
+            (self._last_id(), space),
+        ).fetchone()
+        if not held:
+            return bool(total)
+        amiss = newer + (held - (total - newer))
+        return bool(amiss > max(_LAG_ROWS, held // _LAG_SHARE))
+
+    def write(self, db: sqlite3.Connection, space: int, dim: int, prefix: str) -> None:
+        """Write the next generation and use it from now on."""
+        rows = db.execute("SELECT count(*) FROM embeddings WHERE space = ?", (space,)).fetchone()[0]
+        blocks = ((ids, block.tobytes()) for ids, block in _blocks(db, space, 0, dim))
+        present = index.generations(self._folder, prefix)
+        number = int(present[0].name.removeprefix(prefix)) + 1 if present else 1
+        generation = index.write(self._folder, f"{prefix}{number}", dim, rows, blocks)
+        index.drop_others(self._folder, generation, prefix)
+        self.open(prefix, dim)
+
+    def verify(self, db: sqlite3.Connection, space: int, dim: int) -> Iterator[str]:
+        """Check every embedding of a space, and the index against them."""
+        import numpy as np
+
+        for ids, block in _blocks(db, space, 0, dim):
+            lengths = np.linalg.norm(block.astype(np.float32), axis=1)
+            wrong = int(np.count_nonzero(~(np.abs(lengths - 1) <= _NORM_TOLERANCE)))
+            if wrong:
+                yield f"{wrong} embeddings are not unit vectors"
+            if self._index is not None and not self._index.holds(ids, block):
+                assert self._generation is not None
+                self._discard(self._generation, "it does not match the store")
+
+
+def _blocks(
+    db: sqlite3.Connection, space: int, after: int, dim: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+    """Embeddings by ascending id: ids of shape (n,) and vectors of shape (n, dim)."""
+    import numpy as np
+
+    cursor = db.execute(
+        "SELECT id, vector FROM embeddings WHERE id > ? AND space = ? ORDER BY id", (after, space)
+    )
+    while rows := cursor.fetchmany(_BLOCK):
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        yield ids, _matrix(db, [row[1] for row in rows], dim)
+
+
+def _matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.float16]:
+    import numpy as np
+
+    if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
+        file = Path(db.execute("PRAGMA database_list").fetchone()[2])
+        raise ArchiveDamaged(schema.damage(file, "an embedding has the wrong size"))
+    return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
+
+
+def _ids_between(db: sqlite3.Connection, space: int, low: bytes, high: bytes) -> NDArray[np.int64]:
+    import numpy as np
+
+    rows = db.execute(
+        "SELECT DISTINCT embeddings.id FROM embeddings JOIN files USING (content)"
+        " WHERE space = ? AND path >= ? AND path < ?",
+        (space, low, high),
+    )
+    return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
+
+
+def _exact_scores(
+    db: sqlite3.Connection, space: int, vector: NDArray[np.float32], ids: list[int]
+) -> dict[int, float]:
+    """Cosines of stored embeddings, the same number for the same vector wherever it is found."""
+    import numpy as np
+
+    exact: dict[int, float] = {}
+    query = vector.astype(np.float64)
+    for part in _parts(ids):
+        rows = db.execute(
+            f"SELECT id, vector FROM embeddings WHERE space = ? AND id IN ({_marks(part)})",
+            (space, *part),
+        ).fetchall()
+        if rows:
+            matrix = _matrix(db, [row[1] for row in rows], len(vector)).astype(np.float64)
+            scores = np.clip((matrix * query).sum(axis=1), -1, 1)
+            exact.update(zip((row[0] for row in rows), scores.tolist(), strict=True))
+    return exact
+
+
+def _images(
+    db: sqlite3.Connection, ids: list[int], low: bytes, high: bytes
+) -> Iterator[tuple[int, ImageFile]]:
+    """Every file of the embeddings' contents, one by one."""
+    for part in _parts(ids):
+        for id_, path, size, mtime_ns, digest, *facts in db.execute(
+            _IMAGES.format(_marks(part)), (low, high, *part)
+        ):
+            yield id_, ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *facts)
+
+
+def _inside(db: sqlite3.Connection, path: bytes) -> str:
+    """A path as text, if it stays below the root: an archive may come from a stranger."""
+    if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
+        file = Path(db.execute("PRAGMA database_list").fetchone()[2])
+        raise ArchiveDamaged(schema.damage(file, "it names a file outside the folder"))
+    return os.fsdecode(path)
+
+
+def _parts(ids: list[int]) -> Iterable[list[int]]:
+    return (ids[start : start + _VARIABLES] for start in range(0, len(ids), _VARIABLES))
+
+
+def _marks(values: list[int]) -> str:
+    return ",".join("?" * len(values))

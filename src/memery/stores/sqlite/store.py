@@ -1,0 +1,376 @@
+"""The SQLite store: facts, embeddings and remembered queries in one file of committed batches."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from memery.archive import Archive
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
+from memery.stores.interface import Addition, Record, SkipAddition, Space
+from memery.stores.sqlite import schema
+from memery.stores.sqlite.search import Searcher
+from memery.types import FileEntry, Filter, ImageFile, Skip
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_QUERIES = 2000
+"""Query embeddings kept per space."""
+_DIM_MAX = 1 << 14
+
+_UPSERT_FILE = """
+    INSERT INTO files (path, size, mtime_ns, content, skip_reason, skip_detail, circumstances)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
+        content = excluded.content, skip_reason = excluded.skip_reason,
+        skip_detail = excluded.skip_detail, circumstances = excluded.circumstances
+"""
+
+
+class SQLiteStore:
+    """The default store. Nothing is created on disk before the first write."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._mutex = threading.RLock()
+        exists = archive.store.is_file()
+        self._db = schema.connect(archive.store if exists else None)
+        self._in_memory = not exists
+        self._searcher = Searcher(archive.index)
+        if exists:
+            self._check_root()
+
+    def _check_root(self) -> None:
+        root = self.setting("root")
+        if root is not None and os.fsdecode(bytes.fromhex(root)) != str(self._archive.root):
+            raise ArchiveDamaged(
+                f"The archive {self._archive.folder} belongs to another folder than"
+                f" {self._archive.root}. Name another place with --archive."
+            )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer, creating the archive if need be."""
+        with self._archive.lock():
+            if self._in_memory:
+                self._db.close()
+                self._db = schema.connect(self._archive.store)
+                self._in_memory = False
+                if self._archive.folder.parent != self._archive.root:
+                    self.remember("root", os.fsencode(self._archive.root).hex())
+                self._check_root()
+            yield
+
+    @contextlib.contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        with self._mutex, schema.translated(self._archive.store):
+            self._db.execute(begin)
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # some failures have rolled back already
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One snapshot: what others commit meanwhile is not seen."""
+        return self._transaction("BEGIN DEFERRED")
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._transaction("BEGIN IMMEDIATE") as db:
+            yield db
+            db.execute(
+                "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
+            )
+
+    def version(self) -> int:
+        """A number that grows with every commit, by any process."""
+        return int(self.setting("version") or 0)
+
+    def setting(self, name: str) -> str | None:
+        """A choice that the archive remembers, or None."""
+        with self._reading() as db:
+            row = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a choice."""
+        with self._changing() as db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def spaces(self) -> Sequence[tuple[Space, int]]:
+        """Every space with its number of embeddings, oldest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT model_id, fingerprint, dim,"
+                " (SELECT count(*) FROM embeddings WHERE space = spaces.id) FROM spaces ORDER BY id"
+            ).fetchall()
+        return [(self._space(*row[:3]), row[3]) for row in rows]
+
+    def _space(self, model_id: object, fingerprint: object, dim: object) -> Space:
+        if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
+            raise self._damaged(f"it names a dimension of {dim!r}")
+        return Space(str(model_id), str(fingerprint), dim)
+
+    def current_space(self) -> Space | None:
+        """The space that answers searches."""
+        current = self.setting("space")
+        if current is None:
+            return None
+        with self._reading() as db:
+            row = db.execute(
+                "SELECT model_id, fingerprint, dim FROM spaces WHERE id = ?", (current,)
+            ).fetchone()
+        return None if row is None else self._space(*row)
+
+    def switch_space(self, space: Space) -> None:
+        """Let another space answer searches."""
+        with self._changing() as db:
+            number = self._ensure_space(db, space)
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
+
+    def _ensure_space(self, db: sqlite3.Connection, space: Space) -> int:
+        db.execute(
+            "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",
+            (space.model_id, space.fingerprint, space.dim),
+        )
+        number = self._number(db, space)
+        db.execute("INSERT OR IGNORE INTO settings VALUES ('space', ?)", (str(number),))
+        return number
+
+    def _number(self, db: sqlite3.Connection, space: Space) -> int:
+        """The space's row id, or 0, which no row has."""
+        row = db.execute(
+            "SELECT id, dim FROM spaces WHERE model_id = ? AND fingerprint = ?",
+            (space.model_id, space.fingerprint),
+        ).fetchone()
+        if row is not None and row[1] != space.dim:
+            raise self._damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
+        return 0 if row is None else int(row[0])
+
+    def records(self, space: Space, scope: Filter) -> Iterator[Record]:
+        """Every path known, in no order."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT path, size, mtime_ns, skip_reason, skip_detail, circumstances,"
+                " EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = files.content)"
+                f" FROM files WHERE {_IN_SCOPE}",
+                (self._number(db, space), *_bounds(scope)),
+            ).fetchall()
+        for path, size, mtime_ns, reason, detail, circumstances, encoded in rows:
+            name = os.fsdecode(path)
+            skip = Skip(name, reason, detail or "") if reason else None
+            yield Record(FileEntry(name, size, mtime_ns), skip, circumstances or "", bool(encoded))
+
+    def known_digests(self, space: Space) -> set[str]:
+        """Digests that have an embedding in the space, those of vanished files included."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT digest FROM contents JOIN embeddings ON content = contents.id"
+                " WHERE space = ?",
+                (self._number(db, space),),
+            )
+            return {digest.hex() for (digest,) in rows}
+
+    def commit(
+        self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
+    ) -> None:
+        """Store a batch in one transaction."""
+        with self._changing() as db:
+            number = self._ensure_space(db, space)
+            for addition in additions:
+                _add(db, number, addition)
+            db.executemany(
+                _UPSERT_FILE,
+                [
+                    (os.fsencode(entry.path), entry.size, entry.mtime_ns, None,
+                     skip.skip.reason, skip.skip.detail, skip.circumstances)
+                    for skip in skips
+                    for entry in (skip.entry,)
+                ],
+            )  # fmt: skip
+
+    def remove(self, paths: Collection[str]) -> set[str]:
+        """Forget files; returns the digests that they had."""
+        digests: set[str] = set()
+        with self._changing() as db:
+            for path in map(os.fsencode, paths):
+                row = db.execute(
+                    "SELECT digest FROM files JOIN contents ON contents.id = content"
+                    " WHERE path = ?",
+                    (path,),
+                ).fetchone()
+                digests.update(digest.hex() for digest in row or ())
+                db.execute("DELETE FROM files WHERE path = ?", (path,))
+        return digests
+
+    def prune(self) -> None:
+        """Drop the embeddings of files that are gone."""
+        unused = "content NOT IN (SELECT content FROM files WHERE content IS NOT NULL)"
+        with self._changing() as db:
+            db.execute(f"DELETE FROM embeddings WHERE {unused}")
+            db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
+
+    def count(self, space: Space, scope: Filter) -> int:
+        """Images that a search in the space can find."""
+        with self._reading() as db:
+            return int(
+                db.execute(
+                    "SELECT count(*) FROM files JOIN embeddings USING (content)"
+                    f" WHERE space = ? AND {_IN_SCOPE}",
+                    (self._number(db, space), *_bounds(scope)),
+                ).fetchone()[0]
+            )
+
+    def skips(self, scope: Filter) -> Sequence[Skip]:
+        """Files that were left out, ordered by path."""
+        with self._reading() as db:
+            rows = db.execute(
+                "SELECT path, skip_reason, skip_detail FROM files"
+                f" WHERE skip_reason IS NOT NULL AND {_IN_SCOPE} ORDER BY path",
+                _bounds(scope),
+            ).fetchall()
+        return [Skip(os.fsdecode(path), reason, detail or "") for path, reason, detail in rows]
+
+    def search(
+        self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter
+    ) -> Sequence[tuple[ImageFile, float]]:
+        """The images nearest to a unit vector."""
+        with self._reading() as db:
+            self._searcher.open(self._generation_prefix(db, space), space.dim)
+            number = self._number(db, space)
+            return self._searcher.search(db, number, vector, limit, *_bounds(scope))
+
+    def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
+        """The embedding of a content, or None."""
+        return self._vector(
+            space,
+            "SELECT vector FROM embeddings JOIN contents ON contents.id = content"
+            " WHERE space = ? AND digest = ?",
+            bytes.fromhex(digest),
+            "<f2",
+        )
+
+    def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
+        """The remembered embedding of a text, or None."""
+        sql = "SELECT vector FROM queries WHERE space = ? AND text = ?"
+        return self._vector(space, sql, text, "<f4")
+
+    def _vector(
+        self, space: Space, sql: str, key: bytes | str, dtype: str
+    ) -> NDArray[np.float32] | None:
+        import numpy as np
+
+        with self._reading() as db:
+            row = db.execute(sql, (self._number(db, space), key)).fetchone()
+        if row is None:
+            return None
+        if len(row[0]) != space.dim * np.dtype(dtype).itemsize:
+            raise self._damaged("an embedding has the wrong size")
+        return np.frombuffer(row[0], dtype=dtype).astype(np.float32)
+
+    def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
+        """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
+        with self._transaction("BEGIN IMMEDIATE") as db:
+            number = self._number(db, space)
+            if not number:
+                return
+            db.execute(
+                "INSERT OR REPLACE INTO queries (space, text, vector) VALUES (?, ?, ?)",
+                (number, text, embedding.astype("<f4").tobytes()),
+            )
+            db.execute(
+                "DELETE FROM queries WHERE space = ?1 AND id <="
+                " (SELECT id FROM queries WHERE space = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                (number, REMEMBERED_QUERIES),
+            )
+
+    def refresh(self, space: Space) -> None:
+        """Write a new generation of the search index if the present one lags far behind.
+
+        Where that cannot be done now, searches read the rest from the store: slower, as right.
+        """
+        with self._reading() as db:
+            self._searcher.open(self._generation_prefix(db, space), space.dim)
+            lags = self._searcher.lags(db, self._number(db, space))
+        if not lags:
+            return
+        try:
+            with self.writing(), self._reading() as db:
+                prefix = self._generation_prefix(db, space)
+                self._searcher.write(db, self._number(db, space), space.dim, prefix)
+        except ArchiveLocked:
+            logger.debug("The index is left to the process that is writing.")
+        except ArchiveError as error:
+            logger.warning("The search index could not be written. %s", error)
+
+    def _generation_prefix(self, db: sqlite3.Connection, space: Space) -> str:
+        uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
+        name = str(uuid[0]) if uuid else ""
+        if not name.isalnum():
+            raise self._damaged("it has no valid uuid")
+        return f"{name}-{self._number(db, space)}-"
+
+    def verify(self, space: Space) -> Sequence[str]:
+        """What is wrong with the store."""
+        with self._reading() as db:
+            faults = [
+                str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"
+            ]
+            if db.execute("PRAGMA foreign_key_check").fetchone():
+                faults.append("a row refers to one that does not exist")
+            self._searcher.open(self._generation_prefix(db, space), space.dim)
+            faults += self._searcher.verify(db, self._number(db, space), space.dim)
+        return faults
+
+    def close(self) -> None:
+        """Let go of files and memory."""
+        with self._mutex:
+            self._searcher.close()
+            self._db.close()
+
+    def _damaged(self, what: str) -> ArchiveDamaged:
+        return ArchiveDamaged(schema.damage(self._archive.store, what))
+
+
+_IN_SCOPE = "path >= ? AND path < ?"
+_PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
+
+
+def _bounds(scope: Filter) -> tuple[bytes, bytes]:
+    """First and one past the last path of a folder, as bytes."""
+    prefix = os.fsencode(scope.prefix)
+    return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
+
+
+def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
+    digest = bytes.fromhex(addition.digest)
+    new = addition.content
+    if new is not None:
+        db.execute(
+            "INSERT OR IGNORE INTO contents (digest, width, height, format, taken_at)"
+            " VALUES (?, ?, ?, ?, ?)",
+            (digest, new.width, new.height, new.format, new.taken_at),
+        )
+    content = db.execute("SELECT id FROM contents WHERE digest = ?", (digest,)).fetchone()[0]
+    entry = addition.entry
+    db.execute(
+        _UPSERT_FILE,
+        (os.fsencode(entry.path), entry.size, entry.mtime_ns, content, None, None, None),
+    )
+    if new is not None:
+        db.execute(
+            "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
+            (space, content, new.embedding.astype("<f2").tobytes()),
+        )

@@ -1,0 +1,257 @@
+"""The values that cross memery's doors: frozen, slotted, without behaviour beyond their own facts."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+from memery.errors import QueryError
+from memery.gallery import Picture, grid_html
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """What a directory entry says about a file, without opening it.
+
+    Attributes:
+        path: relative to the archive's root, with `/`; undecodable bytes as surrogate escapes.
+        size: bytes.
+        mtime_ns: time of last modification, nanoseconds since the epoch.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """The facts about one indexed image.
+
+    Attributes:
+        path: as in `FileEntry`.
+        size: bytes.
+        mtime_ns: nanoseconds since the epoch.
+        digest: SHA-256 of the content, 64 hexadecimal digits.
+        width: pixels, upright.
+        height: pixels, upright.
+        format: what the content is, as Pillow names it ("JPEG", "PNG", …).
+        taken_at: EXIF date and time in ISO 8601, or None.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    digest: str
+    width: int
+    height: int
+    format: str
+    taken_at: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Opaque name of this content at this path: 32 hexadecimal digits."""
+        key = os.fsencode(self.path) + b"\0" + bytes.fromhex(self.digest)
+        return hashlib.blake2b(key, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A file that was left out, and why.
+
+    Attributes:
+        path: as in `FileEntry`.
+        reason: one of `memery.errors.SKIP_REASONS`.
+        detail: what the decoder or the system said.
+    """
+
+    path: str
+    reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One part of a query: a text or an image, with a boost.
+
+    Attributes:
+        text: what to look for, in words.
+        image: a path, or the bytes of an encoded image.
+        boost: weight in the query vector; negative means "less of this".
+
+    Raises:
+        QueryError: neither or both of text and image, blank text, boost zero or not finite.
+    """
+
+    text: str | None = None
+    image: str | os.PathLike[str] | bytes | None = None
+    boost: float = 1.0
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.image is None):
+            raise QueryError("A term is either a text or an image: give exactly one of them.")
+        if self.text is not None and not self.text.strip():
+            raise QueryError("A text to search for is empty: say what the picture shows.")
+        if not math.isfinite(self.boost) or self.boost == 0:
+            raise QueryError(f"A boost of {self.boost} means nothing: give a number other than 0.")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What to search for: one or more terms.
+
+    Raises:
+        QueryError: no term at all.
+    """
+
+    terms: tuple[Term, ...]
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise QueryError("There is no query: give a text, an image, or both.")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which images may be found at all.
+
+    Attributes:
+        under: a folder relative to the archive's root, with `/`; empty means everything.
+    """
+
+    under: str = ""
+
+    @property
+    def prefix(self) -> str:
+        """What the path of every image under the folder begins with."""
+        return f"{self.under}/" if self.under else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(os.PathLike[str]):
+    """An image found. `Image.open(hit)` works, as with every path.
+
+    Attributes:
+        rank: 1 for the best.
+        path: relative to the folder searched, with `/`.
+        score: cosine of query and image, -1 to 1.
+        image: the image's facts (its own path is relative to the archive's root).
+        location: absolute path of the file.
+    """
+
+    rank: int
+    path: str
+    score: float
+    image: ImageFile
+    location: str = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Opaque, unique per path and content."""
+        return self.image.id
+
+    def __fspath__(self) -> str:
+        return self.location
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """Wall-clock time of a search by stage, in milliseconds."""
+
+    index: float = 0.0
+    encode: float = 0.0
+    search: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The stages' sum, milliseconds."""
+        return self.index + self.encode + self.search
+
+
+@dataclass(frozen=True, slots=True)
+class Results(Sequence[Hit]):
+    """Hits, best first. Shows itself as a grid of thumbnails in a notebook.
+
+    Attributes:
+        hits: the hits of this page.
+        total: images that pass the filters, before offset and top_k.
+        query: the query as understood.
+        model_id: the model whose embeddings were compared.
+        took: time by stage.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    query: Query
+    model_id: str
+    took: Took = Took()
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def _repr_html_(self) -> str:
+        """The grid of thumbnails that a notebook shows."""
+        return grid_html([Picture(hit.location, hit.path, f"{hit.score:.3f}") for hit in self.hits])
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the indexing flow has come.
+
+    Attributes:
+        done: files dealt with, skipped ones included.
+        total: files to deal with in this run.
+        skipped: files of `done` that had to be skipped.
+        searchable: images of the folder that a search finds now.
+    """
+
+    done: int
+    total: int
+    skipped: int
+    searchable: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What the indexing flow did.
+
+    Attributes:
+        archive: the `.memery` folder.
+        index: the folder of the search index in it.
+        model_id: the model that encoded.
+        searchable: images of the folder that a search finds now.
+        encoded: images that went through the model.
+        reused: images whose embedding was known by their digest (`moved` ones included).
+        moved: images that were found again under another name.
+        unchanged: files that were not opened.
+        removed: images that left the archive because their file is gone.
+        skips: files left out in this run, with reasons.
+        seconds: wall-clock time.
+    """
+
+    archive: Path
+    index: Path
+    model_id: str
+    searchable: int = 0
+    encoded: int = 0
+    reused: int = 0
+    moved: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    skips: tuple[Skip, ...] = ()
+    seconds: float = 0.0
