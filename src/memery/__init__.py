@@ -35,7 +35,7 @@ _HOMES = {
     ),
 }
 
-__all__ = [  # noqa: PLE0604, RUF022 - exactly the names that have a home
+__all__ = [  # noqa: PLE0604 - exactly the names that have a home
     *_HOMES,
     "__version__",
 ]

@@ -20,8 +20,10 @@ _HOLDER_NAME = "lock.pid"
 _IGNORE_NAME = ".gitignore"
 _SEED_NAMES = ("memery.pt", "memery.ann")
 _NETWORK_FILE_SYSTEMS = frozenset(
-    "9p afs ceph cifs fuse.glusterfs fuse.rclone fuse.s3fs fuse.sshfs glusterfs lustre nfs nfs4 smb3 "
-    "smbfs".split()
+    [
+        *("9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"),
+        *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
+    ]
 )
 
 
@@ -108,7 +110,7 @@ class Archive:
         return int(text) if text.isdecimal() else None
 
     def purge(self) -> None:
-        """Delete what memery wrote into the archive's folder, and the folder if nothing else is in it.
+        """Delete what memery wrote into the archive's folder; the folder too if that was all.
 
         Raises:
             ArchiveError: it lies in a folder above the one asked for, or cannot be deleted.
@@ -165,7 +167,7 @@ def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> 
     """
     folder = _existing_folder(Path(path))
     if override is not None:
-        place = Path(os.path.abspath(override))
+        place = Path(override).expanduser().absolute()
         if place.exists() and not place.is_dir():
             raise ArchiveError(f"The archive {place} is a file: name a folder for it.")
         return Archive(folder, place)

@@ -110,7 +110,7 @@ def _parsed(name: str, text: str) -> Any:
 
 
 def _checked(name: str, value: Any, source: str) -> Any:
-    kind = _KINDS[name]
+    kind: Any = _KINDS[name]
     if type(value) is not (str if kind is Path else kind):
         raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_NAMES[kind]}.")
     return Path(value).expanduser() if kind is Path else value

@@ -17,7 +17,7 @@ from typing import Any
 from memery.archive import Archive, find_archive
 from memery.config import load_config
 from memery.errors import ArchiveLocked, QueryError
-from memery.executors.interface import Changes, Executors
+from memery.executors.interface import Executors
 from memery.plugins import default_executors
 from memery.types import Filter, IndexReport, Progress, Query, Results, Term, Took
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 EXTENSIONS = frozenset(
-    "jpg jpeg jpe jfif png ppm pgm pbm pnm bmp dib tif tiff webp gif avif heic heif".split()
+    [
+        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "avif", "heic", "heif"),
+        *("ppm", "pgm", "pbm", "pnm", "bmp", "dib", "tif", "tiff"),
+    ]
 )
 """Extensions of files that are looked at, lower case; files without one are looked at too."""
 
@@ -79,7 +82,7 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     Raises:
         ImageError: with the reason and what the decoder said.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     formats = (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
     try:
@@ -87,7 +90,7 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
             return _decode(image, size, resize, max_pixels)
     except Image.DecompressionBombError as error:
         raise ImageError("decompression bomb", str(error)) from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         reason = "not an image" if data else "truncated"
         raise ImageError(reason, "" if data else "the file is empty") from None
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
@@ -156,12 +159,12 @@ def _deep_to_grey(image: Image.Image) -> Image.Image:
 
 
 def _taken_at(image: Image.Image) -> str | None:
-    """When the picture was taken, or None: EXIF is written by many hands, not all of them steady."""
+    """When the picture was taken, or None: EXIF is written by many hands, some unsteady."""
     from datetime import datetime
 
     try:
         exif = image.getexif()
         text = exif.get_ifd(_EXIF_IFD).get(_DATE_TAKEN) or exif.get(_DATE)
         return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
-    except Exception:  # noqa: BLE001 - any fault in a date means "no date", never a lost picture
+    except Exception:
         return None

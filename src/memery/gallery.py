@@ -26,7 +26,7 @@ class Picture:
 
 
 def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) -> str | None:
-    """An image as a `data:` URL of a JPEG of at most side × side pixels; None if it is unreadable."""
+    """An image as the `data:` URL of a JPEG of at most side × side pixels; None if unreadable."""
     from PIL import Image, ImageOps
 
     try:

@@ -1,4 +1,4 @@
-"""The values that cross memery's doors: frozen, slotted, without behaviour beyond their own facts."""
+"""The values that cross memery's doors: frozen, slotted, with no behaviour but their own facts."""
 
 from __future__ import annotations
 

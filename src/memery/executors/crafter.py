@@ -84,7 +84,7 @@ class Crafter:
         else:
             assert term.image is not None
             name = f"The picture {os.fspath(term.image)}"
-            entry = FileEntry(os.path.abspath(term.image), 0, 0)
+            entry = FileEntry(os.fspath(term.image), 0, 0)
         try:
             if isinstance(term.image, bytes):
                 return self._picture(entry, term.image, ())

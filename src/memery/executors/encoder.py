@@ -70,17 +70,22 @@ class Encoder:
         norm = float(np.linalg.norm(total))
         if not norm > _NORM_MIN:
             raise QueryError("The terms of the query cancel each other out: change a boost.")
-        return (total / norm).astype(np.float32)
+        unit: NDArray[np.float32] = (total / norm).astype(np.float32)
+        return unit
 
     def _encode_text(self, text: str) -> NDArray[np.float32]:
         def encode() -> NDArray[np.float32]:
-            return self._checked(self._model.encode_texts([text]), 1)[0]
+            embedding: NDArray[np.float32] = self._checked(self._model.encode_texts([text]), 1)[0]
+            return embedding
 
         return self._remembered(text, encode)
 
     def _encode_picture(self, picture: Picture) -> NDArray[np.float32]:
         known = self._store.embedding(self.space, picture.digest)
-        return self.encode_images([picture])[0] if known is None else known
+        if known is not None:
+            return known
+        embedding: NDArray[np.float32] = self.encode_images([picture])[0]
+        return embedding
 
     def _remembered(
         self, text: str, encode: Callable[[], NDArray[np.float32]]
@@ -112,4 +117,5 @@ class Encoder:
                 f"The model {self.space.model_id} gave an embedding that is zero or not finite:"
                 " report it to the model's maker."
             )
-        return (embeddings / norms).astype(np.float32, copy=False)
+        unit: NDArray[np.float32] = (embeddings / norms).astype(np.float32, copy=False)
+        return unit

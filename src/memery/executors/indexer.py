@@ -72,8 +72,10 @@ class Indexer:
         additions = []
         for picture in batch.pictures:
             seen = picture.decoded
-            content = seen and Content(
-                seen.width, seen.height, seen.format, seen.taken_at, next(rows)
+            content = (
+                None
+                if seen is None
+                else Content(seen.width, seen.height, seen.format, seen.taken_at, next(rows))
             )
             additions.append(Addition(picture.entry, picture.digest, content))
         self._store.commit(self._space, additions, batch.skips)

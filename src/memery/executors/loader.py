@@ -137,7 +137,7 @@ class _Scan:
 
 
 def _is_candidate(name: str) -> bool:
-    stem, dot, extension = name.rpartition(".")
+    _, dot, extension = name.rpartition(".")
     return not dot or extension.lower() in EXTENSIONS
 
 

@@ -47,7 +47,7 @@ def _copy(hit: Hit, folder: Path) -> None:
     target, number = folder / name.name, 1
     while True:
         try:
-            with open(hit, "rb") as source, target.open("xb") as copy:
+            with Path(hit).open("rb") as source, target.open("xb") as copy:
                 shutil.copyfileobj(source, copy)
         except FileExistsError:
             number += 1

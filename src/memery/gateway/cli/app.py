@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -52,6 +53,15 @@ ExcludedImages = Annotated[
     list[str], typer.Option("--not-image", metavar="IMAGE", help="Less of what this picture shows.")
 ]
 Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which hits are wanted, and whether the folder is scanned first."""
+
+    top_k: int
+    offset: int
+    refresh: bool
 
 
 def _version(wanted: bool) -> None:
@@ -103,17 +113,17 @@ def recall(
     """Find images by text, by picture, or by both; index what is new first."""
     notices = Notices(quiet=quiet, verbose=verbose)
     settings: dict[str, Any] = {"model": model, "archive": archive}
-    page: dict[str, Any] = {"top_k": top_k, "offset": offset}
+    page = Page(top_k, offset, refresh=not no_index)
     typed = [*([text] if text is not None else []), *texts]
     if queries_from is not None:
         if typed or images or excluded or excluded_images or format_ not in (None, "jsonl"):
             raise QueryError("--queries-from goes with neither other terms nor other formats.")
         with Memery(path, **settings) as memery:
-            return _recall_lines(memery, queries_from, notices, refresh=not no_index, **page)
+            return _recall_lines(memery, queries_from, notices, page)
     max_bytes = load_config(**settings).max_bytes
     query = parse_query(typed, images, excluded, excluded_images, max_bytes)
     with Memery(path, **settings) as memery:
-        results, code = _recall_one(memery, query, notices, refresh=not no_index, **page)
+        results, code = _recall_one(memery, query, notices, page)
     formats.write_results(results, path, format_ or ResultFormat.TABLE)
     if not results:
         notices.say(f"Nothing to show: {path} has {results.total} images that can be searched.")
@@ -122,28 +132,27 @@ def recall(
     return code
 
 
-def _recall_one(
-    memery: Memery, query: Query, notices: Notices, *, refresh: bool, **page: int
-) -> tuple[Results, int]:
+def _recall_one(memery: Memery, query: Query, notices: Notices, page: Page) -> tuple[Results, int]:
     """Results and exit code; an interrupted indexing flow still gives an answer."""
     with notices.progress() as tally:
         try:
-            results = memery.recall(query, refresh=refresh, progress=tally, **page)
+            results = memery.recall(
+                query, refresh=page.refresh, progress=tally, top_k=page.top_k, offset=page.offset
+            )
         except KeyboardInterrupt:
-            if tally.last is None:
-                raise
-            interrupted = True
-        else:
-            interrupted = False
-    if not interrupted:
+            results = None
+    if results is not None:
         _summarise(tally, notices)
         return results, 0
+    if tally.last is None:
+        raise KeyboardInterrupt
+    results = memery.recall(query, top_k=page.top_k, offset=page.offset)
     left = tally.last.total - tally.last.done
     notices.say(
-        f"Interrupted: {tally.last.searchable} images are indexed and {left} are not;"
-        " this answer is from those that are."
+        f"Interrupted: {results.total} of {results.total + left} images are indexed;"
+        " this answer is from those."
     )
-    return memery.recall(query, **page), INTERRUPTED
+    return results, INTERRUPTED
 
 
 def _summarise(tally: Tally, notices: Notices) -> None:
@@ -153,16 +162,14 @@ def _summarise(tally: Tally, notices: Notices) -> None:
         notices.say(f"{last.done - last.skipped} images read{skipped}.")
 
 
-def _recall_lines(
-    memery: Memery, source: str, notices: Notices, *, refresh: bool, **page: int
-) -> int:
+def _recall_lines(memery: Memery, source: str, notices: Notices, page: Page) -> int:
     found = False
     for line in _lines(source):
         query = Query((Term(text=line),))
-        results, code = _recall_one(memery, query, notices, refresh=refresh, **page)
+        results, code = _recall_one(memery, query, notices, page)
         formats.write_json(formats.results_json(results))
         found = found or bool(results)
-        refresh = False  # once is enough for all
+        page = replace(page, refresh=False)  # once is enough for all
         if code:
             return code
     return 0 if found else NOTHING_FOUND
@@ -171,8 +178,7 @@ def _recall_lines(
 def _lines(source: str) -> Iterator[str]:
     """The lines of a file that are not blank, as they come."""
     try:
-        file = sys.stdin if source == STDIN else Path(source).open(encoding="utf-8")
-        with file:
+        with sys.stdin if source == STDIN else Path(source).open(encoding="utf-8") as file:
             yield from (line.strip() for line in file if line.strip())
     except (OSError, ValueError) as error:
         raise QueryError(f"The queries in {source} cannot be read: {error}.") from error

@@ -78,7 +78,7 @@ def _exists(name: str) -> bool:
 
 
 def _split(value: str) -> tuple[str, float]:
-    """`beach^2` → ("beach", 2.0); `\\^` is a literal ^."""
+    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^."""
     match = _BOOSTED.fullmatch(value)
     term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
     return term.replace("\\^", "^"), boost

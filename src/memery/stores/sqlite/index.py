@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _VECTORS, _IDS = "vectors.faiss", "ids.i64"
 _ROWS_AT = 8
-"""Where faiss's header has the number of vectors (int64); its last 8 bytes count the code's bytes."""
+"""Where faiss's header has the number of vectors; its last 8 bytes count the codes' bytes."""
 FLOAT16 = 2
 """Bytes per number."""
 _DIGITS = 20
@@ -79,7 +79,9 @@ class ExactIndex:
         parameters = None
         if allowed is not None:
             rows = np.flatnonzero(np.isin(self.ids, allowed, assume_unique=True))
-            parameters = faiss.SearchParameters(sel=faiss.IDSelectorBatch(rows))
+            parameters = faiss.SearchParameters(  # type: ignore[call-arg] # faiss patches it in
+                sel=faiss.IDSelectorBatch(rows)
+            )
         scores, rows = self._faiss.search(vector[np.newaxis], limit, params=parameters)
         found = rows[0] >= 0
         return self.ids[rows[0][found]], scores[0][found]

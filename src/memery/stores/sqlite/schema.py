@@ -63,7 +63,7 @@ MIGRATIONS = (
 """Each brings `user_version` one further. Never edited once released: a change is a new entry."""
 
 _TABLES = frozenset(
-    "settings spaces contents files embeddings queries sqlite_sequence sqlite_stat1".split()
+    ["settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"]
 )
 
 
