@@ -1,0 +1,65 @@
+# The two commands: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+READY := $(VENV)/.ready
+DEMO_READY := $(VENV)/.demo-ready
+TEST_READY := $(VENV)/.test-ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format test-dist dist eval train bench clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "memery needs Python 3.11 or later: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; exit 1; }
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEMO_READY): $(READY)
+	$(PIP) install --constraint constraints.txt --no-deps scikit-image
+	@touch $@
+
+$(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
+	$(PIP) install --constraint constraints.txt --editable '.[dev]' ./tests/plugin
+	@touch $@
+
+demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
+	$(BIN)/python examples/demo.py $(if $(DIR),--dir "$(DIR)") $(if $(QUERY),--query "$(QUERY)")
+
+test: check ## Run every check and test
+	$(BIN)/pytest -n 2 -m "not dist" --cov --cov-report=term
+
+check: $(TEST_READY) ## Check format, style, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(TEST_READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test-dist: $(TEST_READY) ## Build the wheel and use it in an empty environment
+	$(BIN)/pytest -m dist
+
+dist: $(TEST_READY) ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build --outdir dist .
+
+eval: $(READY) ## Measure retrieval on DATA=folder with a captions.jsonl
+	@$(BIN)/python -m evaluation.captions "$(DATA)"
+
+train: ## Train the starter model: CAPTIONS=folder LABELLED=folder
+	$(MAKE) -C training train CAPTIONS="$(abspath $(CAPTIONS))" LABELLED="$(abspath $(LABELLED))"
+
+bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder for the throughput
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+clean: ## Remove what was made
+	rm -rf $(VENV) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What memery's budgets name, measured: `python -m benchmarks`."""

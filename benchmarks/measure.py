@@ -1,0 +1,47 @@
+"""Time whole processes and repeated calls; medians, since machines are noisy."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+RUNS = 7
+
+
+def say(name: str, **figures: object) -> None:
+    """Print a figure as one JSON line."""
+    print(json.dumps({"figure": name, **figures}), flush=True)
+
+
+def command_seconds(command: Sequence[str], runs: int = RUNS) -> float:
+    """Median wall-clock time of a process after one warm-up."""
+    times = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])
+
+
+def python(code: str) -> list[str]:
+    """The command that runs a line of Python."""
+    return [sys.executable, "-c", code]
+
+
+def memery(*words: str) -> list[str]:
+    """The command that runs memery."""
+    return [sys.executable, "-m", "memery", *words]
+
+
+def call_seconds(call: Callable[[], object], runs: int = RUNS) -> tuple[float, float]:
+    """The first call's time and the median of those that follow."""
+    times = []
+    for _ in range(runs + 1):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return times[0], statistics.median(times[1:])

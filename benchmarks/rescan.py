@@ -1,0 +1,26 @@
+"""A build of 100,000 files of which none has changed."""
+
+import io
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+
+from benchmarks.measure import command_seconds, memery, say
+
+FILES, FOLDERS = 100_000, 100
+
+
+def run() -> None:
+    """Budget: 1.5 s."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        buffer = io.BytesIO()
+        Image.new("RGB", (16, 16), "red").save(buffer, "PNG")
+        for number in range(FILES):
+            place = root / f"album{number % FOLDERS:03d}"
+            place.mkdir(exist_ok=True)
+            (place / f"image{number:06d}.png").write_bytes(buffer.getvalue())
+        build = memery("build", folder, "--model", "starter")
+        command_seconds(build, runs=0)
+        say("unchanged build", files=FILES, seconds=round(command_seconds(build), 2))

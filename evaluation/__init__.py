@@ -1,0 +1,1 @@
+"""How well memery finds: evaluation through the public library."""

@@ -1,0 +1,98 @@
+"""Text → image retrieval on a folder with a `captions.jsonl`, through the public library.
+
+    python -m evaluation.captions FOLDER [--model NAME]
+
+Each line of `captions.jsonl` is an object with `file` (relative to the folder) and `captions` (a
+list of texts); `label` is optional. Prints one JSON line:
+
+    R@1, R@5, R@10   share of captions whose picture is among the first 1, 5, 10, in per cent
+    median_rank      of the right picture
+    label_P@10       mean share of right pictures among the first 10 for each label as the query
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from memery import Memery
+
+_FIRST = 100
+"""How many hits are asked for before all are."""
+
+
+def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
+    """The rank of a picture for a text, 1 for the best."""
+    for top_k in (min(_FIRST, count), count):
+        for hit in memery.recall(text, top_k=top_k):
+            if hit.path == file:
+                return hit.rank
+    raise SystemExit(f"{file} is named in captions.jsonl, but is not indexed.")
+
+
+def label_precision(memery: Memery, labels: dict[str, set[str]]) -> float:
+    """Mean precision at 10 of every label as a query."""
+    precisions = [
+        sum(hit.path in files for hit in memery.recall(label, top_k=10)) / min(10, len(files))
+        for label, files in labels.items()
+    ]
+    return statistics.mean(precisions)
+
+
+def evaluate(folder: Path, model: str) -> dict[str, Any]:
+    """Index the folder into an archive of its own, and measure."""
+    lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line.strip()]
+    labels: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if "label" in row:
+            labels[row["label"]].add(row["file"])
+    with (
+        tempfile.TemporaryDirectory() as archive,
+        Memery(folder, model=model, archive=Path(archive)) as memery,
+    ):
+        report = memery.build()
+        count = report.searchable
+        ranks = [
+            rank_of(memery, caption, row["file"], count)
+            for row in rows
+            for caption in row["captions"]
+        ]
+        result = {
+            "folder": folder.name,
+            "model_id": report.model_id,
+            "images": count,
+            "queries": len(ranks),
+            **{
+                f"R@{k}": _percent(sum(rank <= k for rank in ranks) / len(ranks))
+                for k in (1, 5, 10)
+            },
+            "median_rank": statistics.median(ranks),
+        }
+        if labels:
+            result["label_P@10"] = _percent(label_precision(memery, labels))
+        return result
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def main() -> None:
+    """Read the arguments, print one JSON line."""
+    parser = argparse.ArgumentParser(description="measure retrieval on captioned pictures")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="starter")
+    arguments = parser.parse_args()
+    if not (arguments.folder / "captions.jsonl").is_file():
+        parser.error(f"{arguments.folder} holds no captions.jsonl")
+    print(json.dumps(evaluate(arguments.folder.resolve(), arguments.model)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The wheel, alone in an empty environment somewhere else, does the product's work."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.dist
+def test_wheel_recalls_in_an_empty_environment(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT],
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    constraints = ROOT / "constraints.txt"
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "-c", constraints, wheel],
+        check=True,
+        cwd=tmp_path,
+        capture_output=True,
+    )
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for colour in ("red", "blue"):
+        Image.new("RGB", (320, 240), colour).save(photos / f"{colour}.png")
+    environment = {key: value for key, value in os.environ.items() if key != "MEMERY_MODEL"}
+    done = subprocess.run(
+        [python.parent / "memery", "recall", photos, "the colour red", "--format", "paths"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == [f"{photos}/blue.png", f"{photos}/red.png"]
+    assert "Traceback" not in done.stderr
