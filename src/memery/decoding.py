@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from dataclasses import dataclass
 from functools import cache
@@ -69,6 +70,15 @@ def _register_heif() -> bool:
     return True
 
 
+@cache
+def _formats() -> tuple[str, ...]:
+    """The formats that are opened, their plug-ins loaded: Pillow itself loads only a few."""
+    plugins = ("Jpeg", "Mpo", "Png", "Ppm", "Bmp", "Tiff", "WebP", "Gif", "Avif")
+    for name in plugins:
+        importlib.import_module(f"PIL.{name}ImagePlugin")
+    return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
+
+
 def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     """Decode an image file for a model.
 
@@ -84,9 +94,8 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     """
     from PIL import Image, UnidentifiedImageError
 
-    formats = (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
+        with Image.open(io.BytesIO(data), formats=_formats()) as image:
             return _decode(image, size, resize, max_pixels)
     except Image.DecompressionBombError as error:
         raise ImageError("decompression bomb", str(error)) from None

@@ -26,6 +26,9 @@ SKIP_REASONS = (
 )
 """Why a file was left out, from content to circumstances."""
 
+RETRIED_REASONS = frozenset({"forbidden", "input/output error"})
+"""Reasons that may end without the file or the decoders changing."""
+
 
 class MemeryError(Exception):
     """Base of every error that memery raises on purpose."""

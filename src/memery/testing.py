@@ -13,9 +13,9 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from memery.errors import ArchiveLocked
+from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.models.interface import ModelInfo
-from memery.stores.interface import Addition, Content, Record, SkipAddition, Space
+from memery.stores.interface import Addition, Content, SkipAddition, Space, Stamp
 from memery.types import FileEntry, Filter, ImageFile, Skip
 
 if TYPE_CHECKING:
@@ -146,14 +146,20 @@ class MemoryStore:
         self._current = space
         self._version += 1
 
-    def records(self, space: Space, scope: Filter) -> Iterator[Record]:
-        """Every path known."""
+    def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
+        """Every path known, with the stamp under which its file need not be read again."""
         known = self._contents.get(space, {})
-        for path, (entry, digest, skipped) in list(self._files.items()):
-            if path.startswith(scope.prefix):
-                skip = skipped.skip if skipped else None
-                circumstances = skipped.circumstances if skipped else ""
-                yield Record(entry, skip, circumstances, digest in known)
+        stamps: dict[str, Stamp | None] = {}
+        for path, (entry, digest, skipped) in self._files.items():
+            if not path.startswith(scope.prefix):
+                continue
+            if skipped is None:
+                settled = digest in known
+            else:
+                same = skipped.circumstances == circumstances
+                settled = same and skipped.skip.reason not in RETRIED_REASONS
+            stamps[path] = (entry.size, entry.mtime_ns) if settled else None
+        return stamps
 
     def known_digests(self, space: Space) -> set[str]:
         """Digests that have an embedding in the space."""

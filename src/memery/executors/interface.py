@@ -31,7 +31,7 @@ class Changes:
         gone: paths that the store knows and the folder has no more.
         unchanged: how many files need not be opened.
         links: how many symbolic links were left out.
-        skips: folders that could not be looked into; what the store knows below them stays.
+        skips: what could not be looked at; what the store knows there stays.
     """
 
     new: tuple[FileEntry, ...] = ()

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
 from memery.executors.interface import Changes
-from memery.stores.interface import Record, Space, Store
+from memery.stores.interface import Space, Store
 from memery.types import FileEntry, Filter, Skip
 
 if TYPE_CHECKING:
     import pathspec
 
 IGNORE_FILE = ".memeryignore"
-_TRY_AGAIN = frozenset({"forbidden", "input/output error"})
 
 
 class Loader:
@@ -42,34 +41,24 @@ class Loader:
     def load(self, space: Space, *, everything: bool = False) -> Changes:
         """Compare folder and store."""
         scan = _Scan(self._archive, follow_links=self._follow_links)
-        known = {
-            record.entry.path: record
-            for record in self._store.records(space, Filter(self._archive.scope))
-        }
+        known = self._store.settled(space, Filter(self._archive.scope), self._circumstances)
         new, changed, unchanged = [], [], 0
-        for entry in scan.files():
-            record = known.pop(entry.path, None)
-            if record is None:
-                new.append(entry)
-            elif everything or record.entry != entry or self._is_due(record):
-                changed.append(entry)
+        for path, size, mtime_ns in scan.files():
+            if path not in known:
+                new.append(FileEntry(path, size, mtime_ns))
+            elif known.pop(path) != (size, mtime_ns) or everything:
+                changed.append(FileEntry(path, size, mtime_ns))
             else:
                 unchanged += 1
-        unseen = tuple(f"{skip.path}/" if skip.path else "" for skip in scan.skips)
+        unseen = {skip.path for skip in scan.skips}
         return Changes(
             new=tuple(new),
             changed=tuple(changed),
-            gone=tuple(path for path in known if not (unseen and path.startswith(unseen))),
+            gone=tuple(path for path in known if not (unseen and _is_within(path, unseen))),
             unchanged=unchanged,
             links=scan.links,
             skips=tuple(scan.skips),
         )
-
-    def _is_due(self, record: Record) -> bool:
-        """Whether a file that did not change is worth opening all the same."""
-        if record.skip is None:
-            return not record.encoded
-        return record.skip.reason in _TRY_AGAIN or record.circumstances != self._circumstances
 
 
 class _Scan:
@@ -84,35 +73,53 @@ class _Scan:
         self.links = 0
         self.skips: list[Skip] = []
 
-    def files(self) -> Iterator[FileEntry]:
-        """Candidates below the folder, in no order."""
+    def files(self) -> Iterator[tuple[str, int, int]]:
+        """Path, size and mtime_ns of the candidates below the folder, in no order."""
         waiting = [self._start]
         while waiting:
             folder = waiting.pop()
-            try:
-                for entry in self._entries(folder):
-                    path = f"{folder}/{entry.name}" if folder else entry.name
+            prefix = f"{folder}/" if folder else ""
+            for entry in self._entries(folder):
+                path = prefix + entry.name
+                try:
                     if entry.is_dir(follow_symlinks=self._follow_links):
                         if not (self._is_ignored and self._is_ignored(f"{path}/")):
                             waiting.append(path)
-                    elif _is_candidate(entry.name):
-                        yield from self._candidate(entry, path)
-            except OSError as error:
-                self.skips.append(Skip(folder, _reason(error), error.strerror or ""))
+                    elif self._is_candidate(entry, path):
+                        stat = entry.stat(follow_symlinks=self._follow_links)
+                        yield path, stat.st_size, stat.st_mtime_ns
+                except OSError as error:
+                    self._skip(path, error)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
         """Entries that are neither hidden nor links that are not followed."""
         place = f"{self._root}/{folder}" if folder else self._root
-        with os.scandir(place) as entries:
-            if self._follow_links and not self._first_visit(place):
-                return
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if not self._follow_links and entry.is_symlink():
-                    self.links += 1
-                    continue
-                yield entry
+        try:
+            with os.scandir(place) as entries:
+                if self._follow_links and not self._first_visit(place):
+                    return
+                for entry in entries:
+                    if entry.name.startswith("."):
+                        continue
+                    if not self._follow_links and entry.is_symlink():
+                        self.links += 1
+                        continue
+                    yield entry
+        except OSError as error:
+            self._skip(folder, error)
+
+    def _skip(self, path: str, error: OSError) -> None:
+        """Note what could not be looked at; what has vanished meanwhile is simply gone."""
+        if not isinstance(error, FileNotFoundError):
+            self.skips.append(Skip(path, _reason(error), error.strerror or ""))
+
+    def _is_candidate(self, entry: os.DirEntry[str], path: str) -> bool:
+        _, dot, extension = entry.name.rpartition(".")
+        return (
+            (not dot or extension.lower() in EXTENSIONS)
+            and entry.is_file(follow_symlinks=self._follow_links)
+            and not (self._is_ignored and self._is_ignored(path))
+        )
 
     def _first_visit(self, place: str) -> bool:
         """False in a folder that links have led to before: loops end."""
@@ -123,29 +130,16 @@ class _Scan:
         self._visited.add(key)
         return True
 
-    def _candidate(self, entry: os.DirEntry[str], path: str) -> Iterator[FileEntry]:
-        if self._is_ignored and self._is_ignored(path):
-            return
-        try:
-            if entry.is_file(follow_symlinks=self._follow_links):
-                stat = entry.stat(follow_symlinks=self._follow_links)
-                yield FileEntry(path, stat.st_size, stat.st_mtime_ns)
-        except FileNotFoundError:  # vanished while the folder was being read
-            return
-        except OSError as error:
-            self.skips.append(Skip(path, _reason(error), error.strerror or ""))
 
-
-def _is_candidate(name: str) -> bool:
-    _, dot, extension = name.rpartition(".")
-    return not dot or extension.lower() in EXTENSIONS
+def _is_within(path: str, places: set[str]) -> bool:
+    """Whether a path is one of these, or lies below one; "" is the root."""
+    parts = path.split("/")
+    return any("/".join(parts[:count]) in places for count in range(len(parts) + 1))
 
 
 def _reason(error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "forbidden"
-    if isinstance(error, FileNotFoundError):
-        return "vanished"
     return "name too long" if error.errno == errno.ENAMETOOLONG else "input/output error"
 
 

@@ -5,7 +5,7 @@ A store is held to this page by `tests/stores/contract.py`, which any implementa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +15,10 @@ from memery.types import FileEntry, Filter, ImageFile, Skip
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+Stamp = tuple[int, int]
+"""A file's size in bytes and its mtime_ns: while both stay, so does its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +34,6 @@ class Space:
     model_id: str
     fingerprint: str
     dim: int
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What the store knows about one path.
-
-    Attributes:
-        entry: the file as it was when it was read.
-        skip: why it was skipped, or None.
-        circumstances: decoders and limits under which it was skipped.
-        encoded: it has an embedding in the space asked for.
-    """
-
-    entry: FileEntry
-    skip: Skip | None
-    circumstances: str
-    encoded: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +110,12 @@ class Store(Protocol):
         """Let another space answer searches."""
         ...
 
-    def records(self, space: Space, scope: Filter) -> Iterator[Record]:
-        """Every path known, in no order."""
+    def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
+        """Every path known, with the stamp under which its file need not be read again.
+
+        None means that it is to be read in any case: it has no embedding in the space; or it was
+        skipped under other circumstances (decoders and limits), or for one of `RETRIED_REASONS`.
+        """
         ...
 
     def known_digests(self, space: Space) -> set[str]:

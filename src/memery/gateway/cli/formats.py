@@ -18,6 +18,8 @@ from memery.gateway.library import Status
 from memery.models.interface import ModelInfo
 from memery.types import Hit, IndexReport, Results, Skip, Term
 
+_SKIPS_SHOWN = 10
+"""Skipped files that a build names; `memery status` names all."""
 _UNIT = 1000
 _SCORE_DIGITS = 6
 _TIME_DIGITS = 3
@@ -142,7 +144,7 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
     parts += [f"{report.removed} removed"] if report.removed else []
     parts += [f"{len(report.skips)} skipped"] if report.skips else []
     _write(f"{_images(report.searchable)} searchable ({', '.join(parts)}) with {report.model_id}\n")
-    return _write_skips(report.skips)
+    return _write_skips(report.skips, _SKIPS_SHOWN)
 
 
 def _report_json(report: IndexReport) -> dict[str, Any]:
@@ -228,15 +230,17 @@ def _skips_json(skips: Iterable[Skip]) -> list[dict[str, str]]:
     return [{"path": skip.path, "reason": skip.reason, "detail": skip.detail} for skip in skips]
 
 
-def _write_skips(skips: tuple[Skip, ...]) -> None:
+def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:
     if not skips:
         return
     reasons = Counter(skip.reason for skip in skips)
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
     _write(f"Skipped     {len(skips)} ({counts}):\n")
-    for skip in skips:
+    for skip in skips[:limit]:
         detail = f" ({printable(skip.detail)})" if skip.detail else ""
         _write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
+    if limit is not None and len(skips) > limit:
+        _write(f"  … and {len(skips) - limit} more: memery status names all\n")
 
 
 def write_models(models: Iterable[tuple[str, ModelInfo]]) -> None:

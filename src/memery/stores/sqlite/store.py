@@ -6,16 +6,17 @@ import contextlib
 import logging
 import os
 import sqlite3
+import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
-from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
-from memery.stores.interface import Addition, Record, SkipAddition, Space
+from memery.errors import RETRIED_REASONS, ArchiveDamaged, ArchiveError, ArchiveLocked
+from memery.stores.interface import Addition, SkipAddition, Space, Stamp
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.search import Searcher
-from memery.types import FileEntry, Filter, ImageFile, Skip
+from memery.types import Filter, ImageFile, Skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,19 +160,23 @@ class SQLiteStore:
             raise self._damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
         return 0 if row is None else int(row[0])
 
-    def records(self, space: Space, scope: Filter) -> Iterator[Record]:
-        """Every path known, in no order."""
+    def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
+        """Every path known, with the stamp under which its file need not be read again."""
+        reasons = sorted(RETRIED_REASONS)
         with self._reading() as db:
             rows = db.execute(
-                "SELECT path, size, mtime_ns, skip_reason, skip_detail, circumstances,"
-                " EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = files.content)"
+                "SELECT path, size, mtime_ns, CASE WHEN skip_reason IS NULL"
+                " THEN EXISTS (SELECT 1 FROM embeddings"
+                " WHERE space = ? AND content = files.content)"
+                " ELSE circumstances = ?"
+                f" AND skip_reason NOT IN ({','.join('?' * len(reasons))}) END"
                 f" FROM files WHERE {_IN_SCOPE}",
-                (self._number(db, space), *_bounds(scope)),
-            ).fetchall()
-        for path, size, mtime_ns, reason, detail, circumstances, encoded in rows:
-            name = os.fsdecode(path)
-            skip = Skip(name, reason, detail or "") if reason else None
-            yield Record(FileEntry(name, size, mtime_ns), skip, circumstances or "", bool(encoded))
+                (self._number(db, space), circumstances, *reasons, *_bounds(scope)),
+            )
+            return {
+                path.decode(_NAMES, "surrogateescape"): (size, mtime_ns) if settled else None
+                for path, size, mtime_ns, settled in rows
+            }
 
     def known_digests(self, space: Space) -> set[str]:
         """Digests that have an embedding in the space, those of vanished files included."""
@@ -344,6 +349,7 @@ class SQLiteStore:
         return ArchiveDamaged(schema.damage(self._archive.store, what))
 
 
+_NAMES = sys.getfilesystemencoding()
 _IN_SCOPE = "path >= ? AND path < ?"
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
 
