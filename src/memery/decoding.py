@@ -6,7 +6,6 @@ import importlib
 import io
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
@@ -55,6 +54,8 @@ class Decoded:
 @cache
 def decoders() -> str:
     """The decoders in use with their versions: a file skipped by others is worth another try."""
+    from importlib import metadata
+
     names = ["pillow"] + (["pillow-heif"] if _register_heif() else [])
     return " ".join(f"{name}={metadata.version(name)}" for name in names)
 

@@ -1,30 +1,22 @@
-"""The commands. Each reads its words, calls the library, prints, and returns an exit code."""
+"""The words of the command line. The work is in `commands`, imported when a command runs."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memery import plugins
-from memery.config import load_config
-from memery.errors import QueryError
-from memery.gateway.cli import formats
-from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
-from memery.gateway.cli.formats import ReportFormat, ResultFormat
-from memery.gateway.cli.terms import STDIN, parse_query
-from memery.gateway.library import Memery, purge
-from memery.types import Query, Results, Term
+from memery.gateway.cli.choices import ReportFormat, ResultFormat
+
+if TYPE_CHECKING:
+    from memery.gateway.cli.console import Notices
 
 app = typer.Typer(
     name="memery",
     help="Find the meme you are looking for: search a folder of images by text or by picture.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,  # plain help: loading what makes panels takes 70 ms
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -55,21 +47,18 @@ ExcludedImages = Annotated[
 Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Which hits are wanted, and whether the folder is scanned first."""
-
-    top_k: int
-    offset: int
-    refresh: bool
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         from memery import __version__
 
         typer.echo(f"memery {__version__}")
         raise typer.Exit
+
+
+def _notices(quiet: bool, verbose: bool) -> Notices:
+    from memery.gateway.cli.console import Notices
+
+    return Notices(quiet=quiet, verbose=verbose)
 
 
 @app.callback()
@@ -82,7 +71,6 @@ def main(
 
 
 @app.command(epilog="Example: memery recall ~/Pictures 'a dog on a beach' --not people -n 5")
-@reported
 def recall(
     path: Folder,
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to find.")] = None,
@@ -109,97 +97,26 @@ def recall(
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
-) -> int:
-    """Find images by text, by picture, or by both; index what is new first."""
-    notices = Notices(quiet=quiet, verbose=verbose)
-    settings: dict[str, Any] = {"model": model, "archive": archive}
-    page = Page(top_k, offset, refresh=not no_index)
-    typed = [*([text] if text is not None else []), *texts]
-    if queries_from is not None:
-        if typed or images or excluded or excluded_images or format_ not in (None, "jsonl"):
-            raise QueryError("--queries-from goes with neither other terms nor other formats.")
-        with Memery(path, **settings) as memery:
-            return _recall_lines(memery, queries_from, notices, page)
-    max_bytes = load_config(**settings).max_bytes
-    query = parse_query(typed, images, excluded, excluded_images, max_bytes)
-    with Memery(path, **settings) as memery:
-        results, code = _recall_one(memery, query, notices, page)
-    formats.write_results(results, path, format_ or ResultFormat.TABLE)
-    if not results:
-        notices.say(f"Nothing to show: {path} has {results.total} images that can be searched.")
-        return code or NOTHING_FOUND
-    _act(results, notices, open_=open_, copy_to=copy_to, show=show)
-    return code
-
-
-def _recall_one(memery: Memery, query: Query, notices: Notices, page: Page) -> tuple[Results, int]:
-    """Results and exit code; an interrupted indexing flow still gives an answer."""
-    with notices.progress() as tally:
-        try:
-            results = memery.recall(
-                query, refresh=page.refresh, progress=tally, top_k=page.top_k, offset=page.offset
-            )
-        except KeyboardInterrupt:
-            results = None
-    if results is not None:
-        _summarise(tally, notices)
-        return results, 0
-    if tally.last is None:
-        raise KeyboardInterrupt
-    results = memery.recall(query, top_k=page.top_k, offset=page.offset)
-    left = tally.last.total - tally.last.done
-    notices.say(
-        f"Interrupted: {results.total} of {results.total + left} images are indexed;"
-        " this answer is from those."
-    )
-    return results, INTERRUPTED
-
-
-def _summarise(tally: Tally, notices: Notices) -> None:
-    last = tally.last
-    if last is not None and last.total:
-        skipped = f", {last.skipped} skipped (memery status says why)" if last.skipped else ""
-        notices.say(f"{last.done - last.skipped} images read{skipped}.")
-
-
-def _recall_lines(memery: Memery, source: str, notices: Notices, page: Page) -> int:
-    found = False
-    for line in _lines(source):
-        query = Query((Term(text=line),))
-        results, code = _recall_one(memery, query, notices, page)
-        formats.write_json(formats.results_json(results))
-        found = found or bool(results)
-        page = replace(page, refresh=False)  # once is enough for all
-        if code:
-            return code
-    return 0 if found else NOTHING_FOUND
-
-
-def _lines(source: str) -> Iterator[str]:
-    """The lines of a file that are not blank, as they come."""
-    try:
-        with sys.stdin if source == STDIN else Path(source).open(encoding="utf-8") as file:
-            yield from (line.strip() for line in file if line.strip())
-    except (OSError, ValueError) as error:
-        raise QueryError(f"The queries in {source} cannot be read: {error}.") from error
-
-
-def _act(
-    results: Results, notices: Notices, *, open_: bool, copy_to: Path | None, show: bool
 ) -> None:
-    from memery.gateway.cli import actions
+    """Find images by text, by picture, or by both; index what is new first."""
+    from memery.gateway.cli import commands
 
-    if show:
-        actions.show_thumbnails(results)
-    if copy_to is not None:
-        count = actions.copy_hits(results, copy_to)
-        notices.say(f"{count} images copied to {copy_to}.")
-    if open_:
-        actions.open_best(results)
+    typed = [*([text] if text is not None else []), *texts]
+    commands.recall(
+        path,
+        commands.Words(typed, images, excluded, excluded_images),
+        commands.Page(top_k, offset, refresh=not no_index),
+        _notices(quiet, verbose),
+        settings={"model": model, "archive": archive},
+        format_=format_,
+        queries_from=queries_from,
+        open_=open_,
+        copy_to=copy_to,
+        show=show,
+    )
 
 
 @app.command(epilog="Example: memery build ~/Pictures --workers 4")
-@reported
 def build(
     path: Folder,
     model: Model = None,
@@ -219,59 +136,58 @@ def build(
     format_: Report = ReportFormat.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
-) -> int:
+) -> None:
     """Index a folder: read and encode what is new or changed."""
-    notices = Notices(quiet=quiet, verbose=verbose)
-    settings: dict[str, Any] = {
-        "model": model, "archive": archive, "workers": workers, "follow_links": follow_links
-    }  # fmt: skip
-    with Memery(path, rebuild=rebuild, **settings) as memery:
-        if dry_run:
-            formats.write_preview(memery.preview(), format_)
-            return 0
-        with notices.progress() as tally:
-            report = memery.build(progress=tally, rebuild=rebuild, verify=verify)
-    formats.write_report(report, format_)
-    return 0
+    from memery.gateway.cli import commands
+
+    commands.build(
+        path,
+        _notices(quiet, verbose),
+        settings={
+            "model": model,
+            "archive": archive,
+            "workers": workers,
+            "follow_links": follow_links,
+        },
+        rebuild=rebuild,
+        verify=verify,
+        dry_run=dry_run,
+        format_=format_,
+    )
 
 
 @app.command(epilog="Example: memery status ~/Pictures")
-@reported
 def status(
     path: Folder,
     archive: ArchiveFolder = None,
     format_: Report = ReportFormat.TEXT,
     quiet: Quiet = False,
     verbose: Verbose = False,
-) -> int:
+) -> None:
     """Say what is indexed, what is not, and why."""
-    Notices(quiet=quiet, verbose=verbose)
-    with Memery(path, archive=archive) as memery:
-        formats.write_status(memery.status(), format_)
-    return 0
+    from memery.gateway.cli import commands
+
+    _notices(quiet, verbose)
+    commands.status(path, settings={"archive": archive}, format_=format_)
 
 
-@app.command("purge", epilog="Example: memery purge ~/Pictures --yes")
-@reported
-def purge_(
+@app.command(epilog="Example: memery purge ~/Pictures --yes")
+def purge(
     path: Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     archive: ArchiveFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
-) -> int:
+) -> None:
     """Delete what memery stored about a folder. The images stay."""
-    notices = Notices(quiet=quiet, verbose=verbose)
-    if not yes and not typer.confirm(f"Delete what memery knows about {path}?", err=True):
-        return NOTHING_FOUND
-    notices.say(f"{purge(path, archive=archive)} is deleted. The images are untouched.")
-    return 0
+    from memery.gateway.cli import commands
+
+    commands.purge(path, _notices(quiet, verbose), settings={"archive": archive}, yes=yes)
 
 
 @models.command("list", epilog="Example: memery models list")
-@reported
-def list_models() -> int:
+def list_models() -> None:
     """The models that can be used here."""
-    names = plugins.names("memery.models")
-    formats.write_models((name, plugins.open_model(name).info) for name in names)
-    return 0
+    from memery.gateway.cli import commands
+
+    commands.list_models()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import os
 import sys
@@ -13,6 +12,7 @@ from typing import Any
 
 from memery.executors.interface import Changes
 from memery.gallery import printable
+from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.terms import STDIN
 from memery.gateway.library import Status
 from memery.models.interface import ModelInfo
@@ -23,23 +23,6 @@ _SKIPS_SHOWN = 10
 _UNIT = 1000
 _SCORE_DIGITS = 6
 _TIME_DIGITS = 3
-
-
-class ResultFormat(enum.StrEnum):
-    """How `recall` prints hits."""
-
-    TABLE = "table"
-    PATHS = "paths"
-    PATHS0 = "paths0"
-    JSON = "json"
-    JSONL = "jsonl"
-
-
-class ReportFormat(enum.StrEnum):
-    """How `build` and `status` print what they have to say."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 def write_results(results: Results, path: Path, format_: ResultFormat) -> None:
