@@ -65,7 +65,7 @@ def _text_term(value: str, _read: Callable[[], bytes], sign: int) -> Term:
 
 def _image_term(value: str, read: Callable[[], bytes], sign: int) -> Term:
     if _exists(value):
-        return Term(image=value, boost=sign)
+        return Term(image=value, boost=float(sign))
     name, boost = _split(value)
     return Term(image=read() if name == STDIN else name, boost=sign * boost)
 

@@ -66,6 +66,8 @@ class SQLiteStore:
                 self._db.close()
                 self._db = schema.connect(self._archive.store)
                 self._in_memory = False
+                for file in self._archive.seed_files():
+                    logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
                 if self._archive.folder.parent != self._archive.root:
                     self.remember("root", os.fsencode(self._archive.root).hex())
                 self._check_root()
