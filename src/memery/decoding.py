@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import struct
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -23,7 +24,9 @@ EXTENSIONS = frozenset(
 )
 """Extensions of files that are looked at, lower case; files without one are looked at too."""
 
-_FORMATS = ("JPEG", "MPO", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF")
+_FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF")
+_BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error)
+"""What Pillow's plug-ins raise for broken content."""
 _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
@@ -74,7 +77,7 @@ def _register_heif() -> bool:
 @cache
 def _formats() -> tuple[str, ...]:
     """The formats that are opened, their plug-ins loaded: Pillow itself loads only a few."""
-    plugins = ("Jpeg", "Mpo", "Png", "Ppm", "Bmp", "Tiff", "WebP", "Gif", "Avif")
+    plugins = ("Jpeg", "Png", "Ppm", "Bmp", "Tiff", "WebP", "Gif", "Avif")
     for name in plugins:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
@@ -93,21 +96,29 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     Raises:
         ImageError: with the reason and what the decoder said.
     """
+    with _open(data) as image:
+        try:
+            return _decode(image, size, resize, max_pixels)
+        except _BROKEN as error:
+            raise ImageError("truncated", str(error)) from None
+        except MemoryError:
+            raise ImageError("too large", "it does not fit into memory") from None
+
+
+def _open(data: bytes) -> Image.Image:
     from PIL import Image, UnidentifiedImageError
 
+    if not data:
+        raise ImageError("truncated", "the file is empty")
+    formats = _formats()
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as image:
-            return _decode(image, size, resize, max_pixels)
+        return Image.open(io.BytesIO(data), formats=formats)
+    except UnidentifiedImageError:
+        raise ImageError("not an image") from None
     except Image.DecompressionBombError as error:
         raise ImageError("decompression bomb", str(error)) from None
-    except UnidentifiedImageError:
-        reason = "not an image" if data else "truncated"
-        raise ImageError(reason, "" if data else "the file is empty") from None
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, KeyError) as error:
-        # Pillow's plug-ins raise all of these for broken content.
+    except _BROKEN as error:
         raise ImageError("truncated", str(error)) from None
-    except MemoryError:
-        raise ImageError("too large", "it does not fit into memory") from None
 
 
 def _decode(image: Image.Image, size: int, resize: str, max_pixels: int) -> Decoded:
