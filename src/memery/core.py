@@ -17,7 +17,7 @@ from typing import Any
 from memery.archive import Archive, find_archive
 from memery.config import load_config
 from memery.errors import ArchiveLocked, QueryError
-from memery.executors.interface import Executors
+from memery.executors.interface import Executors, Picture
 from memery.plugins import default_executors
 from memery.types import Filter, IndexReport, Progress, Query, Results, Term, Took
 
@@ -90,11 +90,12 @@ def query_flow(
     """
     asked = make_query(query, image_query, exclude, exclude_images)
     with _opened(path, executors, settings) as x:
+        pictures = x.crafter.craft_query(asked)  # a picture that cannot be read fails at once
         started = time.perf_counter()
         if refresh:
             refresh_index(x, progress)
         took = _milliseconds(started)
-        return run_query(x, asked, top_k=top_k, offset=offset, under=under, indexing=took)
+        return run_query(x, asked, pictures, top_k=top_k, offset=offset, under=under, indexing=took)
 
 
 def run_index(
@@ -139,18 +140,29 @@ def refresh_index(x: Executors, progress: Report | None = None) -> None:
 def run_query(
     x: Executors,
     query: Query,
+    pictures: Sequence[Picture],
     *,
     top_k: int = 10,
     offset: int = 0,
     under: str = "",
     indexing: float = 0.0,
 ) -> Results:
-    """The querying flow over executors that are at hand; `indexing` is what went before, in ms."""
+    """The querying flow over executors that are at hand.
+
+    Args:
+        x: the executors.
+        query: what to find.
+        pictures: its image terms, as the Crafter read them.
+        top_k: how many hits.
+        offset: how many of the best to leave out.
+        under: search only this folder, relative to the one searched.
+        indexing: what the indexing flow took before, in milliseconds.
+    """
     if top_k < 1 or offset < 0:
         raise QueryError("top_k must be 1 or more, and offset 0 or more.")
     scope = Filter(_under(x.archive, under))
     started = time.perf_counter()
-    vector = x.encoder.encode_query(query, x.crafter.craft_query(query))
+    vector = x.encoder.encode_query(query, pictures)
     encoding, started = _milliseconds(started), time.perf_counter()
     hits, total = x.ranker.rank(x.encoder.space, vector, scope, top_k, offset)
     took = Took(indexing, encoding, _milliseconds(started))

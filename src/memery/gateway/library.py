@@ -126,6 +126,7 @@ class Memery:
             QueryError: there is no query, or it points nowhere.
         """
         asked = make_query(query, image_query, exclude, exclude_images)
+        pictures = self._executors.crafter.craft_query(asked)
         indexing = 0.0
         if refresh:
             started = time.perf_counter()
@@ -137,7 +138,13 @@ class Memery:
                 f" Index it first: memery build {self._archive.searched}"
             )
         return run_query(
-            self._executors, asked, top_k=top_k, offset=offset, under=under, indexing=indexing
+            self._executors,
+            asked,
+            pictures,
+            top_k=top_k,
+            offset=offset,
+            under=under,
+            indexing=indexing,
         )
 
     def preview(self) -> Changes:

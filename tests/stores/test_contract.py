@@ -1,0 +1,271 @@
+"""What `stores/interface.py` promises, held against every store."""
+
+import hashlib
+import os
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from memery.archive import Archive
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
+from memery.stores.interface import Addition, Content, SkipAddition, Space
+from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
+from memery.testing import MemoryStore
+from memery.types import FileEntry, Filter, Skip
+
+DIM = 8
+SPACE = Space("model", "f1", DIM)
+OTHER = Space("other", "f2", 4)
+EVERYWHERE = Filter()
+
+
+def unit(*numbers):
+    vector = np.zeros(DIM, dtype=np.float32)
+    vector[: len(numbers)] = numbers
+    return vector / np.linalg.norm(vector)
+
+
+def addition(path, embedding, key=None):
+    digest = hashlib.sha256((key or path).encode("utf-8", "surrogateescape")).hexdigest()
+    content = None if embedding is None else Content(4, 3, "PNG", "2023-05-01T10:00:00", embedding)
+    return Addition(FileEntry(path, 100, 5), digest, content)
+
+
+def skipped(path, reason="truncated", circumstances="now"):
+    return SkipAddition(FileEntry(path, 7, 8), Skip(path, reason, "why"), circumstances)
+
+
+def sqlite_store(folder):
+    folder.mkdir(exist_ok=True)
+    return SQLiteStore(Archive(folder, folder / ".memery"))
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request, tmp_path):
+    made = MemoryStore() if request.param == "memory" else sqlite_store(tmp_path / "photos")
+    with made.writing():
+        yield made
+    made.close()
+
+
+def found(store, vector, limit=10, scope=EVERYWHERE):
+    return [image.path for image, _ in store.search(SPACE, vector, limit, scope)]
+
+
+def test_a_new_store_knows_nothing(store):
+    assert store.current_space() is None
+    assert list(store.spaces()) == []
+    assert store.settled(SPACE, EVERYWHERE, "now") == {}
+    assert store.count(SPACE, EVERYWHERE) == 0
+    assert found(store, unit(1)) == []
+    assert store.embedding(SPACE, "00" * 32) is None
+    assert list(store.verify(SPACE)) == []
+
+
+def test_what_is_committed_is_found(store):
+    before = store.version()
+    store.commit(SPACE, [addition("a/b.png", unit(1)), addition("c.png", unit(0, 1))], [])
+    assert store.version() > before
+    assert store.current_space() == SPACE
+    assert list(store.spaces()) == [(SPACE, 2)]
+    ((image, score),) = store.search(SPACE, unit(1), 1, EVERYWHERE)
+    assert (image.path, image.size, image.mtime_ns) == ("a/b.png", 100, 5)
+    assert (image.width, image.height, image.format) == (4, 3, "PNG")
+    assert image.taken_at == "2023-05-01T10:00:00"
+    assert score == pytest.approx(1)
+    np.testing.assert_allclose(store.embedding(SPACE, image.digest), unit(1), atol=1e-3)
+
+
+def test_equal_scores_are_ordered_by_path_bytes(store):
+    names = ["b.png", "a.png", "a/z.png", "\udcff.png", "é.png", "B.png"]
+    store.commit(SPACE, [addition(name, unit(1), "same") for name in names[:3]], [])
+    store.commit(SPACE, [addition(name, unit(1)) for name in names[3:]], [])
+    expected = sorted(names, key=os.fsencode)
+    assert found(store, unit(1)) == expected
+    assert found(store, unit(1), limit=4) == expected[:4]
+
+
+def test_a_scope_is_a_folder_and_not_a_prefix(store):
+    store.commit(SPACE, [addition(p, unit(1)) for p in ("a/x", "ab/x", "a", "a/b/y")], [])
+    assert found(store, unit(1), scope=Filter("a")) == ["a/b/y", "a/x"]
+    assert store.count(SPACE, Filter("a")) == 2
+    assert set(store.settled(SPACE, Filter("a"), "now")) == {"a/x", "a/b/y"}
+
+
+def test_stamps_say_what_need_not_be_read(store):
+    skips = [skipped("s.png"), skipped("f.png", "forbidden")]
+    store.commit(SPACE, [addition("a.png", unit(1))], skips)
+    stamps = {"a.png": (100, 5), "s.png": (7, 8), "f.png": None}
+    assert store.settled(SPACE, EVERYWHERE, "now") == stamps
+    assert store.settled(SPACE, EVERYWHERE, "later")["s.png"] is None
+    assert store.settled(OTHER, EVERYWHERE, "now")["a.png"] is None
+    assert [skip.path for skip in store.skips(EVERYWHERE)] == ["f.png", "s.png"]
+    store.commit(SPACE, [addition("s.png", unit(1))], [])
+    assert [skip.path for skip in store.skips(EVERYWHERE)] == ["f.png"]
+
+
+def test_a_content_is_stored_once_and_outlives_its_file(store):
+    store.commit(SPACE, [addition("a.png", unit(1), "k"), addition("b.png", None, "k")], [])
+    assert found(store, unit(1)) == ["a.png", "b.png"]
+    digest = addition("a.png", None, "k").digest
+    assert store.remove(["a.png", "b.png", "never.png"]) == {digest}
+    assert store.known_digests(SPACE) == {digest}
+    assert found(store, unit(1)) == []
+    store.commit(SPACE, [addition("c.png", None, "k")], [])
+    assert found(store, unit(1)) == ["c.png"]
+    store.remove(["c.png"])
+    store.prune()
+    assert store.known_digests(SPACE) == set()
+
+
+def test_spaces_are_never_mixed(store):
+    store.commit(SPACE, [addition("a.png", unit(1))], [])
+    small = np.array([0, 1, 0, 0], dtype=np.float32)
+    content = Content(4, 3, "PNG", None, small)
+    store.commit(OTHER, [Addition(FileEntry("a.png", 100, 5), "11" * 32, content)], [])
+    assert store.count(SPACE, EVERYWHERE) == 0
+    assert store.count(OTHER, EVERYWHERE) == 1
+    assert store.current_space() == SPACE
+    store.switch_space(OTHER)
+    assert store.current_space() == OTHER
+
+
+def test_queries_and_choices_are_remembered(store):
+    store.remember_query(SPACE, "dog", unit(1))
+    assert store.query_embedding(SPACE, "dog") is None  # the space does not exist yet
+    store.commit(SPACE, [], [])
+    store.remember_query(SPACE, "dog", unit(1))
+    np.testing.assert_array_equal(store.query_embedding(SPACE, "dog"), unit(1))
+    assert store.query_embedding(OTHER, "dog") is None
+    store.remember("choice", "yes")
+    assert store.setting("choice") == "yes"
+    assert store.setting("none") is None
+
+
+def test_one_writer_at_a_time(store):
+    with pytest.raises(ArchiveLocked), store.writing():
+        pass
+
+
+names = st.text(
+    st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20
+).filter(lambda name: name not in (".", ".."))
+
+
+@given(st.lists(names, unique=True, min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+@settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_search_is_that_of_the_double(tmp_path, paths, seed):
+    random = np.random.default_rng(seed)
+    vectors = [unit(*random.standard_normal(DIM)) for _ in paths]
+    query = unit(*random.standard_normal(DIM))
+    additions = [addition(path, v) for path, v in zip(paths, vectors, strict=True)]
+    reference, tested = MemoryStore(), sqlite_store(tmp_path / f"{seed}-{len(paths)}")
+    for store in (reference, tested):
+        with store.writing():
+            store.commit(SPACE, additions[::2], [])
+        store.refresh(SPACE)
+        with store.writing():
+            store.commit(SPACE, additions[1::2], [])
+            store.remove([paths[0]])
+    for limit in (1, 5, 100):
+        expected = reference.search(SPACE, query, limit, EVERYWHERE)
+        assert tested.search(SPACE, query, limit, EVERYWHERE) == expected
+    tested.close()
+
+
+def test_the_index_follows_a_growing_store(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((3000, DIM), dtype=np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    for start in range(0, 3000, 1000):
+        with store.writing():
+            rows = range(start, start + 1000)
+            store.commit(SPACE, [addition(f"{row:04}.png", vectors[row]) for row in rows], [])
+        store.refresh(SPACE)
+        scores = vectors[: start + 1000].astype(np.float16).astype(np.float64) @ unit(1)
+        expected = [f"{row:04}.png" for row in np.argsort(-scores, kind="stable")[:20]]
+        assert found(store, unit(1), limit=20) == expected
+    with store.writing():
+        store.remove(expected[:10])
+    assert found(store, unit(1), limit=10) == expected[10:]
+    assert len(list((tmp_path / "photos" / ".memery" / "index").iterdir())) == 1
+    assert list(store.verify(SPACE)) == []
+    store.close()
+
+
+def test_remembered_queries_are_bounded(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [], [])
+    store._db.execute("PRAGMA synchronous = OFF")
+    for number in range(REMEMBERED_QUERIES + 5):
+        store.remember_query(SPACE, str(number), unit(1))
+    assert store.query_embedding(SPACE, "4") is None
+    assert store.query_embedding(SPACE, "5") is not None
+    store.close()
+
+
+HOSTILE = {
+    "trigger": "CREATE TRIGGER t AFTER INSERT ON files BEGIN DELETE FROM files; END",
+    "view": "CREATE VIEW v AS SELECT * FROM files",
+    "table": "CREATE TABLE mine (x)",
+    "outside": "UPDATE files SET path = CAST('../../etc/passwd' AS BLOB)",
+    "absolute": "UPDATE files SET path = CAST('/etc/passwd' AS BLOB)",
+    "vector": "UPDATE embeddings SET vector = x'00'",
+    "vector type": "UPDATE embeddings SET vector = 'text'",
+    "dim": "UPDATE spaces SET dim = 100000000",
+    "uuid": "UPDATE settings SET value = '../../x' WHERE name = 'uuid'",
+    "newer": "PRAGMA user_version = 99",
+    "foreign": "PRAGMA application_id = 1",
+    "missing": "DROP TABLE queries",
+}
+
+
+@pytest.mark.parametrize("statement", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_hostile_database_is_refused(tmp_path, statement):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("a.png", unit(1))], [])
+    store.close()
+    db = sqlite3.connect(tmp_path / "photos" / ".memery" / "store.sqlite3")
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+    def use():
+        opened = sqlite_store(tmp_path / "photos")
+        try:
+            opened.search(SPACE, unit(1), 10, EVERYWHERE)
+            opened.query_embedding(SPACE, "dog")
+        finally:
+            opened.close()
+
+    with pytest.raises(ArchiveError):
+        use()
+
+
+def test_wrong_vectors_are_found_by_verify(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("a.png", unit(1) * 3)], [])
+    assert list(store.verify(SPACE)) == ["1 embeddings are not unit vectors"]
+    store.close()
+
+
+def test_an_archive_of_another_folder_is_refused(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    store = SQLiteStore(Archive(tmp_path / "one", tmp_path / "archive"))
+    with store.writing():
+        store.commit(SPACE, [], [])
+    store.close()
+    with pytest.raises(ArchiveDamaged, match="another folder"):
+        SQLiteStore(Archive(tmp_path / "two", tmp_path / "archive"))

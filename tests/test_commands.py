@@ -1,0 +1,271 @@
+"""The real command in a subprocess: what it prints, and how it ends."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+RECALL_KEYS = ["query", "model_id", "total", "took_ms", "hits"]
+HIT_KEYS = ["rank", "id", "path", "score", "width", "height", "taken_at"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    environment = os.environ | {
+        "MEMERY_MODEL": "colours",
+        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+    }
+
+    def run(*words, check=0, data=None, **more):
+        done = subprocess.run(
+            [sys.executable, "-m", "memery", *map(os.fspath, words)],
+            input=data,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment | more,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == check, done.stderr.decode()
+        return done
+
+    run.environment = environment
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    for place in ("red", "green", "trip/blue"):
+        Image.new("RGB", (40, 30), place.rpartition("/")[2]).save(folder / f"{place}.png")
+    return folder
+
+
+def text(done):
+    return done.stdout.decode()
+
+
+def test_table_paths_and_json(run, photos):
+    done = run("recall", "photos", "red", "-n", "2")
+    assert text(done).splitlines()[0].split() == ["Rank", "Score", "Path"]
+    assert text(done).splitlines()[1].split() == ["1", "1.0000", "photos/red.png"]
+    assert "3 images read" in done.stderr.decode()
+    assert text(run("recall", "photos", "blue", "--format", "paths")).splitlines()[0] == (
+        "photos/trip/blue.png"
+    )
+    assert run("recall", "photos", "blue", "-n", "1", "--format", "paths0").stdout == (
+        b"photos/trip/blue.png\0"
+    )
+    answer = json.loads(text(run("recall", "photos", "red^2", "--not", "blue", "--format", "json")))
+    assert list(answer) == RECALL_KEYS
+    assert list(answer["hits"][0]) == HIT_KEYS
+    assert answer["query"] == [{"text": "red", "boost": 2.0}, {"text": "blue", "boost": -1.0}]
+    assert answer["hits"][0]["path"] == "red.png"
+    lines = text(run("recall", "photos", "red", "--format", "jsonl")).splitlines()
+    assert [json.loads(line)["rank"] for line in lines] == [1, 2, 3]
+
+
+def test_pictures_as_queries(run, photos):
+    blue = photos / "trip" / "blue.png"
+    best = ["-n", "1", "--format", "paths"]
+    assert text(run("recall", "photos", "-i", blue, *best)) == "photos/trip/blue.png\n"
+    done = run("recall", "photos", "-i", "-", *best, data=blue.read_bytes())
+    assert text(done) == "photos/trip/blue.png\n"
+    named = photos / "odd^2.png"
+    Image.new("RGB", (9, 9), "green").save(named)
+    answer = json.loads(text(run("recall", "photos", "-i", named, "--format", "json")))
+    assert answer["query"] == [{"image": str(named), "boost": 1.0}]
+
+
+def test_many_queries_share_a_process(run, photos, tmp_path):
+    (tmp_path / "queries.txt").write_text("red\n\ngreen\n")
+    for source, data in (("queries.txt", None), ("-", b"red\n\ngreen\n")):
+        lines = text(run("recall", "photos", "--queries-from", source, data=data)).splitlines()
+        assert [json.loads(line)["hits"][0]["path"] for line in lines] == ["red.png", "green.png"]
+    run("recall", "photos", "red", "--queries-from", "queries.txt", check=2)
+    run("recall", "photos", "--queries-from", "missing.txt", check=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["recall", "photos"], 2, "no query"),
+        (["recall", "photos", " "], 2, "empty"),
+        (["recall", "photos", "red^0"], 2, "boost"),
+        (["recall", "photos", "red", "--nonsense"], 2, "No such option"),
+        (["recall", "missing", "red"], 3, "no folder"),
+        (["recall", "photos/red.png", "red"], 3, "is a file"),
+        (["recall", "photos", "-i", "missing.png"], 3, "missing.png"),
+        (["recall", "photos", "red", "--no-index"], 3, "memery build"),
+        (["recall", "photos", "red", "--model", "nobody"], 4, "no model"),
+        (["build", "photos", "--model", "broken"], 4, "not finite"),
+        (["purge", "photos", "--yes"], 3, "no archive"),
+        (["recall", "photos", "red", "--show"], 2, "--show"),
+    ],
+)
+def test_errors_say_what_to_do(run, photos, words, code, message):
+    assert message in run(*words, check=code).stderr.decode()
+
+
+def test_settings_that_are_none(run, photos, tmp_path):
+    assert "workers" in run("build", "photos", check=2, MEMERY_WORKERS="many").stderr.decode()
+    (tmp_path / "config.toml").write_text("modle = 'x'\n")
+    done = run("build", "photos", check=2, MEMERY_CONFIG=str(tmp_path / "config.toml"))
+    assert "modle" in done.stderr.decode()
+    (tmp_path / "config.toml").write_text("follow_links = true\nbatch_size = 2\n")
+    run("build", "photos", MEMERY_CONFIG=str(tmp_path / "config.toml"))
+    (tmp_path / "config.toml").write_text("= broken\n")
+    run("build", "photos", check=2, MEMERY_CONFIG=str(tmp_path / "config.toml"))
+
+
+def test_empty_folder_has_nothing_to_print(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = run("recall", "empty", "red", check=1)
+    assert done.stdout.split() == [b"Rank", b"Score", b"Path"]
+
+
+def test_build_status_purge(run, photos):
+    (photos / "notes.png").write_text("words")
+    assert "Would read 4 images" in text(run("build", "photos", "--dry-run"))
+    assert not (photos / ".memery").exists()
+    assert "3 images searchable (3 encoded, 1 skipped)" in text(run("build", "photos"))
+    report = json.loads(text(run("build", "photos", "--format", "json", "--verify")))
+    assert report["reused"] == 3
+    assert "notes.png: not an image" in text(run("status", "photos"))
+    state = json.loads(text(run("status", "photos", "--format", "json")))
+    assert (state["searchable"], state["model_id"]) == (3, "colours")
+    assert "Part of" in text(run("status", "photos/trip"))
+    assert "as a whole" in run("purge", "photos/trip", "--yes", check=3).stderr.decode()
+    run("purge", "photos", check=1, data=b"n\n")
+    (photos / ".memery" / "mine.txt").write_text("kept")
+    run("purge", "photos", "--yes")
+    assert [file.name for file in (photos / ".memery").iterdir()] == ["mine.txt"]
+    assert len(list(photos.rglob("*.png"))) == 4
+
+
+def test_hits_are_copied_without_overwriting(run, photos, tmp_path):
+    Image.new("RGB", (40, 31), "red").save(photos / "trip" / "red.png")
+    done = run("recall", "photos", "red", "-n", "2", "--copy-to", "out")
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["red-2.png", "red.png"]
+    assert b"2 images copied" in done.stderr
+
+
+def test_the_best_hit_is_opened(run, photos, tmp_path):
+    viewer = tmp_path / "bin" / "xdg-open"
+    viewer.parent.mkdir()
+    viewer.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
+    viewer.chmod(0o755)
+    run("recall", "photos", "red", "--open", PATH=f"{viewer.parent}:{os.environ['PATH']}")
+    for _ in range(50):
+        if (tmp_path / "opened").exists():
+            break
+        time.sleep(0.1)
+    assert (tmp_path / "opened").read_text().strip() == str(photos / "red.png")
+
+
+def test_names_of_any_bytes(run, photos):
+    names = [b"new\nline.png", b"esc\x1b[31m.png", b"\xff\xfe.png", b"n" * 251 + b".png"]
+    for name in names:
+        source = (photos / "red.png").read_bytes()
+        (photos / os.fsdecode(name)).write_bytes(source)
+    listed = run("recall", "photos", "red", "--format", "paths0").stdout.split(b"\0")
+    assert {b"photos/" + name for name in names} <= set(listed)
+    table = run("recall", "photos", "red").stdout
+    assert b"\x1b" not in table
+    assert b"new\\nline.png" in table
+    answer = run("recall", "photos", "red", "--format", "json").stdout
+    assert b"\\udcff\\udcfe.png" in answer
+
+
+def test_two_builds_at_once(run, photos):
+    words = [sys.executable, "-m", "memery", "build", os.fspath(photos)]
+    slow = run.environment | {"COLOURS_SECONDS": "3"}
+    with subprocess.Popen(words, env=slow, stdout=subprocess.PIPE) as first:
+        pidfile = photos / ".memery" / "lock.pid"
+        while not pidfile.exists() or not pidfile.read_text():
+            time.sleep(0.02)
+        done = run("build", photos, check=3)
+        assert f"process {first.pid}" in done.stderr.decode()
+        meanwhile = run("recall", photos, "red", check=1)
+        assert b"Meanwhile" in meanwhile.stderr
+        first.communicate()
+    assert first.returncode == 0
+
+
+def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
+    for number in range(80):
+        Image.new("RGB", (20 + number, 20), "red").save(photos / f"more{number}.png")
+    words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red"]
+    environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "16"}
+    with subprocess.Popen(
+        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as recall:
+        time.sleep(3.5)
+        recall.send_signal(signal.SIGINT)
+        out, err = recall.communicate()
+    assert recall.returncode == 130, err
+    assert b"of 83 images are indexed" in err
+    assert out.count(b"\n") == 11
+    assert b"Traceback" not in err
+
+
+def test_killed_builds_lose_nothing_committed(run, photos):
+    for number in range(60):
+        Image.new("RGB", (20 + number, 20), (number, 0, 0)).save(photos / f"more{number}.png")
+    words = [sys.executable, "-m", "memery", "build", os.fspath(photos)]
+    environment = run.environment | {"COLOURS_SECONDS": "0.05", "MEMERY_BATCH_SIZE": "4"}
+    kept = 0
+    for attempt in range(6):
+        with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as build:
+            time.sleep(0.4 + 0.1 * attempt)
+            build.kill()
+        state = json.loads(text(run("status", photos, "--format", "json")))
+        assert state["searchable"] >= kept
+        kept = state["searchable"]
+    assert (
+        json.loads(text(run("build", photos, "--verify", "--format", "json")))["searchable"] == 63
+    )
+
+
+def test_a_reader_that_leaves_early_is_no_error(run, photos):
+    command = f"{sys.executable} -m memery recall photos red --format jsonl | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"],
+        cwd=photos.parent,
+        env=run.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr.count(b"memery") <= 1
+    assert done.stdout.count(b"\n") == 1
+
+
+def test_help_version_models_completion(run):
+    for command in ("recall", "build", "status", "purge", "models list"):
+        assert b"Example: memery" in run(*command.split(), "--help").stdout
+    assert text(run("--version")).startswith("memery ")
+    assert "starter" in text(run("models", "list"))
+    completion = subprocess.check_output(
+        [Path(sys.executable).parent / "memery"],
+        env=run.environment | {"_MEMERY_COMPLETE": "source_bash"},
+    )
+    assert b"complete" in completion
+
+
+def test_starting_is_cheap():
+    code = "import sys, memery; print(*sorted(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {"numpy", "PIL", "typer", "onnxruntime"} & set(loaded)
+    code = "import sys, memery.gateway.cli.app; print(*sorted(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert not {"numpy", "PIL", "onnxruntime", "faiss", "rich"} & set(loaded)

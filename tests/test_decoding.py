@@ -1,0 +1,142 @@
+"""Every kind of image becomes upright RGB over white."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from memery.decoding import decode
+from memery.errors import ImageError
+
+LIMIT = 178_956_970
+
+
+def encoded(image, format_, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, format_, **options)
+    return buffer.getvalue()
+
+
+def pixels(data, size=16, resize="squash"):
+    return decode(data, size, resize, LIMIT).pixels
+
+
+@pytest.mark.parametrize(
+    "format_", ["JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "DIB", "MPO"]
+)
+def test_formats(format_):
+    data = encoded(Image.new("RGB", (40, 30), (200, 40, 40)), format_)
+    decoded = decode(data, 16, "squash", LIMIT)
+    assert (decoded.width, decoded.height) == (40, 30)
+    assert decoded.pixels.shape == (16, 16, 3)
+    assert decoded.pixels.dtype == np.uint8
+    assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 6
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientations(orientation):
+    upright = Image.new("RGB", (64, 32), "black")
+    upright.paste("white", (0, 0, 32, 16))  # top left
+    turns = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = upright.transpose(turns[orientation]) if orientation in turns else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif.get_ifd(0x8769)[0x9003] = "2023:05:01 10:20:30"
+    decoded = decode(encoded(stored, "PNG", exif=exif), 16, "squash", LIMIT)
+    assert (decoded.width, decoded.height) == (64, 32)
+    assert decoded.taken_at == "2023-05-01T10:20:30"
+    assert decoded.pixels[2, 2].min() > 200
+    assert decoded.pixels[12, 12].max() < 50
+
+
+def test_transparency_is_white():
+    clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
+    palette = Image.new("P", (8, 8), 1)
+    palette.putpalette([0, 0, 0, 255, 0, 0])
+    palette.info["transparency"] = 1
+    for data in (
+        encoded(clear, "PNG"),
+        encoded(clear.convert("LA"), "PNG"),
+        encoded(palette, "PNG", transparency=1),
+        encoded(palette, "GIF", transparency=1),
+        encoded(clear, "WEBP", lossless=True),
+    ):
+        assert pixels(data).min() == 255
+
+
+def test_deep_greys_keep_their_contrast():
+    half = np.full((8, 8), 32768, dtype=np.uint16)
+    for data in (
+        encoded(Image.fromarray(half), "PNG"),
+        encoded(Image.fromarray(half), "TIFF"),
+        encoded(Image.fromarray(np.full((8, 8), 0.5, dtype=np.float32)), "TIFF"),
+        encoded(Image.fromarray(np.full((8, 8), 32768, dtype=np.int32)), "TIFF"),
+        encoded(Image.new("L", (8, 8), 128), "PNG"),
+    ):
+        assert abs(int(pixels(data)[4, 4, 0]) - 128) <= 1
+
+
+def test_cmyk_and_bilevel():
+    assert pixels(encoded(Image.new("CMYK", (8, 8)), "JPEG")).min() > 250
+    assert pixels(encoded(Image.new("1", (8, 8), 1), "PNG")).min() == 255
+
+
+def test_animations_give_their_first_frame():
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    for format_ in ("GIF", "WEBP"):
+        data = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
+        assert tuple(np.round(pixels(data)[4, 4] / 255)) == (1, 0, 0)
+
+
+def test_shortest_keeps_the_middle():
+    image = Image.new("RGB", (60, 20), "black")
+    image.paste("white", (20, 0, 40, 20))
+    assert pixels(encoded(image, "PNG"), 20, "shortest").min() == 255
+    assert pixels(encoded(image.rotate(90, expand=True), "PNG"), 20, "shortest").min() == 255
+
+
+def test_large_photographs_are_decoded_at_a_reduced_size():
+    gradient = np.linspace(0, 255, 2000, dtype=np.uint8)
+    image = Image.fromarray(np.stack([np.tile(gradient, (1600, 1))] * 3, axis=-1))
+    full = np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
+    drafted = pixels(encoded(image, "JPEG", quality=95), 64).astype(int)
+    assert np.abs(full - drafted).mean() < 1
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "truncated"),
+        (b"words", "not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        (encoded(Image.new("RGB", (50, 50), "red"), "JPEG")[:400], "truncated"),
+        (encoded(Image.new("RGB", (50, 50), "red"), "PNG")[:60], "truncated"),
+        (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "decompression bomb"),
+    ],
+)
+def test_what_cannot_be_decoded_says_why(data, reason):
+    with pytest.raises(ImageError) as caught:
+        pixels(data)
+    assert caught.value.reason == reason
+
+
+def test_the_limit_of_pixels_is_the_callers():
+    data = encoded(Image.new("RGB", (50, 50)), "PNG")
+    with pytest.raises(ImageError, match="50x50"):
+        decode(data, 16, "squash", 2499)
+
+
+def test_a_broken_date_is_no_date():
+    exif = Image.Exif()
+    exif[0x0132] = "yesterday"
+    data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
+    assert decode(data, 16, "squash", LIMIT).taken_at is None

@@ -1,0 +1,250 @@
+"""The two flows as a user meets them, with the fast colour model."""
+
+import os
+import shutil
+
+import pytest
+from PIL import Image
+
+from memery import Memery, Term, index_flow, query_flow
+from memery.errors import (
+    ArchiveDamaged,
+    ArchiveMissing,
+    FolderError,
+    ImageError,
+    ModelError,
+    ModelMismatch,
+    QueryError,
+)
+
+COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}
+
+
+def paint(path, colour, size=(40, 30)):
+    Image.new("RGB", size, colour).save(path)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    for name, colour in COLOURS.items():
+        paint(folder / f"{name}.png", colour)
+    paint(folder / "trip" / "sea.png", (30, 60, 220))
+    return folder
+
+
+def paths(results):
+    return [hit.path for hit in results]
+
+
+def test_text_finds_its_picture(photos):
+    results = query_flow(photos, "red", top_k=1)
+    assert paths(results) == ["red.png"]
+    assert results.total == 5
+    assert results.model_id == "colours"
+    assert results[0].score == pytest.approx(1, abs=1e-3)
+    with Image.open(results[0]) as image:
+        assert image.size == (40, 30)
+    assert "red.png" in results._repr_html_()
+
+
+def test_picture_finds_its_like_and_equal_scores_are_ordered_by_path(photos):
+    assert paths(query_flow(photos, image_query=photos / "blue.png", top_k=2)) == [
+        "blue.png",
+        "trip/sea.png",
+    ]
+    data = (photos / "green.png").read_bytes()
+    assert paths(query_flow(photos, image_query=data, top_k=1)) == ["green.png"]
+
+
+def test_terms_boosts_and_negatives(photos):
+    with Memery(photos) as memery:
+        memery.build()
+        both = memery.recall("red", image_query=photos / "blue.png", exclude=["green"], top_k=5)
+        assert both[0].score == both[2].score
+        assert paths(both)[-1] == "green.png"
+        boosted = memery.recall([Term(text="red", boost=2), Term(text="blue", boost=0.5)])
+        assert paths(boosted)[0] == "red.png"
+        assert paths(memery.recall(exclude="red"))[-1] == "red.png"
+        assert paths(memery.recall(exclude_images=photos / "red.png"))[-1] == "red.png"
+        assert paths(memery.recall("red", top_k=2, offset=1)) == paths(memery.recall("red"))[1:3]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [None, "", " ", [], [Term(text="red"), Term(text="red", boost=-1)]],
+)
+def test_queries_that_are_none(photos, query):
+    with pytest.raises(QueryError):
+        query_flow(photos, query)
+
+
+def test_only_what_changed_is_encoded(photos):
+    first = index_flow(photos)
+    assert (first.encoded, first.reused, first.searchable) == (5, 0, 5)
+    assert first.archive == photos / ".memery"
+    assert first.index.is_dir()
+    again = index_flow(photos)
+    assert (again.encoded, again.unchanged) == (0, 5)
+
+    shutil.copy2(photos / "red.png", photos / "trip" / "copy.png")
+    (photos / "green.png").rename(photos / "trip" / "grass.png")
+    paint(photos / "blue.png", "purple", size=(50, 30))
+    (photos / "yellow.png").unlink()
+    report = index_flow(photos)
+    assert (report.encoded, report.reused, report.moved, report.removed) == (1, 2, 1, 1)
+    assert paths(query_flow(photos, "green", top_k=1)) == ["trip/grass.png"]
+    assert paths(query_flow(photos, "purple", top_k=1)) == ["blue.png"]
+    assert "yellow.png" not in paths(query_flow(photos, "yellow", top_k=10))
+
+
+def test_a_subfolder_is_searched_in_the_archive_above(photos):
+    index_flow(photos)
+    results = query_flow(photos / "trip", "red")
+    assert paths(results) == ["sea.png"]
+    assert results.total == 1
+    assert not (photos / "trip" / ".memery").exists()
+    assert paths(query_flow(photos, "red", under="trip")) == ["trip/sea.png"]
+    with pytest.raises(QueryError):
+        query_flow(photos, "red", under="../elsewhere")
+
+
+def test_skipped_files_are_told_and_left_alone(photos):
+    (photos / "broken.jpg").write_bytes((photos / "red.png").read_bytes()[:60])
+    (photos / "words.png").write_text("not a picture")
+    (photos / "empty.gif").touch()
+    (photos / ".hidden").mkdir()
+    paint(photos / ".hidden" / "secret.png", "red")
+    (photos / ".memeryignore").write_text("trip/\n")
+    (photos / "link.png").symlink_to("red.png")
+    report = index_flow(photos)
+    assert {skip.path: skip.reason for skip in report.skips} == {
+        "broken.jpg": "truncated",
+        "words.png": "not an image",
+        "empty.gif": "truncated",
+    }
+    assert report.searchable == 4
+    assert index_flow(photos).unchanged == 7
+    with Memery(photos) as memery:
+        status = memery.status()
+    assert len(status.skips) == 3
+    assert status.changes.links == 1
+    assert not status.changes
+
+
+def test_what_was_committed_before_an_interruption_is_kept(photos):
+    class InterruptionError(Exception):
+        pass
+
+    def interrupt(progress):
+        if progress.done:
+            raise InterruptionError
+
+    with pytest.raises(InterruptionError):
+        index_flow(photos, batch_size=2, progress=interrupt)
+    assert query_flow(photos, "red", refresh=False).total == 2
+    assert index_flow(photos).encoded == 3
+
+
+def test_rebuild_encodes_everything_and_drops_what_is_gone(photos):
+    index_flow(photos)
+    (photos / "red.png").unlink()
+    report = index_flow(photos, rebuild=True)
+    assert (report.encoded, report.searchable) == (4, 4)
+    with Memery(photos) as memery:
+        assert [count for _, count in memery.status().spaces] == [4]
+
+
+def test_verify_finds_what_size_and_time_do_not_tell(photos):
+    paint(photos / "turncoat.bmp", "cyan")
+    index_flow(photos)
+    paint(photos / "turncoat.bmp", "pink")
+    with Memery(photos) as memery:
+        assert memery.build().unchanged == 6
+        report = memery.build(verify=True)
+        assert (report.encoded, report.reused) == (1, 5)
+        assert paths(memery.recall("pink", top_k=1)) == ["turncoat.bmp"]
+
+
+def test_a_damaged_store_is_named_and_purged(photos):
+    report = index_flow(photos)
+    store = report.archive / "store.sqlite3"
+    store.write_bytes(b"no database" * 1000)
+    with pytest.raises(ArchiveDamaged, match="memery purge"):
+        query_flow(photos, "red")
+
+
+@pytest.mark.parametrize("name", ["vectors.faiss", "ids.i64"])
+@pytest.mark.parametrize("damage", [b"", b"\xff" * 500])
+def test_a_damaged_index_is_rebuilt_with_a_notice(photos, name, damage, caplog):
+    report = index_flow(photos)
+    before = paths(query_flow(photos, "red"))
+    (file,) = report.index.glob(f"*/{name}")
+    file.write_bytes(damage)
+    assert paths(query_flow(photos, "red")) == before
+    assert "rebuilt" in caplog.text
+
+
+def test_an_index_of_other_vectors_is_noticed(photos, caplog):
+    report = index_flow(photos)
+    before = paths(query_flow(photos, "red"))
+    (file,) = report.index.glob("*/vectors.faiss")
+    content = bytearray(file.read_bytes())
+    content[-320:] = content[-64:] + content[-320:-64]
+    file.write_bytes(bytes(content))
+    assert paths(query_flow(photos, "red")) == before
+    assert "does not match" in caplog.text
+
+
+def test_models_that_do_not_fit(photos, monkeypatch):
+    index_flow(photos)
+    monkeypatch.setenv("COLOURS_FINGERPRINT", "another")
+    with pytest.raises(ModelMismatch, match="--rebuild"):
+        query_flow(photos, "red")
+    assert index_flow(photos, rebuild=True).encoded == 5
+    assert paths(query_flow(photos, "red", top_k=1)) == ["red.png"]
+    with pytest.raises(ModelError, match="Known here"):
+        query_flow(photos, "red", model="unheard-of")
+
+
+def test_a_model_that_gives_no_numbers_is_refused(photos):
+    with pytest.raises(ModelError, match="not finite"):
+        index_flow(photos, model="broken")
+
+
+def test_folders_and_pictures_that_cannot_be_used(photos):
+    with pytest.raises(FolderError, match="no folder"):
+        index_flow(photos / "missing")
+    with pytest.raises(FolderError, match="is a file"):
+        index_flow(photos / "red.png")
+    with pytest.raises(ImageError, match=r"nowhere\.jpg"):
+        query_flow(photos, image_query="nowhere.jpg")
+    with pytest.raises(ImageError, match="not an image"):
+        query_flow(photos, image_query=b"words")
+    with Memery(photos) as memery, pytest.raises(ArchiveMissing, match="memery build"):
+        memery.recall("red")
+
+
+def test_nothing_is_written_for_an_empty_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert len(query_flow(tmp_path / "empty", "red")) == 0
+    assert not (tmp_path / "empty" / ".memery").exists()
+
+
+def test_links_are_followed_when_asked_and_that_is_remembered(photos, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    paint(tmp_path / "elsewhere" / "far.png", "cyan")
+    (photos / "trip" / "linked").symlink_to(tmp_path / "elsewhere")
+    (photos / "trip" / "loop").symlink_to(photos)
+    with Memery(photos, follow_links=True) as memery:
+        assert memery.build().searchable == 6
+    assert paths(query_flow(photos, "cyan", top_k=1)) == ["trip/linked/far.png"]
