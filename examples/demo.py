@@ -1,0 +1,110 @@
+"""Index a folder of photographs and recall some of them, through the real command.
+
+python examples/demo.py                         on photographs of the scikit-image wheel
+python examples/demo.py --dir ~/Pictures --query "a dog on a beach"
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from memery.gallery import Picture, sheet_html
+
+OUTPUT = Path("demo")
+PHOTOS = (
+    *("astronaut.png", "brick.png", "camera.png", "chelsea.png", "clock_motion.png", "coffee.png"),
+    *("coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "moon.png"),
+    *("motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png"),
+)
+SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Recall:
+    """A query, and the photograph that anyone would expect."""
+
+    words: tuple[str, ...]
+    expected: str | None = None
+
+
+def demo_recalls(photos: Path) -> list[Recall]:
+    """What the demo asks for."""
+    return [
+        Recall(("a cat",), "chelsea.png"),
+        Recall(("a cup of coffee",), "coffee.png"),
+        Recall(("an astronaut in a space suit",), "astronaut.png"),
+        Recall(("a rocket launch",), "rocket.jpg"),
+        Recall(("a motorcycle",), "motorcycle_left.png"),
+        Recall(("galaxies and stars",), "hubble_deep_field.jpg"),
+        Recall(("a brick wall",), "brick.png"),
+        Recall(("-i", str(photos / "page.png"), "--not", "handwriting"), "page.png"),
+    ]
+
+
+def copy_photos(target: Path) -> None:
+    """Copy the wheel's photographs; its own files stay as they are."""
+    spec = importlib.util.find_spec("skimage")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("The demo's photographs come in the scikit-image wheel: run make demo.")
+    target.mkdir(parents=True, exist_ok=True)
+    for name in PHOTOS:
+        shutil.copy(Path(spec.submodule_search_locations[0]) / "data" / name, target / name)
+
+
+def memery(*words: str) -> str:
+    """Run the command as a user does, showing it; returns what it printed."""
+    shown = " ".join(f"'{word}'" if " " in word else word for word in words)
+    print(f"$ memery {shown}", flush=True)
+    command = [sys.executable, "-m", "memery", *words]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    print(done.stdout, flush=True)
+    return done.stdout
+
+
+def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
+    """Recall, print, and check the best hit."""
+    words = ("recall", str(folder), *wanted.words, "-n", str(SHOWN))
+    memery(*words)
+    command = [sys.executable, "-m", "memery", *words, "--format", "json", "--no-index"]
+    hits = json.loads(subprocess.check_output(command, text=True))["hits"]
+    if wanted.expected is not None and hits[0]["path"] != wanted.expected:
+        sys.exit(f"The best hit should have been {wanted.expected}.")
+    pictures = [
+        Picture(str(folder / hit["path"]), hit["path"], f"{hit['score']:.2f}") for hit in hits
+    ]
+    return " ".join(wanted.words), pictures
+
+
+def main() -> None:
+    """Build, recall, write the contact sheet."""
+    parser = argparse.ArgumentParser(description="index a folder of photographs and recall some")
+    parser.add_argument("--dir", type=Path, help="your own folder")
+    parser.add_argument("--query", help="what to find in it")
+    arguments = parser.parse_args()
+    if (arguments.dir is None) != (arguments.query is None):
+        parser.error('a folder of your own needs both: make demo DIR=~/Pictures QUERY="a dog"')
+    if arguments.dir is not None:
+        folder, recalls = arguments.dir.expanduser(), [Recall((arguments.query,))]
+    else:
+        folder = OUTPUT / "photos"
+        copy_photos(folder)
+        recalls = demo_recalls(folder)
+    memery("build", str(folder))
+    sections = [recall(folder, wanted) for wanted in recalls]
+    OUTPUT.mkdir(exist_ok=True)
+    sheet = OUTPUT / "contact-sheet.html"
+    sheet.write_text(sheet_html("memery: what it found", sections), encoding="utf-8")
+    print(f"The same as pictures: {sheet.resolve().as_uri()}")
+
+
+if __name__ == "__main__":
+    main()
