@@ -42,8 +42,8 @@ def demo_recalls(photos: Path) -> list[Recall]:
         Recall(("an astronaut in a space suit",), "astronaut.png"),
         Recall(("a rocket launch",), "rocket.jpg"),
         Recall(("a motorcycle",), "motorcycle_left.png"),
-        Recall(("galaxies and stars",), "hubble_deep_field.jpg"),
-        Recall(("a brick wall",), "brick.png"),
+        Recall(("a man with a camera",), "camera.png"),
+        Recall(("old coins",), "coins.png"),
         Recall(("-i", str(photos / "page.png"), "--not", "handwriting"), "page.png"),
     ]
 

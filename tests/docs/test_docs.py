@@ -1,0 +1,96 @@
+"""The documentation does what it says: every console session, every piece of Python, every link."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PHOTOS = (
+    *("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png"),
+    "coins.png",
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    spec = importlib.util.find_spec("skimage")
+    data = Path(spec.submodule_search_locations[0]) / "data"
+    (tmp_path / "photos").mkdir()
+    for name in PHOTOS:
+        shutil.copy(data / name, tmp_path / "photos")
+        os.utime(tmp_path / "photos" / name, (1_700_000_000, 1_700_000_000))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.delenv("MEMERY_MODEL", raising=False)
+    return tmp_path
+
+
+def blocks(page, language):
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def normalised(output):
+    output = re.sub(r"\d+\.\d+", "0.0", output)
+    output = re.sub(r'"id": "[^"]*"', '"id": ""', output)
+    output = re.sub(r"(?m)^   2 .*$", "   2", output)  # which picture is least unlike a cat
+    return re.sub(r"\S*/(photos/\.memery)", r"\1", output).strip()
+
+
+def test_console_sessions(folder):
+    commands = 0
+    for block in blocks(ROOT / "README.md", "console"):
+        for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+            done = subprocess.run(
+                command,
+                shell=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert normalised(done.stdout) == normalised(expected), command
+            commands += 1
+    assert commands >= 8
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python(folder, page):
+    names = {"__name__": "docs"}
+    for number, block in enumerate(blocks(page, "python")):
+        exec(compile(block, f"{page.name}[{number}]", "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("https://"):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_notebook(folder):
+    notebook = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    assert "data:image/jpeg" in str(notebook.cells[3].outputs)
+
+
+def test_readme_names_every_command_and_option():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("recall", "build", "status", "purge"):
+        text = subprocess.check_output(
+            [sys.executable, "-m", "memery", command, "--help"], text=True
+        )
+        options = set(re.findall(r"(--[a-z][a-z0-9-]+)", text)) - {"--help", "--no-follow-links"}
+        assert f"memery {command} PATH" in readme
+        assert not {option for option in options if option not in readme}

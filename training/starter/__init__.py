@@ -1,0 +1,1 @@
+"""Builds the `starter` dual encoder that memery carries in its package."""
