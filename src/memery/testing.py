@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.models.interface import ModelInfo
-from memery.stores.interface import Addition, Content, SkipAddition, Space, Stamp
+from memery.stores.interface import Addition, Content, Found, SkipAddition, Space, Stamp
 from memery.types import FileEntry, Filter, ImageFile, Skip
 
 if TYPE_CHECKING:
@@ -210,9 +210,7 @@ class MemoryStore:
         within = [skip for skip in found if skip.path.startswith(scope.prefix)]
         return sorted(within, key=lambda skip: os.fsencode(skip.path))
 
-    def search(
-        self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter
-    ) -> Sequence[tuple[ImageFile, float]]:
+    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector."""
         import numpy as np
 
@@ -221,7 +219,8 @@ class MemoryStore:
             (image, float(np.clip((_rounded(content.embedding) * query).sum(), -1, 1)))
             for image, content in self._images(space, scope)
         ]
-        return sorted(pairs, key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))[:limit]
+        pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
+        return Found(pairs[:limit], len(pairs))
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
         """The embedding of a content, or None."""

@@ -52,7 +52,7 @@ def store(request, tmp_path):
 
 
 def found(store, vector, limit=10, scope=EVERYWHERE):
-    return [image.path for image, _ in store.search(SPACE, vector, limit, scope)]
+    return [image.path for image, _ in store.search(SPACE, vector, limit, scope).ranked]
 
 
 def test_a_new_store_knows_nothing(store):
@@ -71,7 +71,9 @@ def test_what_is_committed_is_found(store):
     assert store.version() > before
     assert store.current_space() == SPACE
     assert list(store.spaces()) == [(SPACE, 2)]
-    ((image, score),) = store.search(SPACE, unit(1), 1, EVERYWHERE)
+    result = store.search(SPACE, unit(1), 1, EVERYWHERE)
+    assert result.total == 2
+    ((image, score),) = result.ranked
     assert (image.path, image.size, image.mtime_ns) == ("a/b.png", 100, 5)
     assert (image.width, image.height, image.format) == (4, 3, "PNG")
     assert image.taken_at == "2023-05-01T10:00:00"

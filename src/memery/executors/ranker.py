@@ -40,6 +40,6 @@ class Ranker:
                 image=image,
                 location=f"{self._root}/{image.path}",
             )
-            for rank, (image, score) in enumerate(found[offset:], start=offset + 1)
+            for rank, (image, score) in enumerate(found.ranked[offset:], start=offset + 1)
         )
-        return hits, self._store.count(space, scope)
+        return hits, found.total

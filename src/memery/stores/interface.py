@@ -71,6 +71,19 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to a search, all of it from one committed state.
+
+    Attributes:
+        ranked: images and their cosines, best first, equal scores ordered by path.
+        total: images that pass the filter.
+    """
+
+    ranked: Sequence[tuple[ImageFile, float]]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SkipAddition:
     """A skipped file to commit, so that it is not opened again without need."""
 
@@ -150,14 +163,8 @@ class Store(Protocol):
         """Files that were left out, ordered by path."""
         ...
 
-    def search(
-        self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter
-    ) -> Sequence[tuple[ImageFile, float]]:
-        """The images nearest to a unit vector of shape (dim,).
-
-        Returns:
-            at most limit pairs of image and cosine, best first, equal scores ordered by path.
-        """
+    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
+        """The images nearest to a unit vector of shape (dim,): at most limit of them."""
         ...
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:

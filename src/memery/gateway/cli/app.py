@@ -25,10 +25,13 @@ models = typer.Typer(
 )
 app.add_typer(models, name="models")
 
-Folder = Annotated[Path, typer.Argument(metavar="PATH", help="The folder of images.")]
+Folder = Annotated[
+    Path, typer.Argument(metavar="PATH", readable=False, help="The folder of images.")
+]
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="Model to use; see models list.")]
 ArchiveFolder = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Archive, instead of PATH/.memery.")
+    Path | None,
+    typer.Option(metavar="DIR", readable=False, help="Archive, instead of PATH/.memery."),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
@@ -92,7 +95,7 @@ def recall(
     archive: ArchiveFolder = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
     copy_to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Copy the hits there.")
+        Path | None, typer.Option(metavar="DIR", readable=False, help="Copy the hits there.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
     quiet: Quiet = False,

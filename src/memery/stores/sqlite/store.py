@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import RETRIED_REASONS, ArchiveDamaged, ArchiveError, ArchiveLocked
-from memery.stores.interface import Addition, SkipAddition, Space, Stamp
+from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.search import Searcher
-from memery.types import Filter, ImageFile, Skip
+from memery.types import Filter, Skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,13 +232,7 @@ class SQLiteStore:
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
         with self._reading() as db:
-            return int(
-                db.execute(
-                    "SELECT count(*) FROM files JOIN embeddings USING (content)"
-                    f" WHERE space = ? AND {_IN_SCOPE}",
-                    (self._number(db, space), *_bounds(scope)),
-                ).fetchone()[0]
-            )
+            return _count(db, self._number(db, space), scope)
 
     def skips(self, scope: Filter) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
@@ -250,14 +244,13 @@ class SQLiteStore:
             ).fetchall()
         return [Skip(os.fsdecode(path), reason, detail or "") for path, reason, detail in rows]
 
-    def search(
-        self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter
-    ) -> Sequence[tuple[ImageFile, float]]:
+    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector."""
         with self._reading() as db:
             self._searcher.open(self._generation_prefix(db, space), space.dim)
             number = self._number(db, space)
-            return self._searcher.search(db, number, vector, limit, *_bounds(scope))
+            ranked = self._searcher.search(db, number, vector, limit, *_bounds(scope))
+            return Found(ranked, _count(db, number, scope))
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
         """The embedding of a content, or None."""
@@ -360,6 +353,15 @@ def _bounds(scope: Filter) -> tuple[bytes, bytes]:
     """First and one past the last path of a folder, as bytes."""
     prefix = os.fsencode(scope.prefix)
     return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
+
+
+def _count(db: sqlite3.Connection, space: int, scope: Filter) -> int:
+    row = db.execute(
+        "SELECT count(*) FROM files JOIN embeddings USING (content)"
+        f" WHERE space = ? AND {_IN_SCOPE}",
+        (space, *_bounds(scope)),
+    ).fetchone()
+    return int(row[0])
 
 
 def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:

@@ -1,0 +1,241 @@
+"""Faults that happen to people: power cuts, full disks, many processes, folders not one's own."""
+
+import ctypes
+import json
+import os
+import random
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+KILLS = 50
+DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
+OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+
+
+def as_an_ordinary_user():
+    """Take away root's power over permissions; to an ordinary user nothing happens."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in OVERRIDING:
+            libc.prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return os.environ | {
+        "MEMERY_MODEL": "colours",
+        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MEMERY_BATCH_SIZE": "4",
+    }
+
+
+def paint(folder, count):
+    folder.mkdir(exist_ok=True)
+    generator = random.Random(0)
+    for number in range(count):
+        shade = tuple(generator.randrange(256) for _ in range(3))
+        Image.new("RGB", (20 + number, 20), shade).save(folder / f"{number:03}.png")
+    return folder
+
+
+def memery(*words, environment, **more):
+    command = [sys.executable, "-m", "memery", *map(os.fspath, words)]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, **more
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def embeddings(folder):
+    """Digest → vector of everything that is committed."""
+    db = sqlite3.connect(folder / ".memery" / "store.sqlite3")
+    try:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        rows = db.execute(
+            "SELECT hex(digest), vector FROM embeddings JOIN contents ON contents.id = content"
+        ).fetchall()
+    finally:
+        db.close()
+    return {digest: np.frombuffer(vector, "<f2").astype(np.float64) for digest, vector in rows}
+
+
+def test_fifty_power_cuts(tmp_path, environment):
+    """Kill builds at random instants: nothing committed is lost, nothing is wrong."""
+    undisturbed = paint(tmp_path / "undisturbed", 120)
+    assert memery("build", undisturbed, environment=environment).returncode == 0
+    expected = embeddings(undisturbed)
+    photos = paint(tmp_path / "photos", 120)
+    generator = random.Random(1)
+    slow = environment | {"COLOURS_SECONDS": "0.04"}
+    kept = {}
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            [sys.executable, "-m", "memery", "build", photos], env=slow, stdout=subprocess.DEVNULL
+        ) as build:
+            time.sleep(generator.uniform(0.15, 0.75))
+            build.kill()
+        if (photos / ".memery" / "store.sqlite3").exists():
+            now = embeddings(photos) if _has_tables(photos) else {}
+            assert kept.keys() <= now.keys()
+            kept = now
+            if len(kept) == len(expected):  # begin again, so that every kill hits a build
+                memery("purge", photos, "--yes", environment=environment)
+                kept = {}
+    assert memery("build", photos, environment=environment).returncode == 0
+    final = embeddings(photos)
+    assert final.keys() == expected.keys()
+    for digest, vector in expected.items():
+        cosine = vector @ final[digest] / np.linalg.norm(vector) / np.linalg.norm(final[digest])
+        assert cosine >= 0.99999
+
+
+def _has_tables(folder):
+    db = sqlite3.connect(folder / ".memery" / "store.sqlite3")
+    try:
+        return bool(db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'embeddings'").fetchone())
+    finally:
+        db.close()
+
+
+def test_eight_readers_during_a_build(tmp_path, environment):
+    photos = paint(tmp_path / "photos", 4)
+    assert memery("build", photos, environment=environment).returncode == 0
+    paint(photos, 60)
+    slow = environment | {"COLOURS_SECONDS": "0.15"}
+    recall = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red", "--no-index"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "memery", "build", photos], env=slow, stdout=subprocess.DEVNULL
+    ) as build:
+        last, rounds = 0, 0
+        while build.poll() is None:
+            readers = [
+                subprocess.Popen(
+                    [*recall, "-n", "100", "--format", "json"],
+                    env=environment,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+                for _ in range(8)
+            ]
+            totals = []
+            for reader in readers:
+                out, err = reader.communicate()
+                assert reader.returncode == 0, err
+                answer = json.loads(out)
+                assert len(answer["hits"]) == answer["total"]
+                assert answer["total"] % 4 == 0
+                totals.append(answer["total"])
+            assert min(totals) >= last
+            last, rounds = min(totals), rounds + 1
+    assert build.returncode == 0
+    assert rounds >= 1
+
+
+def test_a_full_disk(tmp_path, environment):
+    """A limit on the size of files stands for the end of the disk; it needs no privileges."""
+    photos = paint(tmp_path / "photos", 40)
+    environment["MEMERY_MODEL"] = "starter"
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))
+
+    done = memery("build", photos, environment=environment, preexec_fn=limit)
+    assert done.returncode == 3
+    assert "memery:" in done.stderr
+    assert memery("build", photos, environment=environment).returncode == 0
+    assert len(embeddings(photos)) == 40
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, environment):
+    photos = paint(tmp_path / "photos", 3)
+    (photos / "private.png").write_bytes((photos / "000.png").read_bytes())
+    (photos / "private.png").chmod(0)
+    (photos / "locked").mkdir(mode=0)
+    photos.chmod(0o555)
+    try:
+        done = memery(
+            "recall", photos, "red", environment=environment, preexec_fn=as_an_ordinary_user
+        )
+        state = memery(
+            "status",
+            photos,
+            "--format",
+            "json",
+            environment=environment,
+            preexec_fn=as_an_ordinary_user,
+        )
+    finally:
+        photos.chmod(0o755)
+        (photos / "locked").chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 4
+    assert not (photos / ".memery").exists()
+    told = json.loads(state.stdout)
+    assert told["archive"].startswith(str(tmp_path / "cache"))
+    assert {(skip["path"], skip["reason"]) for skip in told["skipped"]} == {
+        ("private.png", "forbidden"),
+        ("locked", "forbidden"),
+    }
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, environment):
+    photos = paint(tmp_path / "photos", 1)
+    photos.chmod(0)
+    try:
+        done = memery(
+            "recall", photos, "red", environment=environment, preexec_fn=as_an_ordinary_user
+        )
+    finally:
+        photos.chmod(0o755)
+    assert done.returncode == 3
+    assert "cannot be read" in done.stderr
+
+
+def test_what_lies_in_an_unreadable_folder_is_kept(tmp_path, environment):
+    photos = paint(tmp_path / "photos", 2)
+    paint(photos / "trip", 3)
+    assert memery("build", photos, environment=environment).returncode == 0
+    (photos / "trip").chmod(0)
+    try:
+        done = memery(
+            "build",
+            photos,
+            "--format",
+            "json",
+            environment=environment,
+            preexec_fn=as_an_ordinary_user,
+        )
+    finally:
+        (photos / "trip").chmod(0o755)
+    report = json.loads(done.stdout)
+    assert (report["removed"], report["searchable"]) == (0, 5)
+
+
+def test_no_file_is_opened_when_nothing_changed(tmp_path, environment):
+    photos = paint(tmp_path / "photos", 3)
+    for file in photos.iterdir():
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    assert memery("build", photos, environment=environment).returncode == 0
+    code = (
+        "import sys\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda e, a: opened.append(str(a[0])) if e == 'open' else None)\n"
+        "from memery import index_flow\n"
+        f"assert index_flow({str(photos)!r}).unchanged == 3\n"
+        "print(sum(name.endswith('.png') for name in opened))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0\n"
