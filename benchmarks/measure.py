@@ -17,14 +17,17 @@ def say(name: str, **figures: object) -> None:
     print(json.dumps({"figure": name, **figures}), flush=True)
 
 
-def command_seconds(command: Sequence[str], runs: int = RUNS) -> float:
+def one_run(command: Sequence[str]) -> float:
+    """Wall-clock time of a process, seconds."""
+    started = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def command_seconds(command: Sequence[str]) -> float:
     """Median wall-clock time of a process after one warm-up."""
-    times = []
-    for _ in range(runs + 1):
-        started = time.perf_counter()
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[1:])
+    one_run(command)
+    return statistics.median(one_run(command) for _ in range(RUNS))
 
 
 def python(code: str) -> list[str]:

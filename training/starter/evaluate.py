@@ -63,8 +63,10 @@ def _caption_ranks(
 def _mentions(
     words: dict[str, str], photos: Sequence[Photo]
 ) -> tuple[list[str], list[NDArray[np.bool_]]]:
-    """The words at least two photos' captions mention, and those photos. The captions leave much
-    unsaid, so the precision is a lower bound, good for comparisons."""
+    """The words at least two photos' captions mention, and those photos.
+
+    The captions leave much unsaid, so the precision is a lower bound, good for comparisons.
+    """
     said = [" ".join(photo.captions).lower() for photo in photos]
     right = {
         word: np.array([bool(re.search(rf"\b({pattern})\b", text)) for text in said])

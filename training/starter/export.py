@@ -45,8 +45,10 @@ def _write_image(encoder: Encoder, path: Path) -> None:
 
 
 def _write_text(encoder: Encoder, towers: texts.TextTowers, path: Path) -> None:
-    """The text tower: tables with an int8 scale a row, matrices with one a column; activations
-    are quantised as they come."""
+    """The text tower in int8: a scale for each row of a table and each column of a matrix.
+
+    Activations are quantised as they come.
+    """
     graph = Graph(byte_tables=True)
     joined = texts.add_towers(graph, towers.minilm, towers.wordllama)
     parts = _heads(graph, joined, [heads.text for heads in encoder.heads])

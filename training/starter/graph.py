@@ -60,7 +60,7 @@ class Graph:
         return self.node("Cast", self.constant(array.astype(np.float16)), to=self.FLOAT)
 
     def linear(self, x: str, weight: np.ndarray, bias: np.ndarray | None = None) -> str:
-        """x [..., n] times weight [n, m], plus bias [m]."""
+        """Multiplies x [..., n] by weight [n, m], adds bias [m]."""
         y = self.node("MatMul", x, self.weight(weight))
         return y if bias is None else self.node("Add", y, self.weight(bias))
 
@@ -75,7 +75,7 @@ class Graph:
         return self.node("Mul", row, scale)
 
     def unit(self, x: str) -> str:
-        """x divided by its L2 norm over the last axis; a zero vector stays zero."""
+        """Divides x by its L2 norm over the last axis; a zero vector stays zero."""
         norm = self.node("ReduceL2", x, axes=[-1], keepdims=1)
         return self.node("Div", x, self.node("Max", norm, self.scalar(1e-12)))
 
@@ -84,8 +84,11 @@ class Graph:
         inputs: dict[str, tuple[int, list[str | int]]],
         outputs: dict[str, tuple[str, list[str | int]]],
     ) -> onnx.ModelProto:
-        """The finished model. `inputs`: name -> (element type, shape); `outputs`: name ->
-        (internal name, shape), all float32."""
+        """The finished model.
+
+        `inputs`: name -> (element type, shape); `outputs`: name -> (internal name, shape), all
+        float32.
+        """
         renamed = [
             helper.make_node("Identity", [inner], [name]) for name, (inner, _) in outputs.items()
         ]

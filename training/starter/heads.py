@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from . import losses
 from .features import Features, Floats
@@ -37,6 +37,7 @@ class Affine:
     bias: Floats
 
     def __call__(self, x: Floats) -> Floats:
+        """[k, n] to [k, m]."""
         return x @ self.weight + self.bias
 
 
@@ -59,6 +60,7 @@ class Scaling:
 
     @classmethod
     def of(cls, material: Material) -> Scaling:
+        """Measured on the unchanged view."""
         pooled = material.views["plain"].pooled[material.labels < 0]
         captions = material.captions.of(np.flatnonzero(material.labels < 0))
         return cls(
@@ -143,10 +145,12 @@ class _Pair(nn.Module):
         self._dropout = (recipe.image_dropout, recipe.text_dropout)
 
     def image(self, x: Tensor) -> Tensor:
-        return F.normalize(self.image_head(F.dropout(x, self._dropout[0])), dim=-1)
+        return functional.normalize(
+            self.image_head(functional.dropout(x, self._dropout[0])), dim=-1
+        )
 
     def text(self, x: Tensor) -> Tensor:
-        return F.normalize(self.text_head(F.dropout(x, self._dropout[1])), dim=-1)
+        return functional.normalize(self.text_head(functional.dropout(x, self._dropout[1])), dim=-1)
 
     def folded(self, scaling: Scaling) -> Heads:
         """The trained heads with the standardisation worked into their weights."""

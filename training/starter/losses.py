@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 from .features import Floats
 
@@ -33,16 +33,19 @@ def contrastive(
     same.fill_diagonal_(False)
     logits = logits.masked_fill(same | (~weak[:, None] & weak), float("-inf"))
     target = torch.arange(len(image))
-    rows = F.cross_entropy(logits, target, reduction="none")
-    rows = (rows + F.cross_entropy(logits.T, target, reduction="none")) / 2
+    rows = functional.cross_entropy(logits, target, reduction="none")
+    rows = (rows + functional.cross_entropy(logits.T, target, reduction="none")) / 2
     loss = rows[~weak].mean()
     return loss + labelled_weight * rows[weak].mean() if weak.any() else loss
 
 
 def distillation(image: Tensor, names: Tensor, scale: Tensor, teacher: Tensor) -> Tensor:
-    """Cross-entropy between the classifier's probabilities `teacher` [n, 1000] and the softmax
-    over similarities of `image` [n, d] to the class texts `names` [1000, d]."""
-    return F.cross_entropy(scale * image @ names.T, teacher)
+    """Cross-entropy between the classifier's probabilities and those of the class texts.
+
+    `teacher` [n, 1000] against the softmax over similarities of `image` [n, d] to `names`
+    [1000, d].
+    """
+    return functional.cross_entropy(scale * image @ names.T, teacher)
 
 
 def ancestors(ancestor: Tensor, name: Tensor) -> Tensor:
@@ -54,7 +57,9 @@ def pairs(image: Tensor, text: Tensor, scale: Tensor) -> Tensor:
     """Plain symmetric contrastive loss over k pairs (Radford et al. 2021, CLIP)."""
     logits = scale * image @ text.T
     target = torch.arange(len(image))
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    return (
+        functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)
+    ) / 2
 
 
 class PseudoPictures:

@@ -21,7 +21,7 @@ SAME_THUMBNAIL = 0.9  # correlation of 16 x 16 grey thumbnails; charts of one st
 
 
 def validation_mask(photos: Sequence[Photo], pooled: Floats) -> NDArray[np.bool_]:
-    """bool [n]: True for the photos that training must not see.
+    """Marks, bool [n], the photos that training must not see.
 
     Photos are put into groups (near-duplicates, screenshots of one program), groups into strata
     by their first photo's source and label, and each stratum gives its groups in the order of

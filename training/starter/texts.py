@@ -64,8 +64,11 @@ class ClassTexts:
         self._ancestors = _Ragged([c.ancestors for c in classes], towers)
 
     def draw(self, rng: np.random.Generator) -> Floats:
-        """[1000, 640]: a wording of each class: its first synonym in 35 of 100 draws, another
-        in 25, "a photo of a" it in 25, all synonyms in 15."""
+        """[1000, 640]: a wording of each class.
+
+        Its first synonym in 35 of 100 draws, another in 25, "a photo of a" it in 25, all synonyms
+        in 15.
+        """
         kind = rng.random(len(self.first))[:, None]
         other = self._synonyms.draw(rng)
         rows = np.where(kind < 0.25, self.photo, self.first)
