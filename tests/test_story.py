@@ -9,6 +9,7 @@ from PIL import Image
 from memery import Memery, Term, index_flow, query_flow
 from memery.errors import (
     ArchiveDamaged,
+    ArchiveError,
     ArchiveMissing,
     FolderError,
     ImageError,
@@ -248,3 +249,45 @@ def test_links_are_followed_when_asked_and_that_is_remembered(photos, tmp_path):
     with Memery(photos, follow_links=True) as memery:
         assert memery.build().searchable == 6
     assert paths(query_flow(photos, "cyan", top_k=1)) == ["trip/linked/far.png"]
+
+
+@pytest.mark.parametrize("part", ["", "index", "lock", "lock.pid", "store.sqlite3", ".gitignore"])
+def test_links_in_an_archive_are_not_followed(photos, tmp_path, part):
+    outside = tmp_path / "home"
+    (outside / ".ssh").mkdir(parents=True)
+    (outside / ".ssh" / "key").write_text("precious")
+    if part:
+        (photos / ".memery").mkdir()
+    directory = part in ("", "index")
+    (photos / ".memery" / part).symlink_to(outside if directory else outside / "new")
+    with pytest.raises(ArchiveError, match="symbolic link"):
+        index_flow(photos)
+    assert [path.name for path in outside.rglob("*")] == [".ssh", "key"]
+
+
+@pytest.mark.parametrize("damage", ["random ids", "missing ids", "vectors of no number"])
+def test_a_subtly_damaged_index_hides_nothing(photos, damage):
+    report = index_flow(photos)
+    before = paths(query_flow(photos, "red"))
+    (ids,) = report.index.glob("*/ids.i64")
+    (vectors,) = report.index.glob("*/vectors.faiss")
+    content = ids.read_bytes()
+    if damage == "random ids":
+        ids.write_bytes(b"\x07" * len(content))
+    elif damage == "missing ids":
+        ids.write_bytes(content[8:])
+    else:
+        size = 5 * 2 * 32
+        vectors.write_bytes(vectors.read_bytes()[:-size] + b"\xff\x7f" * (size // 2))
+    assert paths(query_flow(photos, "red")) == before
+    assert paths(query_flow(photos, "red")) == before
+
+
+def test_an_ignore_file_that_cannot_be_read_is_named(photos):
+    (photos / ".memeryignore").write_text("!\n")
+    with pytest.raises(FolderError, match="memeryignore"):
+        index_flow(photos)
+    (photos / ".memeryignore").unlink()
+    os.mkfifo(photos / ".memeryignore")
+    os.mkfifo(photos / "pipe.png")
+    assert index_flow(photos).searchable == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ _LOCK_NAME = "lock"
 _HOLDER_NAME = "lock.pid"
 _IGNORE_NAME = ".gitignore"
 _SEED_NAMES = ("memery.pt", "memery.ann")
+_OWN_NAMES = (
+    *(STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", INDEX_NAME),
+    *(_LOCK_NAME, _HOLDER_NAME, _IGNORE_NAME),
+)
 _NETWORK_FILE_SYSTEMS = frozenset(
     [
         *("9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"),
@@ -56,13 +61,32 @@ class Archive:
         """The folder asked for."""
         return self.root / self.scope if self.scope else self.root
 
+    def exists(self) -> bool:
+        """Whether there is a database.
+
+        Raises:
+            ArchiveError: it cannot be looked at, or a part of it is a symbolic link. memery never
+                makes one; following a stranger's would let it write outside the folder.
+        """
+        try:
+            for part in (self.folder, *(self.folder / name for name in _OWN_NAMES)):
+                if stat.S_ISLNK(_mode(part)):
+                    raise ArchiveError(
+                        f"{part} is a symbolic link, which memery does not follow: delete the link,"
+                        " or name another place with --archive."
+                    )
+            return stat.S_ISREG(_mode(self.store))
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+
     def create(self) -> None:
         """Make the archive's folder, invisible to git."""
+        self.exists()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             ignore = self.folder / _IGNORE_NAME
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="ascii")
+            with contextlib.suppress(FileExistsError), ignore.open("x", encoding="ascii") as file:
+                file.write("*\n")
         except OSError as error:
             raise unwritable(self.folder, error) from error
 
@@ -141,7 +165,7 @@ class Archive:
 
     def seed_files(self) -> list[Path]:
         """Files that memery 0.1 left beside the images; they are ignored."""
-        return [path for name in _SEED_NAMES if (path := self.root / name).exists()]
+        return [path for name in _SEED_NAMES if _is_file(path := self.root / name)]
 
 
 def unwritable(folder: Path, error: OSError) -> ArchiveError:
@@ -167,17 +191,42 @@ def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> 
     """
     folder = _existing_folder(Path(path))
     if override is not None:
-        place = Path(override).expanduser().absolute()
-        if place.exists() and not place.is_dir():
-            raise ArchiveError(f"The archive {place} is a file: name a folder for it.")
-        return Archive(folder, place)
+        return Archive(folder, _override(override))
     for root in _own_ancestors(folder):
-        if (root / FOLDER_NAME / STORE_NAME).is_file() and _is_usable(root):
+        if _is_file(root / FOLDER_NAME / STORE_NAME) and _is_usable(root):
             scope = folder.relative_to(root).as_posix()
             return Archive(root, root / FOLDER_NAME, "" if scope == "." else scope)
     if _is_usable(folder):
         return Archive(folder, folder / FOLDER_NAME)
     return Archive(folder, _cache_folder(folder))
+
+
+def _mode(path: Path) -> int:
+    """What a path is, links not followed; 0 if there is nothing."""
+    try:
+        return path.lstat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; what cannot be looked at counts as none."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def _override(place: Path) -> Path:
+    try:
+        place = Path(place).expanduser().absolute()
+        if place.exists() and not place.is_dir():
+            raise ArchiveError(f"The archive {place} is a file: name a folder for it.")
+    except OSError as error:
+        raise unwritable(place, error) from error
+    except (RuntimeError, ValueError) as error:
+        raise ArchiveError(f"There can be no archive at {place}: {error}.") from None
+    return place
 
 
 def _existing_folder(path: Path) -> Path:
@@ -214,7 +263,7 @@ def _own_ancestors(folder: Path) -> Iterator[Path]:
 def _is_usable(root: Path) -> bool:
     """Whether SQLite can write safely below this folder."""
     place = root / FOLDER_NAME
-    writable = os.access(place if place.exists() else root, os.W_OK | os.X_OK)
+    writable = os.access(place if os.path.lexists(place) else root, os.W_OK | os.X_OK)
     return writable and not _is_on_network(root)
 
 

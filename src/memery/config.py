@@ -113,7 +113,10 @@ def _checked(name: str, value: Any, source: str) -> Any:
     kind: Any = _KINDS[name]
     if type(value) is not (str if kind is Path else kind):
         raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_NAMES[kind]}.")
-    return Path(value).expanduser() if kind is Path else value
+    try:
+        return Path(value).expanduser() if kind is Path else value
+    except RuntimeError as error:
+        raise ConfigError(f"{source} sets {name} to {value!r}: {error}") from None
 
 
 _NAMES = {int: "whole number", bool: "true or false", str: "text", Path: "folder"}

@@ -129,11 +129,9 @@ def _batch(finished: Sequence[Picture | Skip | SkipAddition], seen: set[str]) ->
 def _read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, bytes]:
     """The file's bytes, and its facts as they were then."""
     try:
-        descriptor = os.open(path, _OPEN_FLAGS)
-        with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no Path
+        with open(path, "rb", opener=_open) as file:
+            descriptor = file.fileno()
             before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode):
-                raise ImageError("not an image", "it is not a regular file")
             if before.st_size > max_bytes:
                 raise ImageError("too large", f"{before.st_size} bytes; the limit is {max_bytes}")
             data = file.read(before.st_size + 1)
@@ -149,6 +147,15 @@ def _read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, 
         reason = "name too long" if long else "input/output error"
         raise ImageError(reason, error.strerror or "") from None
     return replace(entry, size=before.st_size, mtime_ns=mtime_ns), data
+
+
+def _open(path: str, _flags: int) -> int:
+    """Open a regular file and nothing else, without waiting for anyone."""
+    descriptor = os.open(path, _OPEN_FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ImageError("not an image", "it is not a regular file")
+    return descriptor
 
 
 def _trusted_mtime(before: os.stat_result, after: os.stat_result) -> int:

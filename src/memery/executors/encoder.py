@@ -68,7 +68,9 @@ class Encoder:
             )
             total += term.boost * embedding.astype(np.float64)
         norm = float(np.linalg.norm(total))
-        if not norm > _NORM_MIN:
+        if not np.isfinite(norm):
+            raise QueryError("The boosts of the query are too large: give smaller ones.")
+        if norm <= _NORM_MIN:
             raise QueryError("The terms of the query cancel each other out: change a boost.")
         unit: NDArray[np.float32] = (total / norm).astype(np.float32)
         return unit

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
+from memery.errors import FolderError
 from memery.executors.interface import Changes
 from memery.stores.interface import Space, Store
 from memery.types import FileEntry, Filter, Skip
@@ -145,11 +147,17 @@ def _reason(error: OSError) -> str:
 
 def _ignore_rules(root: Path) -> Callable[[str], bool] | None:
     """What `.memeryignore` in the archive's root leaves out, or None without one."""
+    file = root / IGNORE_FILE
     try:
-        lines = (root / IGNORE_FILE).read_text(encoding="utf-8", errors="surrogateescape")
+        if not file.is_file():
+            return None
+        lines = file.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError:
         return None
     import pathspec
 
-    rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(lines.splitlines())
+    try:
+        rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(lines.splitlines())
+    except (ValueError, re.error) as error:
+        raise FolderError(f"{file} has a pattern that cannot be read: {error}.") from None
     return rules.match_file

@@ -195,7 +195,7 @@ def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
     """
     config = load_config(**settings)
     archive = find_archive(path, config.archive)
-    if not archive.store.exists():
+    if not archive.exists():
         raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
     archive.purge()
     return archive.folder

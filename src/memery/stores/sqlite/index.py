@@ -3,7 +3,7 @@
 A generation is a folder `<store's uuid>-<space>-<number>/` with two files:
 
     vectors.faiss   faiss's header for a scalar-quantised fp16 flat index, then rows × dim float16
-    ids.i64         rows × int64, ascending: the embeddings' ids in the store
+    ids.i64         rows × int64, ascending: the embeddings' ids in the store; then their CRC-32
 
 The header is a function of rows and dim alone. It is compared byte by byte before faiss sees the
 file, so that no length or pointer from the archive is ever believed.
@@ -16,6 +16,7 @@ import os
 import shutil
 import struct
 import uuid
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,20 +51,18 @@ class ExactIndex:
         import faiss
         import numpy as np
 
-        size = (folder / _IDS).stat().st_size
-        rows = size // 8
+        ids = np.fromfile(folder / _IDS, dtype="<i8")
+        if not len(ids) or zlib.crc32(ids[:-1].tobytes()) != ids[-1]:
+            raise ValueError(f"{folder / _IDS} has another checksum")
+        self.ids: NDArray[np.int64] = ids[:-1]
+        rows = len(self.ids)
         header = _header(rows, dim)
         vectors = folder / _VECTORS
-        if size % 8 or vectors.stat().st_size != len(header) + rows * dim * FLOAT16:
+        if vectors.stat().st_size != len(header) + rows * dim * FLOAT16:
             raise ValueError(f"{folder} has files of the wrong size")
         with vectors.open("rb") as file:
             if file.read(len(header)) != header:
                 raise ValueError(f"{vectors} has a header that memery does not write")
-        self.ids: NDArray[np.int64] = (
-            np.memmap(folder / _IDS, dtype="<i8", mode="r")
-            if rows
-            else (np.empty(0, dtype=np.int64))
-        )
         self._faiss: Any = faiss.read_index(str(vectors), faiss.IO_FLAG_MMAP_IFC)
 
     def search(
@@ -131,9 +130,13 @@ def write(
     try:
         with (draft / _VECTORS).open("wb") as vectors, (draft / _IDS).open("wb") as ids:
             vectors.write(_header(rows, dim))
+            checksum = 0
             for block_ids, block in blocks:
-                ids.write(block_ids.astype("<i8").tobytes())
+                content = block_ids.astype("<i8").tobytes()
+                checksum = zlib.crc32(content, checksum)
+                ids.write(content)
                 vectors.write(block)
+            ids.write(struct.pack("<q", checksum))
             for file in (vectors, ids):
                 file.flush()
                 os.fsync(file.fileno())
@@ -157,7 +160,7 @@ def generations(parent: Path, prefix: str) -> list[Path]:
 
 def drop_others(parent: Path, keep: Path, prefix: str) -> None:
     """Delete older generations and drafts of writers that died. Open maps of them stay readable."""
-    drafts = parent.glob(".*")
+    drafts = parent.glob(f".{prefix}*")
     for folder in [*generations(parent, prefix), *drafts]:
         if folder != keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -36,7 +36,8 @@ _NORM_TOLERANCE = 2e-3
 """How far from 1 the length of a float16 unit vector may lie."""
 
 _IMAGES = """
-    SELECT embeddings.id, path, size, mtime_ns, digest, width, height, format, taken_at
+    SELECT embeddings.id, path, size, mtime_ns, CAST(digest AS BLOB),
+        width, height, format, taken_at
     FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
     WHERE path >= ? AND path < ? AND embeddings.id IN ({})
 """
@@ -68,6 +69,10 @@ class Searcher:
         """Let go of the mapped files."""
         self._index = self._generation = None
 
+    def _drop(self, why: str) -> None:
+        assert self._generation is not None
+        self._discard(self._generation, why)
+
     def _discard(self, generation: Path, why: str) -> None:
         logger.warning("The search index is damaged (%s). It is rebuilt from the store.", why)
         shutil.rmtree(generation, ignore_errors=True)
@@ -87,7 +92,7 @@ class Searcher:
         newer = self._scan_newer(db, space, vector, allowed)
         want = limit + _MARGIN
         while True:
-            ids, scores = self._candidates(vector, want, allowed, newer)
+            ids, scores = self._candidates(db, space, vector, want, allowed, newer)
             exact = _exact_scores(db, space, vector, ids.tolist())
             if not self._agrees(exact, ids, scores):
                 newer = self._scan_newer(db, space, vector, allowed)
@@ -103,6 +108,8 @@ class Searcher:
 
     def _candidates(
         self,
+        db: sqlite3.Connection,
+        space: int,
         vector: NDArray[np.float32],
         want: int,
         allowed: NDArray[np.int64] | None,
@@ -113,6 +120,10 @@ class Searcher:
         ids, scores = newer
         if self._index is not None:
             indexed_ids, indexed_scores = self._index.search(vector, want, allowed)
+            if allowed is None and len(indexed_ids) < min(want, len(self._index.ids)):
+                self._drop("it holds numbers that are none")
+                newer = self._scan_newer(db, space, vector, allowed)
+                return self._candidates(db, space, vector, want, allowed, newer)
             ids = np.concatenate([indexed_ids, ids])
             scores = np.concatenate([indexed_scores, scores])
         best = np.argsort(-scores, kind="stable")[:want]
@@ -123,9 +134,8 @@ class Searcher:
     ) -> bool:
         """Whether the index is this store's own; if not, it is dropped."""
         for id_, score in zip(ids.tolist(), scores.tolist(), strict=True):
-            if self._index is not None and abs(exact.get(id_, score) - score) > _DAMAGE:
-                assert self._generation is not None
-                self._discard(self._generation, "it does not match the store")
+            if self._index is not None and not abs(exact.get(id_, score) - score) <= _DAMAGE:
+                self._drop("it does not match the store")
                 return False
         return True
 
@@ -161,7 +171,7 @@ class Searcher:
         ).fetchone()
         if not held:
             return bool(total)
-        amiss = newer + (held - (total - newer))
+        amiss = newer + abs(held - (total - newer))
         return bool(amiss > max(_LAG_ROWS, held // _LAG_SHARE))
 
     def write(self, db: sqlite3.Connection, space: int, dim: int, prefix: str) -> None:
@@ -184,8 +194,7 @@ class Searcher:
             if wrong:
                 yield f"{wrong} embeddings are not unit vectors"
             if self._index is not None and not self._index.holds(ids, block):
-                assert self._generation is not None
-                self._discard(self._generation, "it does not match the store")
+                self._drop("it does not match the store")
 
 
 def _blocks(
@@ -206,8 +215,7 @@ def _matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.
     import numpy as np
 
     if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
-        file = Path(db.execute("PRAGMA database_list").fetchone()[2])
-        raise ArchiveDamaged(schema.damage(file, "an embedding has the wrong size"))
+        raise ArchiveDamaged(schema.damage(_file(db), "an embedding has the wrong size"))
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
 
@@ -238,6 +246,8 @@ def _exact_scores(
         if rows:
             matrix = _matrix(db, [row[1] for row in rows], len(vector)).astype(np.float64)
             scores = np.clip((matrix * query).sum(axis=1), -1, 1)
+            if not np.isfinite(scores).all():
+                raise ArchiveDamaged(schema.damage(_file(db), "an embedding is not finite"))
             exact.update(zip((row[0] for row in rows), scores.tolist(), strict=True))
     return exact
 
@@ -256,9 +266,12 @@ def _images(
 def _inside(db: sqlite3.Connection, path: bytes) -> str:
     """A path as text, if it stays below the root: an archive may come from a stranger."""
     if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
-        file = Path(db.execute("PRAGMA database_list").fetchone()[2])
-        raise ArchiveDamaged(schema.damage(file, "it names a file outside the folder"))
+        raise ArchiveDamaged(schema.damage(_file(db), "it names a file outside the folder"))
     return os.fsdecode(path)
+
+
+def _file(db: sqlite3.Connection) -> Path:
+    return Path(db.execute("PRAGMA database_list").fetchone()[2])
 
 
 def _parts(ids: list[int]) -> Iterable[list[int]]:

@@ -43,7 +43,7 @@ class SQLiteStore:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._mutex = threading.RLock()
-        exists = archive.store.is_file()
+        exists = archive.exists()
         self._db = schema.connect(archive.store if exists else None)
         self._in_memory = not exists
         self._searcher = Searcher(archive.index)
@@ -52,7 +52,7 @@ class SQLiteStore:
 
     def _check_root(self) -> None:
         root = self.setting("root")
-        if root is not None and os.fsdecode(bytes.fromhex(root)) != str(self._archive.root):
+        if root not in (None, os.fsencode(self._archive.root).hex()):
             raise ArchiveDamaged(
                 f"The archive {self._archive.folder} belongs to another folder than"
                 f" {self._archive.root}. Name another place with --archive."
@@ -99,7 +99,10 @@ class SQLiteStore:
 
     def version(self) -> int:
         """A number that grows with every commit, by any process."""
-        return int(self.setting("version") or 0)
+        version = self.setting("version") or ""
+        if not version.isdecimal():
+            raise self._damaged("it has no valid version")
+        return int(version)
 
     def setting(self, name: str) -> str | None:
         """A choice that the archive remembers, or None."""
@@ -184,7 +187,7 @@ class SQLiteStore:
         """Digests that have an embedding in the space, those of vanished files included."""
         with self._reading() as db:
             rows = db.execute(
-                "SELECT digest FROM contents JOIN embeddings ON content = contents.id"
+                "SELECT CAST(digest AS BLOB) FROM contents JOIN embeddings ON content = contents.id"
                 " WHERE space = ?",
                 (self._number(db, space),),
             )
@@ -214,7 +217,7 @@ class SQLiteStore:
         with self._changing() as db:
             for path in map(os.fsencode, paths):
                 row = db.execute(
-                    "SELECT digest FROM files JOIN contents ON contents.id = content"
+                    "SELECT CAST(digest AS BLOB) FROM files JOIN contents ON contents.id = content"
                     " WHERE path = ?",
                     (path,),
                 ).fetchone()
