@@ -47,8 +47,11 @@ class SQLiteStore:
         self._db = schema.connect(archive.store if exists else None)
         self._in_memory = not exists
         self._searcher = Searcher(archive.index)
-        if exists:
+        try:
             self._check_root()
+        except BaseException:
+            self._db.close()
+            raise
 
     def _check_root(self) -> None:
         root = self.setting("root")
