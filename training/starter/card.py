@@ -64,4 +64,5 @@ def _caption_figures(figures: Mapping[str, float]) -> str:
     return "\n".join(
         f"| {title} | " + " | ".join(f"{figures[f'{key} {c}']:.1f}" for c in columns) + " |"
         for key, title in FIGURES.items()
+        if f"{key} R@1" in figures
     )

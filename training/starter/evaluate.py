@@ -20,7 +20,7 @@ TextEncoder = Callable[[Sequence[str]], Floats]
 
 
 def figures(photos: Sequence[Photo], pictures: Floats, encode: TextEncoder) -> dict[str, float]:
-    """Every column of the model card. `pictures` [n, dim] belongs to `photos`."""
+    """Every column of the model card that the photos allow; `pictures` [n, dim] is theirs."""
     queries = tomllib.loads(QUERIES.read_text(encoding="utf-8"))
     flickr = _where(photos, lambda p: p.source == "flickr8k")
     coco = _where(photos, lambda p: p.source.startswith("coco"))
@@ -28,6 +28,8 @@ def figures(photos: Sequence[Photo], pictures: Floats, encode: TextEncoder) -> d
     labelled = _where(photos, lambda p: p.label is not None)
     table = {}
     for name, chosen in (("flickr8k", flickr), ("coco", coco)):
+        if not len(chosen):  # the source was left out
+            continue
         ranks = _caption_ranks([photos[i] for i in chosen], pictures[chosen], encode)
         for k in (1, 5, 10):
             table[f"{name} R@{k}"] = 100 * float((ranks < k).mean())
