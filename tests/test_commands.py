@@ -282,3 +282,26 @@ def test_starting_is_cheap():
     code = "import sys, memery.gateway.cli.app; print(*sorted(sys.modules))"
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert not {"numpy", "PIL", "onnxruntime", "faiss", "rich"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("photos red > /dev/full", 3),
+        ("photos red >&-", 0),
+        ("photos -i - <&-", 2),
+        ("photos --queries-from - <&-", 1),
+        ("photos $'caf\\xff' --model starter", 2),
+        ("photos -i ''", 2),
+    ],
+)
+def test_streams_and_texts_that_are_none(run, photos, words, code):
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m memery recall {words}"],
+        cwd=photos.parent,
+        env=run.environment,
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.returncode == code, done.stderr.decode()

@@ -83,7 +83,7 @@ def _from_file(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"The config file {path} cannot be read: {error}") from error
     unknown = sorted(table.keys() - _KINDS.keys())
     if unknown:
@@ -103,7 +103,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 def _parsed(name: str, text: str) -> Any:
     kind = _KINDS[name]
     if kind is int:
-        return int(text) if text.removeprefix("-").isdecimal() else text
+        short = len(text) <= _DIGITS
+        return int(text) if short and text.removeprefix("-").isdecimal() else text
     if kind is bool:
         return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
     return text
@@ -119,6 +120,8 @@ def _checked(name: str, value: Any, source: str) -> Any:
         raise ConfigError(f"{source} sets {name} to {value!r}: {error}") from None
 
 
+_DIGITS = 18
+"""Of a number, at most: more do not fit into 64 bits."""
 _NAMES = {int: "whole number", bool: "true or false", str: "text", Path: "folder"}
 _KINDS: dict[str, type] = {
     field.name: {"int": int, "str": str, "Path | None": Path, "bool | None": bool}[str(field.type)]

@@ -97,8 +97,20 @@ class Term:
             raise QueryError("A term is either a text or an image: give exactly one of them.")
         if self.text is not None and not self.text.strip():
             raise QueryError("A text to search for is empty: say what the picture shows.")
+        if self.text is not None and not _is_unicode(self.text):
+            raise QueryError("A text to search for is not valid UTF-8: type it anew.")
+        if self.image in ("", b""):
+            raise QueryError("A picture to search for has no name: give a path.")
         if not math.isfinite(self.boost) or self.boost == 0:
             raise QueryError(f"A boost of {self.boost} means nothing: give a number other than 0.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import typer
 from memery import plugins
 from memery.config import load_config
 from memery.errors import QueryError
+from memery.gallery import printable
 from memery.gateway.cli import actions, formats
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
@@ -163,7 +164,9 @@ def status(path: Path, *, settings: dict[str, Any], format_: ReportFormat) -> No
 @reported
 def purge(path: Path, notices: Notices, *, settings: dict[str, Any], yes: bool) -> int:
     """Delete what memery stored about a folder."""
-    if not yes and not typer.confirm(f"Delete what memery knows about {path}?", err=True):
+    if not yes and not typer.confirm(
+        f"Delete what memery knows about {printable(str(path))}?", err=True
+    ):
         return NOTHING_FOUND
     notices.say(f"{purge_archive(path, **settings)} is deleted. The images are untouched.")
     return 0

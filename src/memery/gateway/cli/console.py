@@ -9,7 +9,10 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
+
+import typer
 
 from memery.errors import (
     ArchiveError,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 NOTHING_FOUND = 1
+OUTPUT_FAILED = 3
 INTERRUPTED = 130
 _EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
     (QueryError, 2),
@@ -45,17 +49,24 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        # A shell may close any of the three (`>&-`): nothing is lost by a null device instead.
+        sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+        sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         try:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
         except MemeryError as error:
             _say(str(error))
             code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
-        except BrokenPipeError:
-            # Whoever read has seen enough; nothing is left to flush into the closed pipe.
+        except OSError as error:
+            # Nothing is left to flush into a pipe that was closed, or onto a disk that is full.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
-        except KeyboardInterrupt:
+            if isinstance(error, BrokenPipeError):  # whoever read has seen enough
+                sys.exit(0)
+            _say(f"The output cannot be written: {error.strerror or error}.")
+            code = OUTPUT_FAILED
+        except (KeyboardInterrupt, typer.Abort):
             _say("Interrupted. What was committed is kept.")
             _end_at_once(INTERRUPTED)
         sys.exit(code)
