@@ -57,10 +57,14 @@ class Decoded:
 @cache
 def decoders() -> str:
     """The decoders in use with their versions: a file skipped by others is worth another try."""
-    from importlib import metadata
+    import PIL
 
-    names = ["pillow"] + (["pillow-heif"] if _register_heif() else [])
-    return " ".join(f"{name}={metadata.version(name)}" for name in names)
+    versions = [f"pillow={PIL.__version__}"]
+    if _register_heif():
+        import pillow_heif
+
+        versions.append(f"pillow-heif={pillow_heif.__version__}")
+    return " ".join(versions)
 
 
 @cache

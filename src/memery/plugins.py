@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Iterator
-from importlib import metadata
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from memery.archive import Archive
 from memery.config import Config
@@ -20,6 +19,9 @@ from memery.executors.ranker import Ranker
 from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Store
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 _BUILT_IN = {
     "memery.models": {"starter": "memery.models.starter:StarterModel"},
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
@@ -30,8 +32,14 @@ _FOLLOW_LINKS = "follow_links"
 
 def names(group: str) -> list[str]:
     """The names of a kind of plug-in ("memery.models", "memery.stores"), built-in ones first."""
-    third_parties = {point.name for point in metadata.entry_points(group=group)}
+    third_parties = {point.name for point in _entry_points(group)}
     return [*_BUILT_IN[group], *sorted(third_parties - _BUILT_IN[group].keys())]
+
+
+def _entry_points(group: str) -> Iterable[EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return entry_points(group=group)
 
 
 def _load(group: str, name: str) -> Any:
@@ -39,8 +47,9 @@ def _load(group: str, name: str) -> Any:
     if name in _BUILT_IN[group]:
         module, _, attribute = _BUILT_IN[group][name].partition(":")
         return getattr(importlib.import_module(module), attribute)
-    for point in metadata.entry_points(group=group, name=name):
-        return point.load()
+    for point in _entry_points(group):
+        if point.name == name:
+            return point.load()
     known = ", ".join(names(group))
     kind = group.removeprefix("memery.").removesuffix("s")
     raise ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")

@@ -1,0 +1,112 @@
+"""What the Loader looks at, and what it leaves out."""
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from memery import plugins
+from memery.archive import Archive
+from memery.config import Config
+from memery.testing import ColourModel, MemoryStore
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "photos"
+    place.mkdir()
+    return place
+
+
+def paint(file):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (4, 4), "red").save(file, "PNG")
+
+
+def load(folder, **settings):
+    archive = Archive(folder, folder / ".memery")
+    x = plugins.assemble(archive, Config(**settings), MemoryStore(), ColourModel())
+    return x.loader.load(x.encoder.space)
+
+
+def names(changes):
+    return sorted(entry.path for entry in changes.new)
+
+
+def test_extensions_in_any_case_and_none_at_all(folder):
+    for name in (
+        "a.jpg",
+        "B.PNG",
+        "c.JpEg",
+        "d",
+        "e.txt",
+        "f.svg",
+        "g.tar.gz",
+        ".h.png",
+        ".DS_Store",
+    ):
+        paint(folder / name)
+    assert names(load(folder)) == ["B.PNG", "a.jpg", "c.JpEg", "d"]
+
+
+def test_ignore_patterns_are_those_of_git(folder):
+    for name in ("a.png", "keep/b.png", "drop/c.png", "x/drop/d.png", "x/e.jpg", "x/f.jpg"):
+        paint(folder / name)
+    (folder / ".memeryignore").write_text("# notes\ndrop/\n*.jpg\n!f.jpg\n/a.png\n")
+    assert names(load(folder)) == ["keep/b.png", "x/f.jpg"]
+
+
+def test_hidden_folders_are_left_out(folder):
+    for name in (".thumbnails/a.png", "b/.cache/c.png", ".memery/d.png", "b/e.png"):
+        paint(folder / name)
+    assert names(load(folder)) == ["b/e.png"]
+
+
+def test_a_tree_two_hundred_folders_deep(folder):
+    path = "/".join(["d"] * 200) + "/deep.png"
+    paint(folder / path)
+    assert names(load(folder)) == [path]
+
+
+def test_a_name_that_is_too_long_for_the_system_is_skipped(folder):
+    paint(folder / "near.png")
+    start = os.open(".", os.O_RDONLY)
+    os.chdir(folder)
+    try:
+        for _ in range(20):
+            Path("L" * 250).mkdir()
+            os.chdir("L" * 250)
+    finally:
+        os.fchdir(start)
+        os.close(start)
+    changes = load(folder)
+    assert names(changes) == ["near.png"]
+    assert [skip.reason for skip in changes.skips] == ["name too long"]
+
+
+def test_links_are_counted_and_loops_end(folder, tmp_path):
+    paint(folder / "real.png")
+    paint(tmp_path / "elsewhere" / "far.png")
+    (folder / "link.png").symlink_to("real.png")
+    (folder / "broken.png").symlink_to("nowhere.png")
+    (folder / "loop").symlink_to(folder)
+    (folder / "far").symlink_to(tmp_path / "elsewhere")
+    changes = load(folder)
+    assert (names(changes), changes.links) == (["real.png"], 4)
+    followed = load(folder, follow_links=True)
+    assert names(followed) == ["far/far.png", "link.png", "real.png"]
+
+
+def test_what_is_not_a_file_is_not_read(folder):
+    paint(folder / "a.png")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "folder.png").mkdir()
+    assert names(load(folder)) == ["a.png"]
+
+
+def test_newest_come_first(folder):
+    for age, name in enumerate(("new.png", "old.png", "older.png")):
+        paint(folder / name)
+        os.utime(folder / name, (1_700_000_000 - age, 1_700_000_000 - age))
+    assert [entry.path for entry in load(folder).unread] == ["new.png", "old.png", "older.png"]
