@@ -242,7 +242,7 @@ def _exact_scores(
     query = vector.astype(np.float64)
     for part in _parts(ids):
         rows = db.execute(
-            f"SELECT id, vector FROM embeddings WHERE space = ? AND id IN ({_marks(part)})",
+            f"SELECT id, vector FROM embeddings WHERE +space = ? AND id IN ({_marks(part)})",
             (space, *part),
         ).fetchall()
         if rows:
