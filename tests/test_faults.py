@@ -141,8 +141,43 @@ def test_eight_readers_during_a_build(tmp_path, environment):
     assert rounds >= 1
 
 
+SMALL_DISK = """
+mount -t tmpfs -o size=200k none "$2" || exit 99
+"$0" -m memery build "$1" --archive "$2/a"; echo "full: $?"
+"$0" -m memery recall "$1" red --archive "$2/a" --no-index -n 1 --format paths; echo "recall: $?"
+mount -o remount,size=20m "$2"
+"$0" -m memery build "$1" --archive "$2/a" --verify; echo "roomy: $?"
+"""
+
+
 def test_a_full_disk(tmp_path, environment):
-    """A limit on the size of files stands for the end of the disk; it needs no privileges."""
+    """A real small disk, in a mount namespace of its own: any user may have one."""
+    photos = paint(tmp_path / "photos", 120)
+    (tmp_path / "disk").mkdir()
+    environment["MEMERY_MODEL"] = "starter"
+    for name in [name for name in environment if name.startswith("COVERAGE_")]:
+        del environment[name]
+    done = subprocess.run(
+        [
+            *("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK),
+            *(sys.executable, photos, tmp_path / "disk"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "disk is full" in done.stderr
+    assert "full: 3\n" in done.stdout
+    assert "recall: 0\n" in done.stdout
+    assert "120 images searchable" in done.stdout
+    assert "roomy: 0\n" in done.stdout
+
+
+def test_a_limit_on_the_size_of_files(tmp_path, environment):
+    """What a quota does: writes fail at a point of their own."""
     photos = paint(tmp_path / "photos", 40)
     environment["MEMERY_MODEL"] = "starter"
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
