@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import signal
 import sqlite3
 import subprocess
@@ -305,3 +306,26 @@ def test_streams_and_texts_that_are_none(run, photos, words, code):
     )
     assert b"Traceback" not in done.stderr
     assert done.returncode == code, done.stderr.decode()
+
+
+def on_a_terminal(words, environment):
+    """Run a command under a pseudo-terminal; returns what it printed there."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(sys.executable, [sys.executable, "-m", "memery", *words], environment)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux ends the last read with an error
+        while part := os.read(terminal, 4096):
+            shown += part
+    os.close(terminal)
+    assert os.waitpid(child, 0)[1] == 0
+    return shown
+
+
+def test_a_bar_is_shown_on_a_terminal_while_there_is_something_to_do(run, photos):
+    words = ["recall", str(photos), "red", "-n", "1"]
+    environment = run.environment | {"COLOURS_SECONDS": "0.5", "MEMERY_BATCH_SIZE": "1"}
+    shown = on_a_terminal(words, environment)
+    assert b"Indexing" in shown
+    assert b"3/3" in shown
+    assert b"Indexing" not in on_a_terminal(words, environment)

@@ -116,7 +116,7 @@ class Notices:
         """Count along, with a bar on a terminal."""
         with contextlib.ExitStack() as stack:
             shown = not self._quiet and sys.stderr.isatty()
-            yield Tally(stack.enter_context(_bar()) if shown else None)
+            yield Tally((lambda: stack.enter_context(_bar())) if shown else None)
 
 
 class _Formatter(logging.Formatter):
@@ -127,22 +127,29 @@ class _Formatter(logging.Formatter):
 class Tally:
     """Keeps the last counts of the indexing flow, and moves the bar.
 
+    Args:
+        make_bar: called when there is something to count, so that no bar flashes up for nothing.
+
     Attributes:
         last: the last counts, or None if nothing had to be indexed.
     """
 
-    def __init__(self, bar: Bar | None) -> None:
+    def __init__(self, make_bar: Callable[[], Bar] | None) -> None:
         self.last: Progress | None = None
-        self._bar = bar
-        self._task = bar.add_task("Indexing", total=None, speed="") if bar else None
+        self._make_bar = make_bar
+        self._bar: Bar | None = None
 
     def __call__(self, progress: Progress) -> None:
         """Take new counts."""
         self.last = progress
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=progress.done, total=progress.total)
-            speed = self._bar.tasks[0].speed
-            self._bar.update(self._task, speed=f"{speed:.0f} images/s" if speed else "")
+        if self._make_bar is None:
+            return
+        if self._bar is None:
+            self._bar = self._make_bar()
+            self._bar.add_task("Indexing", speed="")
+        task = self._bar.tasks[0]
+        speed = f"{task.speed:.0f} images/s" if task.speed else ""
+        self._bar.update(task.id, completed=progress.done, total=progress.total, speed=speed)
 
 
 def _bar() -> Bar:
