@@ -31,7 +31,7 @@ $(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
 	@touch $@
 
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
-	$(BIN)/python examples/demo.py $(if $(DIR),--dir "$(DIR)") $(if $(QUERY),--query "$(QUERY)")
+	$(BIN)/python examples/demo.py $(if $(DIR),"--dir=$(DIR)") $(if $(QUERY),"--query=$(QUERY)")
 
 test: check ## Run every check and test
 	$(BIN)/pytest -n 2 -m "not dist" --cov --cov-report=term

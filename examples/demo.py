@@ -23,6 +23,8 @@ PHOTOS = (
     *("coins.png", "grass.png", "gravel.png", "hubble_deep_field.jpg", "moon.png"),
     *("motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png"),
 )
+QUERY_PHOTO = "motorcycle_right.png"
+"""Asked with, not indexed: the same motorcycle from a step to the right."""
 SHOWN = 4
 
 
@@ -34,7 +36,7 @@ class Recall:
     expected: str | None = None
 
 
-def demo_recalls(photos: Path) -> list[Recall]:
+def demo_recalls() -> list[Recall]:
     """What the demo asks for."""
     return [
         Recall(("a cat",), "chelsea.png"),
@@ -44,7 +46,8 @@ def demo_recalls(photos: Path) -> list[Recall]:
         Recall(("a motorcycle",), "motorcycle_left.png"),
         Recall(("a man with a camera",), "camera.png"),
         Recall(("old coins",), "coins.png"),
-        Recall(("-i", str(photos / "page.png"), "--not", "handwriting"), "page.png"),
+        Recall(("a vehicle", "--not", "a rocket"), "motorcycle_left.png"),
+        Recall(("-i", str(OUTPUT / QUERY_PHOTO)), "motorcycle_left.png"),
     ]
 
 
@@ -54,8 +57,10 @@ def copy_photos(target: Path) -> None:
     if spec is None or not spec.submodule_search_locations:
         sys.exit("The demo's photographs come in the scikit-image wheel: run make demo.")
     target.mkdir(parents=True, exist_ok=True)
+    data = Path(spec.submodule_search_locations[0]) / "data"
     for name in PHOTOS:
-        shutil.copy(Path(spec.submodule_search_locations[0]) / "data" / name, target / name)
+        shutil.copy2(data / name, target / name)
+    shutil.copy2(data / QUERY_PHOTO, OUTPUT / QUERY_PHOTO)
 
 
 def memery(*words: str) -> str:
@@ -93,11 +98,11 @@ def main() -> None:
     if (arguments.dir is None) != (arguments.query is None):
         parser.error('a folder of your own needs both: make demo DIR=~/Pictures QUERY="a dog"')
     if arguments.dir is not None:
-        folder, recalls = arguments.dir.expanduser(), [Recall((arguments.query,))]
+        folder, recalls = arguments.dir.expanduser(), [Recall((f"--text={arguments.query}",))]
     else:
         folder = OUTPUT / "photos"
         copy_photos(folder)
-        recalls = demo_recalls(folder)
+        recalls = demo_recalls()
     memery("build", str(folder))
     sections = [recall(folder, wanted) for wanted in recalls]
     OUTPUT.mkdir(exist_ok=True)

@@ -297,9 +297,9 @@ class SQLiteStore:
                 (number, text, embedding.astype("<f4").tobytes()),
             )
             db.execute(
-                "DELETE FROM queries WHERE space = ?1 AND id <="
-                " (SELECT id FROM queries WHERE space = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-                (number, REMEMBERED_QUERIES),
+                "DELETE FROM queries WHERE space = ? AND id <="
+                " (SELECT id FROM queries WHERE space = ? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (number, number, REMEMBERED_QUERIES),
             )
 
     def refresh(self, space: Space) -> None:
