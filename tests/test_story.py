@@ -108,6 +108,15 @@ def test_only_what_changed_is_encoded(photos):
     assert "yellow.png" not in paths(query_flow(photos, "yellow", top_k=10))
 
 
+def test_copies_that_are_renamed_have_all_moved(photos):
+    shutil.copy2(photos / "red.png", photos / "copy.png")
+    index_flow(photos)
+    (photos / "red.png").rename(photos / "one.png")
+    (photos / "copy.png").rename(photos / "two.png")
+    report = index_flow(photos)
+    assert (report.encoded, report.moved, report.removed) == (0, 2, 0)
+
+
 def test_a_subfolder_is_searched_in_the_archive_above(photos):
     index_flow(photos)
     results = query_flow(photos / "trip", "red")

@@ -69,7 +69,9 @@ def open_store(archive: Archive, config: Config) -> Store:
     return cast(Store, _load("memery.stores", config.store)(archive))
 
 
-def choose_model(store: Store, config: Config, *, rebuild: bool = False) -> EmbeddingModel:
+def choose_model(
+    archive: Archive, store: Store, config: Config, *, rebuild: bool = False
+) -> EmbeddingModel:
     """The model that `config.model` means for this archive.
 
     Raises:
@@ -87,7 +89,7 @@ def choose_model(store: Store, config: Config, *, rebuild: bool = False) -> Embe
     if fingerprints and model.info.fingerprint not in fingerprints and not rebuild:
         raise ModelMismatch(
             f"The model {name} has changed since this archive was built, and embeddings of the two"
-            " do not compare. Encode the images anew: memery build PATH --rebuild"
+            f" do not compare. Encode the images anew: memery build {archive.root} --rebuild"
         )
     return model
 
@@ -99,7 +101,9 @@ def default_executors(
     """One of each executor, closed at the end."""
     store = open_store(archive, config)
     try:
-        yield assemble(archive, config, store, choose_model(store, config, rebuild=rebuild))
+        yield assemble(
+            archive, config, store, choose_model(archive, store, config, rebuild=rebuild)
+        )
     finally:
         store.close()
 

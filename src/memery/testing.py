@@ -179,11 +179,11 @@ class MemoryStore:
             self._files[skip.entry.path] = (skip.entry, None, skip)
         self._version += 1
 
-    def remove(self, paths: Collection[str]) -> set[str]:
-        """Forget files; returns the digests of their contents."""
+    def remove(self, paths: Collection[str]) -> list[str]:
+        """Forget files; returns the digest of each that had a content."""
         removed = [self._files.pop(path)[1] for path in paths if path in self._files]
         self._version += 1
-        return {digest for digest in removed if digest is not None}
+        return [digest for digest in removed if digest is not None]
 
     def prune(self) -> None:
         """Drop the embeddings of files that are gone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ class Indexer:
         self._started = time.monotonic()
         self._total, self._done = total, 0
         self._encoded = self._reused = self._moved = self._removed = 0
-        self._gone_digests: set[str] = set()
+        self._gone_digests: Counter[str] = Counter()
         self._skips: list[Skip] = []
         self._version = self._store.version()
         self._recount()
@@ -62,7 +63,7 @@ class Indexer:
     def remove(self, paths: Sequence[str]) -> None:
         """Forget files that are gone; should their content turn up elsewhere, it has moved."""
         if paths:
-            self._gone_digests = self._store.remove(paths)
+            self._gone_digests = Counter(self._store.remove(paths))
             self._removed = len(paths)
             self._recount()
 
@@ -87,8 +88,8 @@ class Indexer:
         self._encoded += encoded
         self._reused += len(batch.pictures) - encoded
         for picture in batch.pictures:
-            if picture.digest in self._gone_digests:
-                self._gone_digests.remove(picture.digest)
+            if self._gone_digests[picture.digest] > 0:
+                self._gone_digests[picture.digest] -= 1
                 self._moved += 1
         self._skips += [skip.skip for skip in batch.skips] + list(batch.vanished)
         self._done += len(batch.pictures) + len(batch.skips) + len(batch.vanished)

@@ -75,7 +75,7 @@ class Memery:
         self._archive = find_archive(path, self._config.archive)
         self._store = plugins.open_store(self._archive, self._config)
         try:
-            model = plugins.choose_model(self._store, self._config, rebuild=rebuild)
+            model = plugins.choose_model(self._archive, self._store, self._config, rebuild=rebuild)
             self._executors = plugins.assemble(self._archive, self._config, self._store, model)
         except BaseException:
             self._store.close()

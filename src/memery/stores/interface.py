@@ -144,8 +144,8 @@ class Store(Protocol):
         """
         ...
 
-    def remove(self, paths: Collection[str]) -> set[str]:
-        """Forget files; returns the digests of their contents.
+    def remove(self, paths: Collection[str]) -> list[str]:
+        """Forget files; returns the digest of each that had a content.
 
         Their embeddings stay, in case they come back under another name.
         """

@@ -214,9 +214,9 @@ class SQLiteStore:
                 ],
             )  # fmt: skip
 
-    def remove(self, paths: Collection[str]) -> set[str]:
-        """Forget files; returns the digests that they had."""
-        digests: set[str] = set()
+    def remove(self, paths: Collection[str]) -> list[str]:
+        """Forget files; returns the digest of each that had a content."""
+        digests: list[str] = []
         with self._changing() as db:
             for path in map(os.fsencode, paths):
                 row = db.execute(
@@ -224,7 +224,7 @@ class SQLiteStore:
                     " WHERE path = ?",
                     (path,),
                 ).fetchone()
-                digests.update(digest.hex() for digest in row or ())
+                digests.extend(digest.hex() for digest in row or ())
                 db.execute("DELETE FROM files WHERE path = ?", (path,))
         return digests
 
