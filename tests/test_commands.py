@@ -57,7 +57,10 @@ def photos(tmp_path):
 
 def committed(store):
     try:
-        with contextlib.closing(sqlite3.connect(store)) as db:
+        # Read only and without waiting: the test must not stand in the way of what it watches.
+        with contextlib.closing(
+            sqlite3.connect(f"{store.as_uri()}?mode=ro", timeout=0, uri=True)
+        ) as db:
             return db.execute("SELECT count(*) FROM embeddings").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
@@ -218,7 +221,7 @@ def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
     for number in range(80):
         Image.new("RGB", (20 + number, 20), "red").save(photos / f"more{number}.png")
     words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red"]
-    environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "16"}
+    environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "12"}
     with subprocess.Popen(
         words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as recall:
