@@ -10,7 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, NoReturn, ParamSpec
 
 import typer
 
@@ -44,11 +44,11 @@ _EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
 )
 
 
-def reported(command: Callable[P, int | None]) -> Callable[P, None]:
+def reported(command: Callable[P, int | None]) -> Callable[P, NoReturn]:
     """Let a command return its exit code, and turn its errors into messages and exit codes."""
 
     @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+    def run(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
         # A shell may close any of the three (`>&-`): nothing is lost by a null device instead.
         sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
         sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
@@ -62,20 +62,23 @@ def reported(command: Callable[P, int | None]) -> Callable[P, None]:
         except OSError as error:
             # Nothing is left to flush into a pipe that was closed, or onto a disk that is full.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            if isinstance(error, BrokenPipeError):  # whoever read has seen enough
-                sys.exit(0)
-            _say(f"The output cannot be written: {error.strerror or error}.")
-            code = OUTPUT_FAILED
+            seen_enough = isinstance(error, BrokenPipeError)
+            if not seen_enough:
+                _say(f"The output cannot be written: {error.strerror or error}.")
+            code = 0 if seen_enough else OUTPUT_FAILED
         except (KeyboardInterrupt, typer.Abort):
             _say("Interrupted. What was committed is kept.")
-            _end_at_once(INTERRUPTED)
-        sys.exit(code)
+            code = INTERRUPTED
+        _end_at_once(code)
 
     return run
 
 
-def _end_at_once(code: int) -> None:
-    """End without waiting for threads that are still decoding."""
+def _end_at_once(code: int) -> NoReturn:
+    """End without waiting for threads that are still decoding, and without taking Python apart.
+
+    Everything is closed by then; tearing down the modules of numpy and faiss takes 50 ms more.
+    """
     with contextlib.suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

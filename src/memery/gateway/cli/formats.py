@@ -86,6 +86,9 @@ def _write_table(results: Results, path: Path) -> None:
 
 def write_table(columns: Mapping[str, Any], rows: Iterable[Iterable[str]]) -> None:
     """Print a table; columns are headings with their justification."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():  # a line stays a line, and Rich need not be loaded
+        return _write_plain_table(columns, cells)
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -93,14 +96,22 @@ def write_table(columns: Mapping[str, Any], rows: Iterable[Iterable[str]]) -> No
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading, justify in columns.items():
         table.add_column(heading, justify=justify, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    # Piped, a line stays a line: a table is only folded to a width that someone looks at.
-    width = None if sys.stdout.isatty() else 100_000
-    console = Console(width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    _write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return Console(highlight=False).print(table)
+
+
+def _write_plain_table(columns: Mapping[str, Any], rows: list[list[str]]) -> None:
+    lines = [list(columns), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    justified = (
+        "  ".join(
+            cell.rjust(width) if justify == "right" else cell.ljust(width)
+            for cell, width, justify in zip(line, widths, columns.values(), strict=True)
+        )
+        for line in lines
+    )
+    _write("".join(f"{line.rstrip()}\n" for line in justified))
 
 
 def _write_jsonl(results: Results, _path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class StarterModel:
     def _encode_text(self, text: str) -> NDArray[np.float32]:
         import numpy as np
 
-        first, second = self._tokenizers
+        first, second, text_tower = self._text_side
         wordpieces = first.encode(text).ids
         words = second.encode(text, add_special_tokens=False).ids
         ids = np.array([wordpieces], dtype=np.int64)
@@ -67,25 +68,25 @@ class StarterModel:
             "word_ids": word_ids,
             "word_mask": np.full_like(word_ids, bool(words)),
         }
-        embedding: NDArray[np.float32] = self._text_tower.run(None, inputs)[0][0]
+        embedding: NDArray[np.float32] = text_tower.run(None, inputs)[0][0]
         return embedding
 
     @cached_property
-    def _tokenizers(self) -> tuple[Any, Any]:
+    def _text_side(self) -> tuple[Any, Any, Any]:
+        """Both tokenizers, and the tower; its weights are read in a thread while the words are."""
         from tokenizers import Tokenizer
 
-        first, second = (
-            Tokenizer.from_file(str(_FOLDER / name)) for name in ("tokenizer.json", "words.json")
-        )
-        return first, second
+        with ThreadPoolExecutor(1) as pool:
+            tower = pool.submit(self._session, "text", 1)
+            first, second = (
+                Tokenizer.from_file(str(_FOLDER / name))
+                for name in ("tokenizer.json", "words.json")
+            )
+            return first, second, tower.result()
 
     @cached_property
     def _image_tower(self) -> Any:
         return self._session("image", threads=processors())
-
-    @cached_property
-    def _text_tower(self) -> Any:
-        return self._session("text", threads=1)
 
     def _session(self, tower: str, threads: int) -> Any:
         import onnxruntime
