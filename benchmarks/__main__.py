@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import recall, rescan, search, startup, throughput
+from benchmarks import memory, recall, rescan, search, single, startup, throughput
 
 parser = argparse.ArgumentParser(description="measure what memery's budgets name")
 parser.add_argument("--photos", type=Path, help="a folder of photos, for the throughput")
@@ -12,5 +12,7 @@ startup.run()
 search.run()
 recall.run()
 rescan.run()
+memory.run()
 if arguments.photos:
     throughput.run(arguments.photos)
+    single.run(arguments.photos)
