@@ -61,6 +61,8 @@ def embeddings(folder):
     db = sqlite3.connect(folder / ".memery" / "store.sqlite3")
     try:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        torn = "SELECT count(*) FROM files WHERE content NOT IN (SELECT content FROM embeddings)"
+        assert db.execute(torn).fetchone() == (0,)
         rows = db.execute(
             "SELECT hex(digest), vector FROM embeddings JOIN contents ON contents.id = content"
         ).fetchall()
@@ -76,7 +78,7 @@ def test_fifty_power_cuts(tmp_path, environment):
     expected = embeddings(undisturbed)
     photos = paint(tmp_path / "photos", 120)
     generator = random.Random(1)
-    slow = environment | {"COLOURS_SECONDS": "0.04"}
+    slow = environment | {"COLOURS_SECONDS": "0.04", "MEMERY_BATCH_SIZE": "20"}
     kept = {}
     for _ in range(KILLS):
         with subprocess.Popen(
@@ -87,6 +89,7 @@ def test_fifty_power_cuts(tmp_path, environment):
         if (photos / ".memery" / "store.sqlite3").exists():
             now = embeddings(photos) if _has_tables(photos) else {}
             assert kept.keys() <= now.keys()
+            assert len(now) % 20 == 0
             kept = now
             if len(kept) == len(expected):  # begin again, so that every kill hits a build
                 memery("purge", photos, "--yes", environment=environment)
