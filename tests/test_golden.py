@@ -1,0 +1,91 @@
+"""What the command prints, against the files in `golden/`: a missing file fails.
+
+`MEMERY_WRITE_GOLDEN=1 pytest tests/test_golden.py` writes them anew, to be read before they are
+committed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+GOLDEN = Path(__file__).parent / "golden"
+COMMANDS = {
+    "help": "--help",
+    "recall-help": "recall --help",
+    "build-help": "build --help",
+    "status-help": "status --help",
+    "purge-help": "purge --help",
+    "models-list-help": "models list --help",
+    "recall-table": "recall photos red -n 3",
+    "recall-paths": "recall photos blue --format paths -n 2",
+    "recall-json": "recall photos -t red^2 -i photos/trip/sea.png --not green --format json -n 2",
+    "recall-jsonl": "recall photos grey --not-image photos/red.png^0.5 --format jsonl -n 2",
+    "recall-queries": "recall photos --queries-from queries.txt -n 1",
+    "recall-offset": "recall photos red --offset 2 -n 2 --no-index --format paths",
+    "recall-dash": "recall photos -n 1 --format json -- -red",
+    "recall-caret": r"recall photos a\^2 -n 1 --format json",
+    "build-text": "build photos --rebuild",
+    "build-json": "build photos --format json",
+    "dry-run": "build photos --dry-run",
+    "status-text": "status photos",
+    "status-json": "status photos --format json",
+    "no-query": "recall photos",
+    "no-folder": "recall nowhere red",
+    "no-model": "recall photos red --model nobody",
+    "no-option": "recall photos red --nonsense",
+    "quiet": "recall photos red -q -n 1 --model colours",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("golden")
+    (place / "photos" / "trip").mkdir(parents=True)
+    pictures = {"red": "red", "green": "green", "grass": "green", "trip/sea": (30, 60, 220)}
+    for name, colour in pictures.items():
+        Image.new("RGB", (40, 30), colour).save(place / "photos" / f"{name}.png")
+    (place / "photos" / "notes.png").write_text("words")
+    (place / "photos" / "link.png").symlink_to("red.png")
+    for file in (place / "photos").rglob("*.png"):
+        os.utime(file, (1_700_000_000, 1_700_000_000), follow_symlinks=False)
+    (place / "queries.txt").write_text("green\nblue\n")
+    run("build photos -q", place)
+    return place
+
+
+def run(words, place):
+    environment = os.environ | {
+        "MEMERY_MODEL": "colours",
+        "MEMERY_CONFIG": str(place / "no-config.toml"),
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+    }
+    return subprocess.run(
+        [Path(sys.executable).parent / "memery", *words.split(" ")],
+        cwd=place,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_output(folder, name):
+    done = run(COMMANDS[name], folder)
+    printed = f"$ memery {COMMANDS[name]}\n{done.stdout}--- {done.returncode}\n{done.stderr}"
+    printed = printed.replace(str(folder), "FOLDER")
+    printed = re.sub(r'"took_ms": \{[^}]*\}', '"took_ms": TIMES', printed)
+    printed = re.sub(r'(?<="seconds": )[\d.]+', "TIME", printed)
+    printed = re.sub(r'(?<="id": ")[0-9a-f]{32}', "ID", printed)
+    printed = re.sub(r"\d+ kB|(?<=\"size\": )\d+", "SIZE", printed)
+    file = GOLDEN / f"{name}.txt"
+    if os.environ.get("MEMERY_WRITE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(printed, encoding="utf-8")
+    assert printed == file.read_text(encoding="utf-8")
