@@ -223,7 +223,12 @@ def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
     words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red"]
     environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "12"}
     with subprocess.Popen(
-        words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        words,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # A shell starts its background jobs deaf to Ctrl-C, and their children with them.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as recall:
         store = photos / ".memery" / "store.sqlite3"
         while not committed(store):
