@@ -132,6 +132,8 @@ def test_skipped_files_are_told_and_left_alone(photos):
     (photos / "broken.jpg").write_bytes((photos / "red.png").read_bytes()[:60])
     (photos / "words.png").write_text("not a picture")
     (photos / "empty.gif").touch()
+    for name in ("broken.jpg", "words.png", "empty.gif"):
+        os.utime(photos / name, (1_700_000_000, 1_700_000_000))
     (photos / ".hidden").mkdir()
     paint(photos / ".hidden" / "secret.png", "red")
     (photos / ".memeryignore").write_text("trip/\n")

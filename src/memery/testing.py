@@ -37,6 +37,7 @@ COLOURS = {
     "cyan": (40, 210, 220),
 }
 """What the model can name, as RGB."""
+_REMEMBERED_QUERIES = 2000
 _OTHER_WORDS = 20
 """Dimensions that words other than colours are hashed into."""
 
@@ -235,6 +236,8 @@ class MemoryStore:
         """Remember the embedding of a text."""
         if space in self._contents:
             self._queries[space, text] = embedding
+        if len(self._queries) > _REMEMBERED_QUERIES:
+            del self._queries[next(iter(self._queries))]
 
     def refresh(self, space: Space) -> None:
         """Nothing is derived here."""

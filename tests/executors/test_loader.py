@@ -110,3 +110,11 @@ def test_newest_come_first(folder):
         paint(folder / name)
         os.utime(folder / name, (1_700_000_000 - age, 1_700_000_000 - age))
     assert [entry.path for entry in load(folder).unread] == ["new.png", "old.png", "older.png"]
+
+
+def test_an_archive_inside_the_folder_is_not_looked_into(folder):
+    paint(folder / "a.png")
+    paint(folder / "mine" / "b.png")
+    archive = Archive(folder, folder / "mine")
+    x = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
+    assert names(x.loader.load(x.encoder.space)) == ["a.png"]

@@ -57,7 +57,7 @@ class Crafter:
     def craft(
         self, entries: Sequence[FileEntry], known: Container[str]
     ) -> Generator[Batch, None, None]:
-        """Read files in their order; a content is decoded once."""
+        """Read files in their order; a content is handed on for encoding once."""
         seen: set[str] = set()
         pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="memery-crafter")
         try:

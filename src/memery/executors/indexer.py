@@ -64,7 +64,7 @@ class Indexer:
         """Forget files that are gone; should their content turn up elsewhere, it has moved."""
         if paths:
             self._gone_digests = Counter(self._store.remove(paths))
-            self._removed = len(paths)
+            self._removed = self._gone_digests.total()
             self._recount()
 
     def index(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:

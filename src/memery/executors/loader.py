@@ -69,6 +69,8 @@ class _Scan:
     def __init__(self, archive: Archive, *, follow_links: bool) -> None:
         self._root = os.fspath(archive.root)
         self._start = archive.scope
+        inside = archive.folder.is_relative_to(archive.root)
+        self._archive = archive.folder.relative_to(archive.root).as_posix() if inside else None
         self._follow_links = follow_links
         self._is_ignored = _ignore_rules(archive.root)
         self._visited: set[tuple[int, int]] = set()
@@ -85,7 +87,8 @@ class _Scan:
                 path = prefix + entry.name
                 try:
                     if entry.is_dir(follow_symlinks=self._follow_links):
-                        if not (self._is_ignored and self._is_ignored(f"{path}/")):
+                        ignored = self._is_ignored and self._is_ignored(f"{path}/")
+                        if not ignored and path != self._archive:
                             waiting.append(path)
                     elif self._is_candidate(entry, path):
                         stat = entry.stat(follow_symlinks=self._follow_links)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_BEFORE = -(1 << 63)
+"""Less than every id."""
 _BLOCK = 4096
 """Embeddings read at a time."""
 _VARIABLES = 500
@@ -160,7 +162,11 @@ class Searcher:
         return all_ids, all_scores
 
     def _last_id(self) -> int:
-        return int(self._index.ids[-1]) if self._index is not None and len(self._index.ids) else 0
+        return (
+            int(self._index.ids[-1])
+            if self._index is not None and len(self._index.ids)
+            else _BEFORE
+        )
 
     def lags(self, db: sqlite3.Connection, space: int) -> bool:
         """Whether so much has changed since the index was written that it should be again."""
@@ -177,7 +183,7 @@ class Searcher:
     def write(self, db: sqlite3.Connection, space: int, dim: int, prefix: str) -> None:
         """Write the next generation and use it from now on."""
         rows = db.execute("SELECT count(*) FROM embeddings WHERE space = ?", (space,)).fetchone()[0]
-        blocks = ((ids, block.tobytes()) for ids, block in _blocks(db, space, 0, dim))
+        blocks = ((ids, block.tobytes()) for ids, block in _blocks(db, space, _BEFORE, dim))
         present = index.generations(self._folder, prefix)
         number = int(present[0].name.removeprefix(prefix)) + 1 if present else 1
         generation = index.write(self._folder, f"{prefix}{number}", dim, rows, blocks)
@@ -188,7 +194,7 @@ class Searcher:
         """Check every embedding of a space, and the index against them."""
         import numpy as np
 
-        for ids, block in _blocks(db, space, 0, dim):
+        for ids, block in _blocks(db, space, _BEFORE, dim):
             lengths = np.linalg.norm(block.astype(np.float32), axis=1)
             wrong = int(np.count_nonzero(~(np.abs(lengths - 1) <= _NORM_TOLERANCE)))
             if wrong:
