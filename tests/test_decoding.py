@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery.decoding import decode
+from memery.decoding import decode, decoders
 from memery.errors import ImageError
 
 LIMIT = 178_956_970
@@ -32,6 +32,15 @@ def test_formats(format_):
     assert decoded.pixels.shape == (16, 16, 3)
     assert decoded.pixels.dtype == np.uint8
     assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 6
+
+
+def test_heic_where_pillow_heif_is_installed():
+    decode(encoded(Image.new("RGB", (8, 8)), "PNG"), 16, "squash", LIMIT)  # registers the format
+    data = encoded(Image.new("RGB", (64, 48), (200, 40, 40)), "HEIF")
+    decoded = decode(data, 16, "squash", LIMIT)
+    assert (decoded.width, decoded.height, decoded.format) == (64, 48, "HEIF")
+    assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 8
+    assert "pillow-heif=" in decoders()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from memery import Memery, Term, index_flow, query_flow
+from memery import Memery, Term, index_flow, plugins, query_flow
+from memery.archive import find_archive
+from memery.config import Config
 from memery.errors import (
     ArchiveDamaged,
     ArchiveError,
@@ -17,6 +20,7 @@ from memery.errors import (
     ModelMismatch,
     QueryError,
 )
+from memery.testing import ColourModel, MemoryStore
 
 COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}
 
@@ -302,3 +306,42 @@ def test_an_ignore_file_that_cannot_be_read_is_named(photos):
     os.mkfifo(photos / ".memeryignore")
     os.mkfifo(photos / "pipe.png")
     assert index_flow(photos).searchable == 5
+
+
+def test_a_flow_of_swapped_executors(photos):
+    """Store, model and two executors of one's own; the flows do not notice."""
+
+    class Shouting:
+        """An encoder that notes what it was asked for."""
+
+        def __init__(self, encoder):
+            self.space = encoder.space
+            self.encoder = encoder
+            self.encoded = 0
+
+        def encode_images(self, pictures):
+            self.encoded += len(pictures)
+            return self.encoder.encode_images(pictures)
+
+        def encode_query(self, query, pictures):
+            return self.encoder.encode_query(query, pictures)
+
+    class Backwards:
+        """A ranker that gives the worst first."""
+
+        def __init__(self, ranker):
+            self.ranker = ranker
+
+        def rank(self, space, vector, scope, top_k, offset):
+            hits, total = self.ranker.rank(space, vector, scope, 1000, 0)
+            return hits[::-1][offset : offset + top_k], total
+
+    archive = find_archive(photos)
+    made = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
+    encoder = Shouting(made.encoder)
+    mine = replace(made, encoder=encoder, ranker=Backwards(made.ranker))
+    assert index_flow(photos, executors=mine).encoded == 5
+    results = query_flow(photos, "red", top_k=5, executors=mine)
+    assert paths(results)[-1] == "red.png"
+    assert encoder.encoded == 5
+    assert not (photos / ".memery").exists()
