@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import io
 import struct
 from dataclasses import dataclass
@@ -60,10 +60,11 @@ def decoders() -> str:
     import PIL
 
     versions = [f"pillow={PIL.__version__}"]
-    if _register_heif():
-        import pillow_heif
+    if importlib.util.find_spec("pillow_heif"):
+        from importlib.metadata import version
 
-        versions.append(f"pillow-heif={pillow_heif.__version__}")
+        # The package itself is only imported to decode: that takes a while.
+        versions.append(f"pillow-heif={version('pillow-heif')}")
     return " ".join(versions)
 
 
