@@ -207,7 +207,7 @@ def test_remembered_queries_are_bounded(tmp_path):
     store = sqlite_store(tmp_path / "photos")
     with store.writing():
         store.commit(SPACE, [], [])
-    store._db.execute("PRAGMA synchronous = OFF")
+    store._db._connection.execute("PRAGMA synchronous = OFF")
     for number in range(REMEMBERED_QUERIES + 5):
         store.remember_query(SPACE, str(number), unit(1))
     assert store.query_embedding(SPACE, "4") is None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import sqlite3
 import sys
-import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
-from memery.errors import RETRIED_REASONS, ArchiveDamaged, ArchiveError, ArchiveLocked
+from memery.errors import RETRIED_REASONS, ArchiveError, ArchiveLocked
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
-from memery.stores.sqlite import schema
+from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.search import Searcher
 from memery.types import Filter, Skip
 
@@ -41,86 +39,16 @@ class SQLiteStore:
     """The default store. Nothing is created on disk before the first write."""
 
     def __init__(self, archive: Archive) -> None:
-        self._archive = archive
-        self._mutex = threading.RLock()
-        exists = archive.exists()
-        self._db = schema.connect(archive.store if exists else None)
-        self._in_memory = not exists
+        self._db = Database(archive)
         self._searcher = Searcher(archive.index)
-        try:
-            self._check_root()
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _check_root(self) -> None:
-        root = self.setting("root")
-        if root not in (None, os.fsencode(self._archive.root).hex()):
-            raise ArchiveDamaged(
-                f"The archive {self._archive.folder} belongs to another folder than"
-                f" {self._archive.root}. Name another place with --archive."
-            )
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Be the one writer, creating the archive if need be."""
-        with self._archive.lock():
-            if self._in_memory:
-                self._db.close()
-                self._db = schema.connect(self._archive.store)
-                self._in_memory = False
-                for file in self._archive.seed_files():
-                    logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
-                if self._archive.folder.parent != self._archive.root:
-                    self.remember("root", os.fsencode(self._archive.root).hex())
-                self._check_root()
-            yield
-
-    @contextlib.contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        with self._mutex, schema.translated(self._archive.store):
-            self._db.execute(begin)
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:  # some failures have rolled back already
-                    self._db.execute("ROLLBACK")
-                raise
-
-    def _reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-        """One snapshot: what others commit meanwhile is not seen."""
-        return self._transaction("BEGIN DEFERRED")
-
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        with self._transaction("BEGIN IMMEDIATE") as db:
-            yield db
-            db.execute(
-                "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
-            )
-
-    def version(self) -> int:
-        """A number that grows with every commit, by any process."""
-        version = self.setting("version") or ""
-        if not version.isdecimal():
-            raise self._damaged("it has no valid version")
-        return int(version)
-
-    def setting(self, name: str) -> str | None:
-        """A choice that the archive remembers, or None."""
-        with self._reading() as db:
-            row = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return None if row is None else str(row[0])
-
-    def remember(self, name: str, value: str) -> None:
-        """Remember a choice."""
-        with self._changing() as db:
-            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+        self.writing = self._db.writing
+        self.version = self._db.version
+        self.setting = self._db.setting
+        self.remember = self._db.remember
 
     def spaces(self) -> Sequence[tuple[Space, int]]:
         """Every space with its number of embeddings, oldest first."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             rows = db.execute(
                 "SELECT model_id, fingerprint, dim,"
                 " (SELECT count(*) FROM embeddings WHERE space = spaces.id) FROM spaces ORDER BY id"
@@ -129,15 +57,15 @@ class SQLiteStore:
 
     def _space(self, model_id: object, fingerprint: object, dim: object) -> Space:
         if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
-            raise self._damaged(f"it names a dimension of {dim!r}")
+            raise self._db.damaged(f"it names a dimension of {dim!r}")
         return Space(str(model_id), str(fingerprint), dim)
 
     def current_space(self) -> Space | None:
         """The space that answers searches."""
-        current = self.setting("space")
+        current = self._db.setting("space")
         if current is None:
             return None
-        with self._reading() as db:
+        with self._db.reading() as db:
             row = db.execute(
                 "SELECT model_id, fingerprint, dim FROM spaces WHERE id = ?", (current,)
             ).fetchone()
@@ -145,7 +73,7 @@ class SQLiteStore:
 
     def switch_space(self, space: Space) -> None:
         """Let another space answer searches."""
-        with self._changing() as db:
+        with self._db.changing() as db:
             number = self._ensure_space(db, space)
             db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
 
@@ -165,13 +93,13 @@ class SQLiteStore:
             (space.model_id, space.fingerprint),
         ).fetchone()
         if row is not None and row[1] != space.dim:
-            raise self._damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
+            raise self._db.damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
         return 0 if row is None else int(row[0])
 
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
         """Every path known, with the stamp under which its file need not be read again."""
         reasons = sorted(RETRIED_REASONS)
-        with self._reading() as db:
+        with self._db.reading() as db:
             rows = db.execute(
                 "SELECT path, size, mtime_ns, CASE WHEN skip_reason IS NULL"
                 " THEN EXISTS (SELECT 1 FROM embeddings"
@@ -188,7 +116,7 @@ class SQLiteStore:
 
     def known_digests(self, space: Space) -> set[str]:
         """Digests that have an embedding in the space, those of vanished files included."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             rows = db.execute(
                 "SELECT CAST(digest AS BLOB) FROM contents JOIN embeddings ON content = contents.id"
                 " WHERE space = ?",
@@ -200,7 +128,7 @@ class SQLiteStore:
         self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
     ) -> None:
         """Store a batch in one transaction."""
-        with self._changing() as db:
+        with self._db.changing() as db:
             number = self._ensure_space(db, space)
             for addition in additions:
                 _add(db, number, addition)
@@ -217,7 +145,7 @@ class SQLiteStore:
     def remove(self, paths: Collection[str]) -> list[str]:
         """Forget files; returns the digest of each that had a content."""
         digests: list[str] = []
-        with self._changing() as db:
+        with self._db.changing() as db:
             for path in map(os.fsencode, paths):
                 row = db.execute(
                     "SELECT CAST(digest AS BLOB) FROM files JOIN contents ON contents.id = content"
@@ -231,18 +159,18 @@ class SQLiteStore:
     def prune(self) -> None:
         """Drop the embeddings of files that are gone."""
         unused = "content NOT IN (SELECT content FROM files WHERE content IS NOT NULL)"
-        with self._changing() as db:
+        with self._db.changing() as db:
             db.execute(f"DELETE FROM embeddings WHERE {unused}")
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
 
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             return _count(db, self._number(db, space), scope)
 
     def skips(self, scope: Filter) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             rows = db.execute(
                 "SELECT path, skip_reason, skip_detail FROM files"
                 f" WHERE skip_reason IS NOT NULL AND {_IN_SCOPE} ORDER BY path",
@@ -252,7 +180,7 @@ class SQLiteStore:
 
     def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             self._searcher.open(self._generation_prefix(db, space), space.dim)
             number = self._number(db, space)
             ranked = self._searcher.search(db, number, vector, limit, *_bounds(scope))
@@ -278,17 +206,17 @@ class SQLiteStore:
     ) -> NDArray[np.float32] | None:
         import numpy as np
 
-        with self._reading() as db:
+        with self._db.reading() as db:
             row = db.execute(sql, (self._number(db, space), key)).fetchone()
         if row is None:
             return None
         if len(row[0]) != space.dim * np.dtype(dtype).itemsize:
-            raise self._damaged("an embedding has the wrong size")
+            raise self._db.damaged("an embedding has the wrong size")
         return np.frombuffer(row[0], dtype=dtype).astype(np.float32)
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
         """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
-        with self._transaction("BEGIN IMMEDIATE") as db:
+        with self._db.transaction("BEGIN IMMEDIATE") as db:
             number = self._number(db, space)
             if not number:
                 return
@@ -307,13 +235,13 @@ class SQLiteStore:
 
         Where that cannot be done now, searches read the rest from the store: slower, as right.
         """
-        with self._reading() as db:
+        with self._db.reading() as db:
             self._searcher.open(self._generation_prefix(db, space), space.dim)
             lags = self._searcher.lags(db, self._number(db, space))
         if not lags:
             return
         try:
-            with self.writing(), self._reading() as db:
+            with self._db.writing(), self._db.reading() as db:
                 prefix = self._generation_prefix(db, space)
                 self._searcher.write(db, self._number(db, space), space.dim, prefix)
         except ArchiveLocked:
@@ -325,12 +253,12 @@ class SQLiteStore:
         uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
         name = str(uuid[0]) if uuid else ""
         if not name.isalnum():
-            raise self._damaged("it has no valid uuid")
+            raise self._db.damaged("it has no valid uuid")
         return f"{name}-{self._number(db, space)}-"
 
     def verify(self, space: Space) -> Sequence[str]:
         """What is wrong with the store."""
-        with self._reading() as db:
+        with self._db.reading() as db:
             faults = [
                 str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"
             ]
@@ -342,12 +270,8 @@ class SQLiteStore:
 
     def close(self) -> None:
         """Let go of files and memory."""
-        with self._mutex:
-            self._searcher.close()
-            self._db.close()
-
-    def _damaged(self, what: str) -> ArchiveDamaged:
-        return ArchiveDamaged(schema.damage(self._archive.store, what))
+        self._searcher.close()
+        self._db.close()
 
 
 _NAMES = sys.getfilesystemencoding()

@@ -1,0 +1,121 @@
+"""The database of an archive: its connection, its transactions, its settings, its one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+
+from memery.archive import Archive
+from memery.errors import ArchiveDamaged
+from memery.stores.sqlite import schema
+
+logger = logging.getLogger(__name__)
+
+
+class Database:
+    """Nothing is created on disk before the first write; until then an empty one in memory serves.
+
+    Args:
+        archive: whose database to open.
+
+    Raises:
+        ArchiveError: it cannot be opened, is damaged, or belongs to another folder.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._mutex = threading.RLock()
+        self._in_memory = not archive.exists()
+        self._connection = schema.connect(None if self._in_memory else archive.store)
+        try:
+            self._check_root()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def _open_file(self) -> None:
+        """Go on with the file, now that there is one or is to be one."""
+        connection = schema.connect(self._archive.store)
+        self._connection.close()
+        self._connection = connection
+        self._in_memory = False
+        self._check_root()
+
+    def _check_root(self) -> None:
+        root = self.setting("root")
+        if root not in (None, os.fsencode(self._archive.root).hex()):
+            raise ArchiveDamaged(
+                f"The archive {self._archive.folder} belongs to another folder than"
+                f" {self._archive.root}. Name another place with --archive."
+            )
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one writer, creating the archive if need be."""
+        with self._archive.lock():
+            if self._in_memory:
+                self._open_file()
+                for file in self._archive.seed_files():
+                    logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
+                if self._archive.folder.parent != self._archive.root:
+                    self.remember("root", os.fsencode(self._archive.root).hex())
+            yield
+
+    @contextlib.contextmanager
+    def transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        """All of what happens inside, or nothing."""
+        with self._mutex, schema.translated(self._archive.store):
+            self._connection.execute(begin)
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # some failures have rolled back already
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+        """One snapshot: what others commit meanwhile is not seen."""
+        if self._in_memory and self._archive.exists():  # another process has made it meanwhile
+            self._open_file()
+        return self.transaction("BEGIN DEFERRED")
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that makes the store's version grow."""
+        with self.transaction("BEGIN IMMEDIATE") as db:
+            yield db
+            db.execute(
+                "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
+            )
+
+    def version(self) -> int:
+        """A number that grows with every commit, by any process."""
+        version = self.setting("version") or ""
+        if not version.isdecimal():
+            raise self.damaged("it has no valid version")
+        return int(version)
+
+    def setting(self, name: str) -> str | None:
+        """A choice that the archive remembers, or None."""
+        with self.reading() as db:
+            row = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a choice."""
+        with self.changing() as db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._mutex:
+            self._connection.close()
+
+    def damaged(self, what: str) -> ArchiveDamaged:
+        """The error for content that memery does not write."""
+        return ArchiveDamaged(schema.damage(self._archive.store, what))
