@@ -20,6 +20,7 @@ from memery.errors import (
     ModelMismatch,
     QueryError,
 )
+from memery.gateway.library import purge
 from memery.testing import ColourModel, MemoryStore
 
 COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}
@@ -275,7 +276,7 @@ def test_links_in_an_archive_are_not_followed(photos, tmp_path, part):
         (photos / ".memery").mkdir()
     directory = part in ("", "index")
     (photos / ".memery" / part).symlink_to(outside if directory else outside / "new")
-    with pytest.raises(ArchiveError, match="symbolic link"):
+    with pytest.raises(ArchiveError, match="symbolic links are not followed"):
         index_flow(photos)
     assert [path.name for path in outside.rglob("*")] == [".ssh", "key"]
 
@@ -345,3 +346,44 @@ def test_a_flow_of_swapped_executors(photos):
     assert paths(results)[-1] == "red.png"
     assert encoder.encoded == 5
     assert not (photos / ".memery").exists()
+
+
+def test_a_folder_of_somebody_elses_is_no_archive(photos, tmp_path):
+    project = tmp_path / "project"
+    (project / "index").mkdir(parents=True)
+    things = {".gitignore": "*.o", "lock": "a", "lock.pid": "b", "index/x.html": "precious"}
+    for name, text in things.items():
+        (project / name).write_text(text)
+    for place in (project, photos):
+        with pytest.raises(ArchiveError, match="holds other things"):
+            index_flow(photos, archive=place)
+    (project / "store.sqlite3").write_text("mine")
+    with pytest.raises(ArchiveError):
+        purge(photos, archive=project)
+    assert {name: (project / name).read_text() for name in things} == things
+    assert len(list(photos.rglob("*.png"))) == 5
+
+
+def test_purge_leaves_what_others_put_into_an_archive(photos, tmp_path):
+    for place in (photos / ".memery", tmp_path / "archive"):
+        index_flow(photos, archive=place)
+        (place / "index" / "mine.txt").write_text("kept")
+        (place / ".gitignore").write_text("mine")
+        purge(photos, archive=place)
+        left = sorted(path.relative_to(place).as_posix() for path in place.rglob("*"))
+        assert left == [".gitignore", "index", "index/mine.txt"]
+
+
+@pytest.mark.parametrize("part", ["lock", "lock.pid", "index", "store.sqlite3"])
+def test_a_pipe_in_an_archive_is_no_trap(photos, part):
+    (photos / ".memery").mkdir()
+    os.mkfifo(photos / ".memery" / part)
+    with pytest.raises(ArchiveError, match=part):
+        index_flow(photos)
+
+
+def test_the_note_of_a_writer_that_was_killed_is_not_believed(photos):
+    index_flow(photos)
+    (photos / ".memery" / "lock.pid").write_text("123")
+    with Memery(photos) as memery:
+        assert memery.status().holder is None

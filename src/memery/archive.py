@@ -5,13 +5,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from memery.errors import ArchiveError, ArchiveFull, ArchiveLocked, FolderError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 FOLDER_NAME = ".memery"
 STORE_NAME = "store.sqlite3"
@@ -20,10 +25,24 @@ _LOCK_NAME = "lock"
 _HOLDER_NAME = "lock.pid"
 _IGNORE_NAME = ".gitignore"
 _SEED_NAMES = ("memery.pt", "memery.ann")
-_OWN_NAMES = (
-    *(STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", INDEX_NAME),
-    *(_LOCK_NAME, _HOLDER_NAME, _IGNORE_NAME),
-)
+_IGNORE_ALL = "*\n"
+_KIND_NAMES = {stat.S_ISREG: "regular file", stat.S_ISDIR: "folder"}
+_OWN_PARTS = {
+    "": stat.S_ISDIR,
+    INDEX_NAME: stat.S_ISDIR,
+    STORE_NAME: stat.S_ISREG,
+    f"{STORE_NAME}-wal": stat.S_ISREG,
+    f"{STORE_NAME}-shm": stat.S_ISREG,
+    _LOCK_NAME: stat.S_ISREG,
+    _HOLDER_NAME: stat.S_ISREG,
+    _IGNORE_NAME: stat.S_ISREG,
+}
+GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
+"""Folders of the search index, drafts among them."""
+GENERATION_FILES = ("vectors.faiss", "ids.i64")
+APPLICATION_ID = 0x6D656D72  # "memr"
+_APPLICATION_ID_AT = 68
+"""Where a database's header has it: https://www.sqlite.org/fileformat.html"""
 _NETWORK_FILE_SYSTEMS = frozenset(
     [
         *("9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"),
@@ -65,30 +84,57 @@ class Archive:
         """Whether there is a database.
 
         Raises:
-            ArchiveError: it cannot be looked at, or a part of it is a symbolic link. memery never
-                makes one; following a stranger's would let it write outside the folder.
+            ArchiveError: it cannot be looked at, or a part of it is not of the kind that memery
+                makes. Following a stranger's link it would write outside the folder, reading a
+                stranger's pipe it would hang.
         """
         try:
-            for part in (self.folder, *(self.folder / name for name in _OWN_NAMES)):
-                if stat.S_ISLNK(_mode(part)):
+            for name, is_kind in _OWN_PARTS.items():
+                part = self.folder / name
+                if (mode := _mode(part)) and not is_kind(mode):
                     raise ArchiveError(
-                        f"{part} is a symbolic link, which memery does not follow: delete the link,"
-                        " or name another place with --archive."
+                        f"{part} is not a {_KIND_NAMES[is_kind]}, as memery makes it (symbolic"
+                        " links are not followed): delete it, or name another place with --archive."
                     )
-            return stat.S_ISREG(_mode(self.store))
+            return bool(_mode(self.store))
         except OSError as error:
             raise unwritable(self.folder, error) from error
 
     def create(self) -> None:
-        """Make the archive's folder, invisible to git."""
-        self.exists()
+        """Make the archive's folder, invisible to git.
+
+        Raises:
+            ArchiveError: it cannot be made, or the folder named for it holds other things.
+        """
+        if not self.exists():
+            self._refuse_foreign_folder()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             ignore = self.folder / _IGNORE_NAME
             with contextlib.suppress(FileExistsError), ignore.open("x", encoding="ascii") as file:
-                file.write("*\n")
+                file.write(_IGNORE_ALL)
         except OSError as error:
             raise unwritable(self.folder, error) from error
+
+    def _refuse_foreign_folder(self) -> None:
+        """A folder that somebody named must be new, empty, or left by a memery that was killed."""
+        if self._is_own_place or not _mode(self.folder):
+            return
+        try:
+            foreign = [path for path in self.folder.iterdir() if not _is_leftover(path)]
+        except OSError as error:
+            raise unwritable(self.folder, error) from error
+        if foreign:
+            raise ArchiveError(
+                f"The folder {self.folder} holds other things, {foreign[0].name!r} for one:"
+                " name a new or an empty folder with --archive."
+            )
+
+    @property
+    def _is_own_place(self) -> bool:
+        """Whether the folder's name or place is memery's own choice."""
+        own = self.root / FOLDER_NAME
+        return self.folder == own or self.folder == _cache_folder(self.root)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -97,36 +143,51 @@ class Archive:
         Raises:
             ArchiveLocked: another process is; the message names it.
         """
+        self.create()
+        lock = self._acquire()
+        if lock is None:
+            raise self._locked()
+        holder = self.folder / _HOLDER_NAME
+        try:
+            with contextlib.suppress(OSError):  # a courtesy to others, not the lock itself
+                holder.write_text(str(os.getpid()), encoding="ascii")
+            yield
+        finally:
+            holder.unlink(missing_ok=True)
+            lock.release()
+
+    def _acquire(self) -> FileLock | None:
+        """The lock, taken; None while another process has it."""
         import filelock
 
-        self.create()
         lock = filelock.FileLock(self.folder / _LOCK_NAME, blocking=False, mode=0o600)
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise self._locked() from None
+            return None
         except OSError as error:
             raise unwritable(self.folder, error) from error
-        try:
-            with contextlib.suppress(
-                OSError
-            ):  # a courtesy to the next process, not the lock itself
-                (self.folder / _HOLDER_NAME).write_text(str(os.getpid()), encoding="ascii")
-            yield
-        finally:
-            (self.folder / _HOLDER_NAME).unlink(missing_ok=True)
-            lock.release()
+        return lock
 
     def _locked(self) -> ArchiveLocked:
-        holder = self.holder()
-        who = f"process {holder}" if holder else "another process"
+        pid = self._noted_pid()
+        who = f"process {pid}" if pid else "another process"
         return ArchiveLocked(
-            f"The archive {self.folder} is being written by {who}: wait until it has finished.",
-            holder,
+            f"The archive {self.folder} is being written by {who}: wait until it has finished.", pid
         )
 
     def holder(self) -> int | None:
-        """The writer's process id as it left it, or None."""
+        """The process id of the one that is writing now, or None."""
+        pid = self._noted_pid()
+        if pid is None:
+            return None
+        with contextlib.suppress(ArchiveError):  # not ours to lock: believe the note
+            if (lock := self._acquire()) is not None:  # a note of one that was killed
+                lock.release()
+                return None
+        return pid
+
+    def _noted_pid(self) -> int | None:
         try:
             text = (self.folder / _HOLDER_NAME).read_text(encoding="ascii")[:20]
         except (OSError, UnicodeDecodeError):
@@ -137,12 +198,18 @@ class Archive:
         """Delete what memery wrote into the archive's folder; the folder too if that was all.
 
         Raises:
-            ArchiveError: it lies in a folder above the one asked for, or cannot be deleted.
+            ArchiveError: it lies in a folder above the one asked for, is not memery's, or cannot be
+                deleted.
         """
         if self.scope:
             raise ArchiveError(
                 f"The archive of {self.searched} belongs to {self.root} as a whole."
                 f" To delete it, run: memery purge {self.root}"
+            )
+        if not self._is_own_place and not self._has_own_store():
+            raise ArchiveError(
+                f"{self.store} is not a store that memery wrote: nothing was deleted."
+                " If it was one, delete the folder yourself."
             )
         with self.lock():
             try:
@@ -153,15 +220,29 @@ class Archive:
         with contextlib.suppress(OSError):  # something that is not memery's is in it: it stays
             self.folder.rmdir()
 
-    def _delete_files(self) -> None:
-        import shutil
+    def _has_own_store(self) -> bool:
+        """Whether the database says in its header that it is memery's."""
+        try:
+            with self.store.open("rb") as file:
+                file.seek(_APPLICATION_ID_AT)
+                return file.read(4) == APPLICATION_ID.to_bytes(4, "big")
+        except OSError:
+            return False
 
-        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", _IGNORE_NAME):
+    def _delete_files(self) -> None:
+        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm"):
             (self.folder / name).unlink(missing_ok=True)
-        if self.index.is_symlink():
-            self.index.unlink()
-        elif self.index.exists():
-            shutil.rmtree(self.index)
+        ignore = self.folder / _IGNORE_NAME
+        if _is_leftover(ignore):
+            ignore.unlink()
+        if not _mode(self.index):
+            return
+        for generation in self.index.iterdir():
+            if GENERATION_NAME.fullmatch(generation.name) and stat.S_ISDIR(_mode(generation)):
+                for name in GENERATION_FILES:
+                    (generation / name).unlink(missing_ok=True)
+                _remove_if_empty(generation)
+        _remove_if_empty(self.index)
 
     def seed_files(self) -> list[Path]:
         """Files that memery 0.1 left beside the images; they are ignored."""
@@ -207,6 +288,24 @@ def _mode(path: Path) -> int:
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return 0
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file is one that memery leaves beside its store, to the letter."""
+    try:
+        text = path.read_bytes()[:20] if stat.S_ISREG(_mode(path)) else b"?"
+    except OSError:
+        return False
+    return {
+        _IGNORE_NAME: text == _IGNORE_ALL.encode(),
+        _LOCK_NAME: not text,
+        _HOLDER_NAME: text.isdigit(),
+    }.get(path.name, False)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _is_file(path: Path) -> bool:

@@ -94,12 +94,19 @@ def query_flow(
         started = time.perf_counter()
         if refresh:
             refresh_index(x, progress)
+        else:
+            x.indexer.require()
         took = _milliseconds(started)
         return run_query(x, asked, pictures, top_k=top_k, offset=offset, under=under, indexing=took)
 
 
 def run_index(
-    x: Executors, progress: Report | None = None, *, rebuild: bool = False, reread: bool = False
+    x: Executors,
+    progress: Report | None = None,
+    *,
+    rebuild: bool = False,
+    reread: bool = False,
+    adopt: bool = True,
 ) -> IndexReport:
     """The indexing flow over executors that are at hand.
 
@@ -108,12 +115,14 @@ def run_index(
         progress: as in `index_flow`.
         rebuild: as in `index_flow`.
         reread: open every file, to find changes that size and time do not tell.
+        adopt: let the model's space answer searches from now on.
     """
     report = progress or (lambda _: None)
     everything = rebuild or reread
     x.indexer.expect(0)
     changes = x.loader.load(x.encoder.space, everything=everything)
-    if changes:
+    moves = adopt and not x.indexer.answers()
+    if changes or moves:
         with x.indexer.begin():
             if x.indexer.is_stale():  # another process wrote before the lock was ours
                 changes = x.loader.load(x.encoder.space, everything=everything)
@@ -124,7 +133,10 @@ def run_index(
                 for batch in batches:
                     embeddings = x.encoder.encode_images(batch.pictures)
                     report(x.indexer.index(batch, embeddings))
-            x.indexer.finish(rebuilt=rebuild)
+            if rebuild:
+                x.indexer.prune()
+            if moves:
+                x.indexer.adopt()
     x.indexer.refresh()
     return x.indexer.report(changes)
 
@@ -132,7 +144,7 @@ def run_index(
 def refresh_index(x: Executors, progress: Report | None = None) -> None:
     """The indexing flow, unless someone else runs it: what they committed can be searched."""
     try:
-        run_index(x, progress)
+        run_index(x, progress, adopt=False)
     except ArchiveLocked as error:
         logger.warning("%s Meanwhile the answer is from what it has committed.", error)
 

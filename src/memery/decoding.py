@@ -137,7 +137,8 @@ def _decode(image: Image.Image, size: int, resize: str, max_pixels: int) -> Deco
     format_ = image.format or "unknown"
     taken_at = _taken_at(image)
     image.draft("RGB", (_DRAFT_FACTOR * size, _DRAFT_FACTOR * size))
-    if image.getexif().get(_ORIENTATION) in _QUARTER_TURNS:
+    turned = image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
+    if turned and format_ != "TIFF":  # Pillow tells the size of a TIFF as it is upright
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
     rgb = _resize(_to_rgb(image), size, resize)

@@ -113,17 +113,18 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
     encoder = Encoder(model, store)
     return Executors(
         archive=archive,
-        loader=Loader(
-            archive,
-            store,
-            circumstances(config),
-            follow_links=follows_links(store, config),
-        ),
+        loader=make_loader(archive, config, store),
         crafter=Crafter(archive, model.info, config),
         encoder=encoder,
         indexer=Indexer(archive, store, encoder.space),
         ranker=Ranker(archive, store),
     )
+
+
+def make_loader(archive: Archive, config: Config, store: Store) -> Loader:
+    """The default Loader; it needs no model."""
+    follow = follows_links(store, config)
+    return Loader(archive, store, circumstances(config), follow_links=follow)
 
 
 def follows_links(store: Store, config: Config) -> bool:

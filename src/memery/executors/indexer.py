@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
+from memery.errors import ArchiveMissing, ModelMismatch
 from memery.executors.interface import Batch, Changes
 from memery.stores.interface import Addition, Content, Space, Store
 from memery.types import Filter, IndexReport, Progress, Skip
@@ -103,13 +104,40 @@ class Indexer:
     def _progress(self) -> Progress:
         return Progress(self._done, self._total, len(self._skips), self._searchable)
 
-    def finish(self, *, rebuilt: bool) -> None:
-        """Everything is committed: let the space answer searches."""
-        if rebuilt:
-            self._store.prune()
-        if self._store.current_space() != self._space:
-            self._store.switch_space(self._space)
-        self._recount()
+    def answers(self) -> bool:
+        """Whether the space is the one that answers searches of the whole archive.
+
+        A part of the folder never moves the archive to another space: the rest would be lost to it.
+        """
+        return bool(self._archive.scope) or self._store.current_space() in (None, self._space)
+
+    def adopt(self) -> None:
+        """Everything is committed: let the space answer searches from now on."""
+        self._store.switch_space(self._space)
+
+    def prune(self) -> None:
+        """Everything was encoded anew: drop what belongs to files that are gone."""
+        self._store.prune()
+
+    def require(self) -> None:
+        """Refuse to search a space that was never indexed.
+
+        Raises:
+            ArchiveMissing: nothing was indexed at all.
+            ModelMismatch: only with other models.
+        """
+        held = [space for space, _ in self._store.spaces()]
+        if not held:
+            raise ArchiveMissing(
+                f"Nothing is indexed in {self._archive.searched} yet."
+                f" Index it first: memery build {self._archive.searched}"
+            )
+        if self._space not in held:
+            raise ModelMismatch(
+                f"{self._archive.searched} is not indexed with {self._space.model_id}, but with"
+                f" {', '.join(space.model_id for space in held)}. Index it with it first:"
+                f" memery build {self._archive.root} --model {self._space.model_id}"
+            )
 
     def refresh(self) -> None:
         """Bring the search index up to date, outside `begin`."""
@@ -117,6 +145,7 @@ class Indexer:
 
     def report(self, changes: Changes) -> IndexReport:
         """What was done."""
+        self._recount()
         return IndexReport(
             archive=self._archive.folder,
             index=self._archive.index,

@@ -146,8 +146,20 @@ class Indexer(Protocol):
         """Commit a batch in one transaction; embeddings as `Encoder.encode_images` gave them."""
         ...
 
-    def finish(self, *, rebuilt: bool) -> None:
-        """Everything is committed: let the space answer searches."""
+    def answers(self) -> bool:
+        """Whether the space is the one that answers searches of the whole archive."""
+        ...
+
+    def adopt(self) -> None:
+        """Everything is committed: let the space answer searches from now on."""
+        ...
+
+    def prune(self) -> None:
+        """Everything was encoded anew: drop what belongs to files that are gone."""
+        ...
+
+    def require(self) -> None:
+        """Refuse to search a space that was never indexed."""
         ...
 
     def refresh(self) -> None:

@@ -12,13 +12,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from memery import plugins
-from memery.archive import find_archive
-from memery.config import load_config
+from memery.archive import Archive, find_archive
+from memery.config import Config, load_config
 from memery.core import Image, Report, Text, make_query, refresh_index, run_index, run_query
 from memery.errors import ArchiveDamaged, ArchiveMissing
 from memery.executors.interface import Changes
-from memery.stores.interface import Space
+from memery.stores.interface import Space, Store
 from memery.types import Filter, IndexReport, Query, Results, Skip
+
+_NO_SPACE = Space("", "", 1)
+"""The space of a folder that was never indexed: nothing is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Memery:
 
         Raises:
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+            ModelMismatch: it is indexed with other models only, and `refresh` is off.
             QueryError: there is no query, or it points nowhere.
         """
         asked = make_query(query, image_query, exclude, exclude_images)
@@ -132,11 +136,8 @@ class Memery:
             started = time.perf_counter()
             refresh_index(self._executors, progress)
             indexing = 1000 * (time.perf_counter() - started)
-        elif self._store.current_space() is None:
-            raise ArchiveMissing(
-                f"Nothing is indexed in {self._archive.searched} yet."
-                f" Index it first: memery build {self._archive.searched}"
-            )
+        else:
+            self._executors.indexer.require()
         return run_query(
             self._executors,
             asked,
@@ -147,28 +148,17 @@ class Memery:
             indexing=indexing,
         )
 
-    def preview(self) -> Changes:
-        """What the next build would do; nothing is opened or written."""
-        return self._executors.loader.load(self._executors.encoder.space)
+    def preview(self, *, everything: bool = False) -> Changes:
+        """What the next build would do; nothing is opened or written.
+
+        Args:
+            everything: it is to read unchanged files too, as `rebuild` and `verify` do.
+        """
+        return self._executors.loader.load(self._executors.encoder.space, everything=everything)
 
     def status(self) -> Status:
         """The state of the folder and its archive."""
-        scope = Filter(self._archive.scope)
-        space = self._store.current_space()
-        return Status(
-            folder=self._archive.searched,
-            root=self._archive.root,
-            archive=self._archive.folder,
-            exists=space is not None,
-            size=_size(self._archive.folder),
-            searchable=self._store.count(space, scope) if space else 0,
-            changes=self.preview(),
-            skips=tuple(self._store.skips(scope)),
-            space=space,
-            spaces=tuple(self._store.spaces()),
-            holder=self._archive.holder(),
-            seed_files=tuple(self._archive.seed_files()),
-        )
+        return _status(self._archive, self._config, self._store)
 
     def close(self) -> None:
         """Let go of the archive."""
@@ -184,6 +174,33 @@ class Memery:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def status(path: str | os.PathLike[str], **settings: Any) -> Status:
+    """The state of a folder and its archive; no model is needed."""
+    config = load_config(**settings)
+    archive = find_archive(path, config.archive)
+    with contextlib.closing(plugins.open_store(archive, config)) as store:
+        return _status(archive, config, store)
+
+
+def _status(archive: Archive, config: Config, store: Store) -> Status:
+    scope = Filter(archive.scope)
+    space = store.current_space()
+    return Status(
+        folder=archive.searched,
+        root=archive.root,
+        archive=archive.folder,
+        exists=space is not None,
+        size=_size(archive.folder),
+        searchable=store.count(space, scope) if space else 0,
+        changes=plugins.make_loader(archive, config, store).load(space or _NO_SPACE),
+        skips=tuple(store.skips(scope)),
+        space=space,
+        spaces=tuple(store.spaces()),
+        holder=archive.holder(),
+        seed_files=tuple(archive.seed_files()),
+    )
 
 
 def purge(path: str | os.PathLike[str], **settings: Any) -> Path:

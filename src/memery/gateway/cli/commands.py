@@ -12,7 +12,7 @@ import typer
 
 from memery import plugins
 from memery.config import load_config
-from memery.errors import QueryError
+from memery.errors import ArchiveMissing, ModelMismatch, QueryError
 from memery.gallery import printable
 from memery.gateway.cli import actions, formats
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
@@ -20,6 +20,7 @@ from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tall
 from memery.gateway.cli.terms import STDIN, parse_query
 from memery.gateway.library import Memery
 from memery.gateway.library import purge as purge_archive
+from memery.gateway.library import status as read_status
 from memery.types import Query, Results, Term
 
 
@@ -96,7 +97,10 @@ def _recall_one(memery: Memery, query: Query, notices: Notices, page: Page) -> t
         return results, 0
     if tally.last is None:
         raise KeyboardInterrupt
-    results = memery.recall(query, top_k=page.top_k, offset=page.offset)
+    try:
+        results = memery.recall(query, top_k=page.top_k, offset=page.offset)
+    except (ArchiveMissing, ModelMismatch):  # nothing was committed yet
+        raise KeyboardInterrupt from None
     left = tally.last.total - tally.last.done
     notices.say(
         f"Interrupted: {results.total} of {results.total + left} images are indexed;"
@@ -148,7 +152,8 @@ def build(
     """Index a folder."""
     with Memery(path, rebuild=rebuild, **settings) as memery:
         if dry_run:
-            return formats.write_preview(memery.preview(), format_)
+            changes = memery.preview(everything=rebuild or verify)
+            return formats.write_preview(changes, format_)
         with notices.progress() as tally:
             report = memery.build(progress=tally, rebuild=rebuild, verify=verify)
     return formats.write_report(report, format_)
@@ -157,8 +162,7 @@ def build(
 @reported
 def status(path: Path, *, settings: dict[str, Any], format_: ReportFormat) -> None:
     """Say what is indexed, what is not, and why."""
-    with Memery(path, **settings) as memery:
-        formats.write_status(memery.status(), format_)
+    formats.write_status(read_status(path, **settings), format_)
 
 
 @reported
@@ -168,7 +172,8 @@ def purge(path: Path, notices: Notices, *, settings: dict[str, Any], yes: bool) 
         f"Delete what memery knows about {printable(str(path))}?", err=True
     ):
         return NOTHING_FOUND
-    notices.say(f"{purge_archive(path, **settings)} is deleted. The images are untouched.")
+    folder = purge_archive(path, **settings)
+    notices.say(f"What memery stored in {folder} is deleted. The images are untouched.")
     return 0
 
 

@@ -21,11 +21,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memery.archive import GENERATION_FILES
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_VECTORS, _IDS = "vectors.faiss", "ids.i64"
+_VECTORS, _IDS = GENERATION_FILES
 _ROWS_AT = 8
 """Where faiss's header has the number of vectors; its last 8 bytes count the codes' bytes."""
 FLOAT16 = 2

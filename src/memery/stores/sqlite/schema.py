@@ -8,10 +8,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from memery.archive import unwritable
+from memery.archive import APPLICATION_ID, unwritable
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
 
-APPLICATION_ID = 0x6D656D72  # "memr"
 BUSY_SECONDS = 10.0
 _IN_MEMORY = ":memory:"
 
