@@ -9,7 +9,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format test-dist dist eval train bench clean
+.PHONY: help demo test check format dist eval train bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -34,7 +34,7 @@ demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUE
 	$(BIN)/python examples/demo.py $(if $(DIR),"--dir=$(DIR)") $(if $(QUERY),"--query=$(QUERY)")
 
 test: check ## Run every check and test
-	$(BIN)/pytest -n 2 -m "not dist" --cov --cov-report=term
+	$(BIN)/pytest -n 2 --cov --cov-report=term
 
 check: $(TEST_READY) ## Check format, style, types and import contracts
 	$(BIN)/ruff format --check .
@@ -45,9 +45,6 @@ check: $(TEST_READY) ## Check format, style, types and import contracts
 format: $(TEST_READY) ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-
-test-dist: $(TEST_READY) ## Build the wheel and use it in an empty environment
-	$(BIN)/pytest -m dist
 
 dist: $(TEST_READY) ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build --outdir dist .

@@ -126,6 +126,7 @@ def test_many_queries_share_a_process(run, photos, tmp_path):
         (["build", "photos", "--model", "broken"], 4, "not finite"),
         (["purge", "photos", "--yes"], 3, "no archive"),
         (["recall", "photos", "red", "--show"], 2, "--show"),
+        (["recall", "photos", "red", "--copy-to", "photos/red.png"], 3, "--copy-to"),
     ],
 )
 def test_errors_say_what_to_do(run, photos, words, code, message):
@@ -200,6 +201,34 @@ def test_names_of_any_bytes(run, photos):
     assert b"new\\nline.png" in table
     answer = run("recall", "photos", "red", "--format", "json").stdout
     assert b"\\udcff\\udcfe.png" in answer
+
+
+def test_a_preview_counts_what_the_build_will_read(run, photos):
+    run("build", "photos")
+    for option in ("--rebuild", "--verify"):
+        assert "3 changed" in text(run("build", "photos", "--dry-run", option))
+
+
+def test_status_needs_no_model(run, photos):
+    run("build", "photos")
+    assert "3" in text(run("status", "photos", MEMERY_MODEL="nope"))
+
+
+def test_an_interruption_before_anything_is_committed_is_just_that(run, photos):
+    words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red"]
+    with subprocess.Popen(
+        words,
+        env=run.environment | {"COLOURS_SECONDS": "30"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as recall:
+        while not (photos / ".memery" / "lock.pid").exists():
+            time.sleep(0.05)
+        recall.send_signal(signal.SIGINT)
+        out, err = recall.communicate()
+    assert recall.returncode == 130, err
+    assert (out, b"Traceback" in err) == (b"", False)
 
 
 def test_two_builds_at_once(run, photos):
@@ -296,17 +325,18 @@ def test_starting_is_cheap():
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        ("photos red > /dev/full", 3),
-        ("photos red >&-", 0),
-        ("photos -i - <&-", 2),
-        ("photos --queries-from - <&-", 1),
-        ("photos $'caf\\xff' --model starter", 2),
-        ("photos -i ''", 2),
+        ("recall photos red > /dev/full", 3),
+        ("recall --help > /dev/full", 3),
+        ("recall photos red >&-", 0),
+        ("recall photos -i - <&-", 3),
+        ("recall photos --queries-from - <&-", 1),
+        ("recall photos $'caf\\xff' --model starter", 2),
+        ("recall photos -i ''", 2),
     ],
 )
 def test_streams_and_texts_that_are_none(run, photos, words, code):
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m memery recall {words}"],
+        ["bash", "-c", f"{sys.executable} -m memery {words}"],
         cwd=photos.parent,
         env=run.environment,
         capture_output=True,

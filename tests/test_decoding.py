@@ -1,6 +1,8 @@
 """Every kind of image becomes upright RGB over white."""
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -65,6 +67,14 @@ def test_orientations(orientation):
     assert decoded.taken_at == "2023-05-01T10:20:30"
     assert decoded.pixels[2, 2].min() > 200
     assert decoded.pixels[12, 12].max() < 50
+
+
+def test_a_turned_tiff_tells_its_upright_size():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(Image.new("RGB", (32, 64)), "TIFF", exif=exif)
+    decoded = decode(data, 16, "squash", LIMIT)
+    assert (decoded.width, decoded.height) == (64, 32)
 
 
 def test_transparency_is_white():
@@ -142,6 +152,19 @@ def test_the_limit_of_pixels_is_the_callers():
     data = encoded(Image.new("RGB", (50, 50)), "PNG")
     with pytest.raises(ImageError, match="50x50"):
         decode(data, 16, "squash", 2499)
+
+
+def test_a_limit_above_pillows_own_holds():
+    """In a process of its own: Pillow's limit is one for all."""
+    code = """if True:
+        import io
+        from PIL import Image
+        from memery.decoding import decode
+        buffer = io.BytesIO()
+        Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
+        assert decode(buffer.getvalue(), 16, "squash", 500_000_000).width == 20_000
+    """
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_broken_date_is_no_date():

@@ -6,13 +6,11 @@ import sys
 import venv
 from pathlib import Path
 
-import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.mark.dist
 def test_wheel_recalls_in_an_empty_environment(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT],

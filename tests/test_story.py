@@ -299,10 +299,10 @@ def test_a_subtly_damaged_index_hides_nothing(photos, damage):
     assert paths(query_flow(photos, "red")) == before
 
 
-def test_an_ignore_file_that_cannot_be_read_is_named(photos):
-    (photos / ".memeryignore").write_text("!\n")
-    with pytest.raises(FolderError, match="memeryignore"):
-        index_flow(photos)
+def test_a_pattern_that_means_nothing_is_passed_over(photos, caplog):
+    (photos / ".memeryignore").write_text("!\ntrip\n")
+    assert index_flow(photos).searchable == 4
+    assert "memeryignore: the pattern '!' means nothing" in caplog.text
     (photos / ".memeryignore").unlink()
     os.mkfifo(photos / ".memeryignore")
     os.mkfifo(photos / "pipe.png")
@@ -387,3 +387,42 @@ def test_the_note_of_a_writer_that_was_killed_is_not_believed(photos):
     (photos / ".memery" / "lock.pid").write_text("123")
     with Memery(photos) as memery:
         assert memery.status().holder is None
+
+
+@pytest.mark.parametrize("name", ["vectors.faiss", "ids.i64"])
+@pytest.mark.parametrize("trap", ["pipe", "link", "900 GB"])
+def test_a_trap_in_the_index_is_stepped_around(photos, name, trap):
+    report = index_flow(photos)
+    before = paths(query_flow(photos, "red"))
+    (file,) = report.index.glob(f"*/{name}")
+    file.unlink()
+    if trap == "pipe":
+        os.mkfifo(file)
+    elif trap == "link":
+        file.symlink_to("/dev/zero")
+    else:
+        with file.open("wb") as sparse:
+            sparse.truncate(900 << 30)
+    assert paths(query_flow(photos, "red")) == before
+
+
+def test_an_archive_keeps_its_model_until_a_build_changes_it(photos, monkeypatch):
+    index_flow(photos)
+    with pytest.raises(ModelMismatch, match="not indexed with starter"):
+        query_flow(photos, "red", model="starter", refresh=False)
+    assert query_flow(photos, "red", model="starter").model_id == "starter"
+    monkeypatch.delenv("MEMERY_MODEL")
+    assert query_flow(photos, "red").model_id == "colours"
+    assert index_flow(photos, model="starter").model_id == "starter"
+    assert query_flow(photos, "red").model_id == "starter"
+    back = index_flow(photos, model="colours")
+    assert (back.encoded, back.unchanged) == (0, 5)
+    assert query_flow(photos, "red").model_id == "colours"
+
+
+def test_a_closed_library_says_so(photos):
+    memery = Memery(photos)
+    memery.build()
+    memery.close()
+    with pytest.raises(ArchiveError, match="closed"):
+        memery.recall("red")

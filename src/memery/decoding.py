@@ -27,6 +27,8 @@ EXTENSIONS = frozenset(
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF")
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error)
 """What Pillow's plug-ins raise for broken content."""
+_PILLOW_FACTOR = 2
+"""Pillow warns above its limit, and refuses above this many times the limit."""
 _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
@@ -101,6 +103,7 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     Raises:
         ImageError: with the reason and what the decoder said.
     """
+    _allow(max_pixels)
     with _open(data) as image:
         try:
             return _decode(image, size, resize, max_pixels)
@@ -108,6 +111,15 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
             raise ImageError("truncated", str(error)) from None
         except MemoryError:
             raise ImageError("too large", "it does not fit into memory") from None
+
+
+def _allow(max_pixels: int) -> None:
+    """Let Pillow's own limit not be lower than the one asked for: it would come first."""
+    from PIL import Image
+
+    own = Image.MAX_IMAGE_PIXELS
+    if own is not None and max_pixels > _PILLOW_FACTOR * own:
+        Image.MAX_IMAGE_PIXELS = max_pixels // _PILLOW_FACTOR + 1
 
 
 def _open(data: bytes) -> Image.Image:

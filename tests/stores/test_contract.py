@@ -223,6 +223,8 @@ HOSTILE = {
     "absolute": "UPDATE files SET path = CAST('/etc/passwd' AS BLOB)",
     "vector": "UPDATE embeddings SET vector = x'00'",
     "vector type": "UPDATE embeddings SET vector = 'text'",
+    "width": "UPDATE contents SET width = x'ff'",
+    "query": "UPDATE queries SET vector = 5",
     "dim": "UPDATE spaces SET dim = 100000000",
     "uuid": "UPDATE settings SET value = '../../x' WHERE name = 'uuid'",
     "newer": "PRAGMA user_version = 99",
@@ -231,16 +233,21 @@ HOSTILE = {
 }
 
 
+def forge(folder, statement):
+    db = sqlite3.connect(folder / ".memery" / "store.sqlite3")
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
 @pytest.mark.parametrize("statement", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_database_is_refused(tmp_path, statement):
     store = sqlite_store(tmp_path / "photos")
     with store.writing():
         store.commit(SPACE, [addition("a.png", unit(1))], [])
+    store.remember_query(SPACE, "dog", unit(1))
     store.close()
-    db = sqlite3.connect(tmp_path / "photos" / ".memery" / "store.sqlite3")
-    db.execute(statement)
-    db.commit()
-    db.close()
+    forge(tmp_path / "photos", statement)
 
     def use():
         opened = sqlite_store(tmp_path / "photos")
@@ -271,3 +278,54 @@ def test_an_archive_of_another_folder_is_refused(tmp_path):
     store.close()
     with pytest.raises(ArchiveDamaged, match="another folder"):
         SQLiteStore(Archive(tmp_path / "two", tmp_path / "archive"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE files SET mtime_ns = 'noon'",
+        "UPDATE files SET path = CAST(path AS TEXT)",
+        "UPDATE contents SET width = x'ff'",
+        "UPDATE queries SET vector = 5",
+    ],
+)
+def test_values_of_wrong_types_are_found_by_verify(tmp_path, statement):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("a.png", unit(1))], [])
+    store.remember_query(SPACE, "dog", unit(1))
+    store.close()
+    forge(tmp_path / "photos", statement)
+    store = sqlite_store(tmp_path / "photos")
+    assert "a value has the wrong type" in store.verify(SPACE)
+    store.close()
+
+
+def test_a_forged_reason_is_still_a_text(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [], [skipped("s.png")])
+    store.close()
+    forge(tmp_path / "photos", "UPDATE files SET skip_detail = x'41', skip_reason = 7")
+    store = sqlite_store(tmp_path / "photos")
+    ((skip),) = store.skips(EVERYWHERE)
+    assert skip == Skip("s.png", "7", "A")
+    store.close()
+
+
+def test_a_remembered_query_that_is_no_unit_vector_is_forgotten(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [], [])
+    store.remember_query(SPACE, "dog", unit(1) * 0)
+    assert store.query_embedding(SPACE, "dog") is None
+    store.close()
+
+
+def test_a_closed_store_says_so(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [], [])
+    store.close()
+    with pytest.raises(ArchiveError, match="closed"):
+        store.count(SPACE, EVERYWHERE)

@@ -91,7 +91,9 @@ class Crafter:
             entry, data = _read_file(entry.path, entry, self._config.max_bytes)
             return self._picture(entry, data, ())
         except ImageError as error:
-            raise ImageError(error.reason, error.detail, subject=name) from None
+            detail = "" if error.reason == "vanished" else error.detail
+            reason = "there is no such file" if error.reason == "vanished" else error.reason
+            raise ImageError(reason, detail, subject=name) from None
 
     def _read(self, entry: FileEntry, known: Container[str]) -> Picture | Skip | SkipAddition:
         try:

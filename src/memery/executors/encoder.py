@@ -66,8 +66,10 @@ class Encoder:
                 if term.text is None
                 else self._encode_text(term.text)
             )
-            total += term.boost * embedding.astype(np.float64)
-        norm = float(np.linalg.norm(total))
+            with np.errstate(over="ignore", invalid="ignore"):  # checked below
+                total += term.boost * embedding.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            norm = float(np.linalg.norm(total))
         if not np.isfinite(norm):
             raise QueryError("The boosts of the query are too large: give smaller ones.")
         if norm <= _NORM_MIN:

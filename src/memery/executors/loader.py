@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
-from memery.errors import FolderError
 from memery.executors.interface import Changes
 from memery.stores.interface import Space, Store
 from memery.types import FileEntry, Filter, Skip
 
 if TYPE_CHECKING:
     import pathspec
+
+logger = logging.getLogger(__name__)
 
 IGNORE_FILE = ".memeryignore"
 
@@ -159,8 +161,13 @@ def _ignore_rules(root: Path) -> Callable[[str], bool] | None:
         return None
     import pathspec
 
-    try:
-        rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(lines.splitlines())
-    except (ValueError, re.error) as error:
-        raise FolderError(f"{file} has a pattern that cannot be read: {error}.") from None
+    sound = []
+    for line in lines.splitlines():
+        try:
+            pathspec.GitIgnoreSpec.from_lines([line])
+        except (ValueError, re.error):  # git passes over such lines too
+            logger.warning("%s: the pattern %r means nothing and is passed over.", file, line)
+        else:
+            sound.append(line)
+    rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(sound)
     return rules.match_file

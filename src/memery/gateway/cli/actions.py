@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
-from memery.archive import unwritable
-from memery.errors import ConfigError
+from memery.errors import ConfigError, FolderError
 from memery.gallery import printable
 from memery.types import Hit, Results
 
@@ -28,33 +29,41 @@ def copy_hits(results: Results, folder: Path) -> int:
     """Copy hits into a folder, which is made if need be; nothing in it is overwritten.
 
     Returns:
-        how many were copied.
+        how many were copied: a file that has vanished meanwhile is passed over.
 
     Raises:
-        ArchiveError: the folder cannot be written.
+        FolderError: the folder cannot be written, or a file cannot be read.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for hit in results:
-            _copy(hit, folder)
+        return sum(_copy(hit, folder) for hit in results)
     except OSError as error:
-        raise unwritable(folder, error) from error
-    return len(results)
+        what = error.strerror or error
+        raise FolderError(
+            f"The hits cannot be copied to {folder}: {what}. Name another folder with --copy-to."
+        ) from error
 
 
-def _copy(hit: Hit, folder: Path) -> None:
-    name = Path(hit.path)
+def _copy(hit: Hit, folder: Path) -> bool:
+    with contextlib.suppress(FileNotFoundError), Path(hit).open("rb") as source:
+        target = _copy_to_new(source, folder, Path(hit.path))
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copystat(hit, target)
+        return True
+    return False
+
+
+def _copy_to_new(source: BinaryIO, folder: Path, name: Path) -> Path:
     target, number = folder / name.name, 1
     while True:
         try:
-            with Path(hit).open("rb") as source, target.open("xb") as copy:
+            with target.open("xb") as copy:
                 shutil.copyfileobj(source, copy)
         except FileExistsError:
             number += 1
             target = folder / f"{name.stem}-{number}{name.suffix}"
         else:
-            shutil.copystat(hit, target)
-            return
+            return target
 
 
 def show_thumbnails(results: Results) -> None:

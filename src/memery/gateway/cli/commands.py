@@ -77,7 +77,9 @@ def recall(
     if show:
         actions.show_thumbnails(results)
     if copy_to is not None:
-        notices.say(f"{actions.copy_hits(results, copy_to)} images copied to {copy_to}.")
+        count = actions.copy_hits(results, copy_to)
+        gone = f" {len(results) - count} are gone." if count < len(results) else ""
+        notices.say(f"{count} images copied to {copy_to}.{gone}")
     if open_:
         actions.open_best(results)
     return code

@@ -11,6 +11,7 @@ from memery.errors import ImageError
 from memery.types import Query, Term
 
 STDIN = "-"
+_STDIN_PICTURE = "The picture on standard input"
 _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -54,7 +55,9 @@ class _StandardInput:
             self._data = sys.stdin.buffer.read(self._max_bytes + 1)
         if len(self._data) > self._max_bytes:
             limit = f"more than {self._max_bytes} bytes"
-            raise ImageError("too large", limit, subject="The picture on standard input")
+            raise ImageError("too large", limit, subject=_STDIN_PICTURE)
+        if not self._data:
+            raise ImageError("truncated", "it is empty", subject=_STDIN_PICTURE)
         return self._data
 
 

@@ -15,6 +15,9 @@ from memery.stores.sqlite import schema
 
 logger = logging.getLogger(__name__)
 
+_DIGITS = 18
+"""Of the version, at most."""
+
 
 class Database:
     """Nothing is created on disk before the first write; until then an empty one in memory serves.
@@ -96,7 +99,7 @@ class Database:
     def version(self) -> int:
         """A number that grows with every commit, by any process."""
         version = self.setting("version") or ""
-        if not version.isdecimal():
+        if not version.isdecimal() or len(version) > _DIGITS:
             raise self.damaged("it has no valid version")
         return int(version)
 

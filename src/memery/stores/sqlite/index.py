@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import struct
 import uuid
 import zlib
@@ -53,18 +54,18 @@ class ExactIndex:
         import faiss
         import numpy as np
 
-        ids = np.fromfile(folder / _IDS, dtype="<i8")
-        if not len(ids) or zlib.crc32(ids[:-1].tobytes()) != ids[-1]:
-            raise ValueError(f"{folder / _IDS} has another checksum")
-        self.ids: NDArray[np.int64] = ids[:-1]
-        rows = len(self.ids)
-        header = _header(rows, dim)
-        vectors = folder / _VECTORS
-        if vectors.stat().st_size != len(header) + rows * dim * FLOAT16:
+        vectors, size = folder / _VECTORS, _regular_size(folder / _IDS)
+        rows = size // 8 - 1
+        header = _header(max(rows, 0), dim)
+        if size % 8 or _regular_size(vectors) != len(header) + rows * dim * FLOAT16:
             raise ValueError(f"{folder} has files of the wrong size")
+        ids = np.fromfile(folder / _IDS, dtype="<i8")
+        if zlib.crc32(ids[:-1].tobytes()) != ids[-1]:
+            raise ValueError(f"{folder / _IDS} has another checksum")
         with vectors.open("rb") as file:
             if file.read(len(header)) != header:
                 raise ValueError(f"{vectors} has a header that memery does not write")
+        self.ids: NDArray[np.int64] = ids[:-1]
         self._faiss: Any = faiss.read_index(str(vectors), faiss.IO_FLAG_MMAP_IFC)
 
     def search(
@@ -98,6 +99,14 @@ class ExactIndex:
             return bool(ids[0] > self.ids[-1])
         stored = np.stack([self._faiss.reconstruct(int(row)) for row in rows[known]])
         return bool(np.array_equal(stored, vectors[known].astype(np.float32)))
+
+
+def _regular_size(file: Path) -> int:
+    """Size of a regular file in bytes; anything else a stranger may have put there is refused."""
+    facts = file.lstat()
+    if not stat.S_ISREG(facts.st_mode):
+        raise ValueError(f"{file} is not a regular file")
+    return facts.st_size
 
 
 def _header(rows: int, dim: int) -> bytes:

@@ -147,8 +147,11 @@ def translated(file: Path) -> Iterator[None]:
     """Turn SQLite's errors into memery's."""
     try:
         yield
+    except sqlite3.ProgrammingError as error:
+        raise ArchiveError(f"The archive {file} is closed: open it again.") from error
     except sqlite3.OperationalError as error:
-        code = error.sqlite_errorcode & 0xFF
+        # Text that is not UTF-8 is found by Python, without a code of SQLite's.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
         if code == sqlite3.SQLITE_FULL:
             raise ArchiveFull(
                 f"The disk is full: the archive {file} cannot grow. What was committed is kept;"

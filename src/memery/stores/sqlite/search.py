@@ -60,7 +60,7 @@ class Searcher:
                 return
             try:
                 self._index = index.ExactIndex(generation, dim)
-            except (OSError, ValueError, RuntimeError) as error:
+            except (OSError, ValueError, RuntimeError, MemoryError) as error:
                 self._discard(generation, str(error))
             else:
                 self._generation = generation
@@ -268,7 +268,12 @@ def _images(
         for id_, path, size, mtime_ns, digest, *facts in db.execute(
             _IMAGES.format(_marks(part)), (low, high, *part)
         ):
-            yield id_, ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *facts)
+            image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *facts)
+            numbers = (image.size, image.mtime_ns, image.width, image.height)
+            texts = (image.format, image.taken_at or "")
+            if {int, str} != {*map(type, numbers), *map(type, texts)}:
+                raise ArchiveDamaged(schema.damage(_file(db), "a fact has the wrong type"))
+            yield id_, image
 
 
 def _inside(db: sqlite3.Connection, path: bytes) -> str:

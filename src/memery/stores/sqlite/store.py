@@ -26,6 +26,15 @@ REMEMBERED_QUERIES = 2000
 """Query embeddings kept per space."""
 _DIM_MAX = 1 << 14
 
+_STRANGE_TYPES = """
+    SELECT 1 FROM files WHERE typeof(path) != 'blob' OR instr(path, x'00') > 0
+        OR typeof(size) != 'integer' OR typeof(mtime_ns) != 'integer'
+    UNION ALL SELECT 1 FROM contents WHERE typeof(digest) != 'blob' OR length(digest) != 32
+        OR typeof(width) != 'integer' OR typeof(height) != 'integer' OR typeof(format) != 'text'
+        OR typeof(taken_at) NOT IN ('text', 'null')
+    UNION ALL SELECT 1 FROM queries WHERE typeof(vector) != 'blob' OR typeof(text) != 'text'
+    LIMIT 1
+"""
 _UPSERT_FILE = """
     INSERT INTO files (path, size, mtime_ns, content, skip_reason, skip_detail, circumstances)
     VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -110,7 +119,7 @@ class SQLiteStore:
                 (self._number(db, space), circumstances, *reasons, *_bounds(scope)),
             )
             return {
-                path.decode(_NAMES, "surrogateescape"): (size, mtime_ns) if settled else None
+                _name(path): (size, mtime_ns) if settled else None
                 for path, size, mtime_ns, settled in rows
             }
 
@@ -172,7 +181,7 @@ class SQLiteStore:
         """Files that were left out, ordered by path."""
         with self._db.reading() as db:
             rows = db.execute(
-                "SELECT path, skip_reason, skip_detail FROM files"
+                "SELECT path, CAST(skip_reason AS TEXT), CAST(skip_detail AS TEXT) FROM files"
                 f" WHERE skip_reason IS NOT NULL AND {_IN_SCOPE} ORDER BY path",
                 _bounds(scope),
             ).fetchall()
@@ -198,8 +207,13 @@ class SQLiteStore:
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
         """The remembered embedding of a text, or None."""
+        import numpy as np
+
         sql = "SELECT vector FROM queries WHERE space = ? AND text = ?"
-        return self._vector(space, sql, text, "<f4")
+        vector = self._vector(space, sql, text, "<f4")
+        # What is no unit vector was not written here: it is encoded again, and replaced.
+        sound = vector is not None and np.isclose(np.linalg.norm(vector), 1, atol=1e-3)
+        return vector if sound else None
 
     def _vector(
         self, space: Space, sql: str, key: bytes | str, dtype: str
@@ -210,7 +224,7 @@ class SQLiteStore:
             row = db.execute(sql, (self._number(db, space), key)).fetchone()
         if row is None:
             return None
-        if len(row[0]) != space.dim * np.dtype(dtype).itemsize:
+        if not isinstance(row[0], bytes) or len(row[0]) != space.dim * np.dtype(dtype).itemsize:
             raise self._db.damaged("an embedding has the wrong size")
         return np.frombuffer(row[0], dtype=dtype).astype(np.float32)
 
@@ -264,6 +278,8 @@ class SQLiteStore:
             ]
             if db.execute("PRAGMA foreign_key_check").fetchone():
                 faults.append("a row refers to one that does not exist")
+            if db.execute(_STRANGE_TYPES).fetchone():
+                faults.append("a value has the wrong type")
             self._searcher.open(self._generation_prefix(db, space), space.dim)
             faults += self._searcher.verify(db, self._number(db, space), space.dim)
         return faults
@@ -275,6 +291,13 @@ class SQLiteStore:
 
 
 _NAMES = sys.getfilesystemencoding()
+
+
+def _name(path: bytes | str) -> str:
+    """A path as text. One stored as text is a stranger's: its file is read again."""
+    return path if isinstance(path, str) else path.decode(_NAMES, "surrogateescape")
+
+
 _IN_SCOPE = "path >= ? AND path < ?"
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
 
