@@ -20,7 +20,7 @@ def run(folder: Path) -> None:
     files = [file.read_bytes() for file in sorted(folder.glob("*.jpg"))[:100]]
 
     def encode(data: bytes) -> None:
-        model.encode_images(decode(data, info.image_size, info.resize, _NO_LIMIT).pixels[None])
+        model.encode_images(decode(data, info.resize, _NO_LIMIT).pixels[None])
 
     encode(files[0])
     began = time.process_time()

@@ -24,7 +24,7 @@ def bare_loop(files: list[Path]) -> float:
     info = model.info
 
     def pixels(file: Path) -> np.ndarray:
-        return decode(file.read_bytes(), info.image_size, info.resize, _NO_LIMIT).pixels
+        return decode(file.read_bytes(), info.resize, _NO_LIMIT).pixels
 
     started = time.perf_counter()
     with ThreadPoolExecutor(processors()) as pool:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery.decoding import decode, decoders
+from memery.decoding import Resize, decode, decoders
 from memery.errors import ImageError
 
 LIMIT = 178_956_970
@@ -21,7 +21,7 @@ def encoded(image, format_, **options):
 
 
 def pixels(data, size=16, resize="squash"):
-    return decode(data, size, resize, LIMIT).pixels
+    return decode(data, Resize(size, resize), LIMIT).pixels
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def pixels(data, size=16, resize="squash"):
 )
 def test_formats(format_):
     data = encoded(Image.new("RGB", (40, 30), (200, 40, 40)), format_)
-    decoded = decode(data, 16, "squash", LIMIT)
+    decoded = decode(data, Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height) == (40, 30)
     assert decoded.pixels.shape == (16, 16, 3)
     assert decoded.pixels.dtype == np.uint8
@@ -37,9 +37,9 @@ def test_formats(format_):
 
 
 def test_heic_where_pillow_heif_is_installed():
-    decode(encoded(Image.new("RGB", (8, 8)), "PNG"), 16, "squash", LIMIT)  # registers the format
+    decode(encoded(Image.new("RGB", (8, 8)), "PNG"), Resize(16, "squash"), LIMIT)  # registers the format
     data = encoded(Image.new("RGB", (64, 48), (200, 40, 40)), "HEIF")
-    decoded = decode(data, 16, "squash", LIMIT)
+    decoded = decode(data, Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height, decoded.format) == (64, 48, "HEIF")
     assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 8
     assert "pillow-heif=" in decoders()
@@ -62,7 +62,7 @@ def test_orientations(orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif.get_ifd(0x8769)[0x9003] = "2023:05:01 10:20:30"
-    decoded = decode(encoded(stored, "PNG", exif=exif), 16, "squash", LIMIT)
+    decoded = decode(encoded(stored, "PNG", exif=exif), Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height) == (64, 32)
     assert decoded.taken_at == "2023-05-01T10:20:30"
     assert decoded.pixels[2, 2].min() > 200
@@ -73,7 +73,7 @@ def test_a_turned_tiff_tells_its_upright_size():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(Image.new("RGB", (32, 64)), "TIFF", exif=exif)
-    decoded = decode(data, 16, "squash", LIMIT)
+    decoded = decode(data, Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height) == (64, 32)
 
 
@@ -123,6 +123,21 @@ def test_shortest_keeps_the_middle():
     assert pixels(encoded(image.rotate(90, expand=True), "PNG"), 20, "shortest").min() == 255
 
 
+def test_the_centre_is_rounded_as_the_model_wants_it():
+    picture = Image.fromarray(np.repeat(np.arange(0, 250, 10, dtype=np.uint8)[None], 10, axis=0))
+    data = encoded(picture, "PNG")  # 25 × 10: 7.5 pixels to either side
+    for crop, first in (("floor", 70), ("round", 80)):
+        decoded = decode(data, Resize(10, "shortest", crop=crop), LIMIT)
+        assert decoded.pixels[5, 0, 0] == first
+
+
+def test_the_short_side_may_be_larger_than_the_square():
+    image = Image.new("RGB", (40, 40), "black")
+    image.paste("white", (10, 10, 30, 30))
+    resize = Resize(20, "shortest", "bilinear", edge=40)
+    assert decode(encoded(image, "PNG"), resize, LIMIT).pixels.min() == 255
+
+
 def test_large_photographs_are_decoded_at_a_reduced_size():
     gradient = np.linspace(0, 255, 2000, dtype=np.uint8)
     image = Image.fromarray(np.stack([np.tile(gradient, (1600, 1))] * 3, axis=-1))
@@ -151,7 +166,7 @@ def test_what_cannot_be_decoded_says_why(data, reason):
 def test_the_limit_of_pixels_is_the_callers():
     data = encoded(Image.new("RGB", (50, 50)), "PNG")
     with pytest.raises(ImageError, match="50x50"):
-        decode(data, 16, "squash", 2499)
+        decode(data, Resize(16, "squash"), 2499)
 
 
 def test_a_limit_above_pillows_own_holds():
@@ -159,10 +174,10 @@ def test_a_limit_above_pillows_own_holds():
     code = """if True:
         import io
         from PIL import Image
-        from memery.decoding import decode
+        from memery.decoding import Resize, decode
         buffer = io.BytesIO()
         Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
-        assert decode(buffer.getvalue(), 16, "squash", 500_000_000).width == 20_000
+        assert decode(buffer.getvalue(), Resize(16, "squash"), 500_000_000).width == 20_000
     """
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -171,4 +186,4 @@ def test_a_broken_date_is_no_date():
     exif = Image.Exif()
     exif[0x0132] = "yesterday"
     data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
-    assert decode(data, 16, "squash", LIMIT).taken_at is None
+    assert decode(data, Resize(16, "squash"), LIMIT).taken_at is None

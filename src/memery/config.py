@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from memery.errors import ConfigError
+
+_UNLIMITED = 1 << 16
+"""More processors than any machine has."""
+
+
+PRECISIONS = ("", "fp32", "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,10 @@ class Config:
 
     Attributes:
         model: a model's name, or "auto": the archive's own, else the best that is installed.
+        precision: "fp32" or "int8" for models that have both; "" means what the name or the archive
+            says.
+        device: what computes: "auto", "cpu", "cuda", or an execution provider of onnxruntime.
+        token: what a remote encoder asks for; never shown.
         store: the kind of store.
         archive: folder of the archive, instead of the one that belongs to the images.
         workers: decoding threads; 0 means as many as this process may use processors.
@@ -29,6 +40,9 @@ class Config:
     """
 
     model: str = "auto"
+    precision: str = ""
+    device: str = "auto"
+    token: str = field(default="", repr=False)
     store: str = "sqlite"
     archive: Path | None = None
     workers: int = 0
@@ -41,6 +55,9 @@ class Config:
         for name in ("batch_size", "max_pixels", "max_bytes"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be 1 or more.")
+        if self.precision not in PRECISIONS:
+            known = ", ".join(filter(None, PRECISIONS))
+            raise ConfigError(f"precision is {self.precision!r}: it must be one of {known}.")
         if self.workers < 0:
             raise ConfigError(f"workers is {self.workers}: it must be 0 (automatic) or more.")
 
@@ -51,10 +68,22 @@ class Config:
 
 
 def processors() -> int:
-    """How many processors this process may use."""
+    """How many processors this process may use: those it is bound to, within its quota."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
+        return min(len(os.sched_getaffinity(0)), quota(Path("/sys/fs/cgroup")))
     return os.cpu_count() or 1
+
+
+def quota(cgroup: Path) -> int:
+    """Processors' worth of time that a control group is given, rounded up.
+
+    `cpu.max` is "QUOTA PERIOD" in microseconds (Linux, Documentation/admin-guide/cgroup-v2.rst). A
+    container sees its own group's file there; a machine without containers has none.
+    """
+    with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
+        granted, period = (cgroup / "cpu.max").read_text(encoding="ascii").split()
+        return max(1, -(-int(granted) // int(period)))
+    return _UNLIMITED
 
 
 def config_path() -> Path:

@@ -33,6 +33,8 @@ _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
 _EXIF_IFD, _DATE_TAKEN, _DATE, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
+INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+"""Pillow's resampling filters, in the order of its numbers for them."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SHALLOW_MAX, _DEEP_MAX = 255, 65535
 
@@ -54,6 +56,26 @@ class Decoded:
     height: int
     format: str
     taken_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """How a picture becomes the square that a model takes, with antialiasing as Pillow has it.
+
+    Attributes:
+        size: side of the square, pixels.
+        mode: "squash" (straight to size × size) or "shortest" (the short side to `edge`, the long
+            side to int(edge · long / short), then the centre).
+        interpolation: one of `INTERPOLATIONS`.
+        edge: what the short side is resized to, pixels; None means size.
+        crop: how half a pixel beside the centre is rounded: "floor", or "round" (half to even).
+    """
+
+    size: int
+    mode: str
+    interpolation: str = "bicubic"
+    edge: int | None = None
+    crop: str = "floor"
 
 
 @cache
@@ -90,14 +112,12 @@ def _formats() -> tuple[str, ...]:
     return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
 
 
-def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
+def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
     """Decode an image file for a model.
 
     Args:
         data: the file's bytes.
-        size: side of the square that the model takes, pixels.
-        resize: "squash" (straight to size × size) or "shortest" (the short side to size, the long
-            side to int(size · long / short), then the centre).
+        resize: what the model takes.
         max_pixels: larger images are refused before they are decoded.
 
     Raises:
@@ -106,7 +126,7 @@ def decode(data: bytes, size: int, resize: str, max_pixels: int) -> Decoded:
     _allow(max_pixels)
     with _open(data) as image:
         try:
-            return _decode(image, size, resize, max_pixels)
+            return _decode(image, resize, max_pixels)
         except _BROKEN as error:
             raise ImageError("truncated", str(error)) from None
         except MemoryError:
@@ -138,7 +158,7 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError("truncated", str(error)) from None
 
 
-def _decode(image: Image.Image, size: int, resize: str, max_pixels: int) -> Decoded:
+def _decode(image: Image.Image, resize: Resize, max_pixels: int) -> Decoded:
     import numpy as np
     from PIL import ImageOps
 
@@ -148,26 +168,34 @@ def _decode(image: Image.Image, size: int, resize: str, max_pixels: int) -> Deco
         raise ImageError("decompression bomb", limit)
     format_ = image.format or "unknown"
     taken_at = _taken_at(image)
-    image.draft("RGB", (_DRAFT_FACTOR * size, _DRAFT_FACTOR * size))
+    enough = _DRAFT_FACTOR * (resize.edge or resize.size)
+    image.draft("RGB", (enough, enough))
     turned = image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
     if turned and format_ != "TIFF":  # Pillow tells the size of a TIFF as it is upright
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
-    rgb = _resize(_to_rgb(image), size, resize)
+    rgb = _resized(_to_rgb(image), resize)
     return Decoded(np.asarray(rgb, dtype=np.uint8), width, height, format_, taken_at)
 
 
-def _resize(image: Image.Image, size: int, resize: str) -> Image.Image:
+def _resized(image: Image.Image, resize: Resize) -> Image.Image:
     from PIL.Image import Resampling
 
-    if resize == "squash":
-        return image.resize((size, size), Resampling.BICUBIC)
+    size, kind = resize.size, Resampling(INTERPOLATIONS.index(resize.interpolation))
+    if resize.mode == "squash":
+        return image.resize((size, size), kind)
+    edge = resize.edge or size
     short, long = sorted(image.size)
-    scaled = int(size * long / short)
-    shape = (size, scaled) if image.width <= image.height else (scaled, size)
-    image = image.resize(shape, Resampling.BICUBIC)
-    left, top = (image.width - size) // 2, (image.height - size) // 2
+    scaled = int(edge * long / short)
+    shape = (edge, scaled) if image.width <= image.height else (scaled, edge)
+    image = image.resize(shape, kind)
+    left, top = (_offset(side - size, resize.crop) for side in image.size)
     return image.crop((left, top, left + size, top + size))
+
+
+def _offset(spare: int, crop: str) -> int:
+    """Pixels left of the centre: what transformers, and what torchvision make of half a pixel."""
+    return round(spare / 2) if crop == "round" else spare // 2
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from memery.decoding import Resize
 from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.models.interface import ModelInfo
 from memery.stores.interface import Addition, Content, Found, SkipAddition, Space, Stamp
@@ -55,8 +56,7 @@ class ColourModel:
             model_id=model_id,
             fingerprint=fingerprint,
             dim=len(COLOURS) + _OTHER_WORDS,
-            image_size=32,
-            resize="squash",
+            resize=Resize(32, "squash"),
             text_context=1000,
             licence="MIT",
             source="memery.testing",

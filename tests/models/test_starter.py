@@ -68,7 +68,7 @@ def test_pixels_are_squashed_as_in_training(model, tmp_path):
     array = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(array).save(tmp_path / "photo.png")
     decoded = decode(
-        (tmp_path / "photo.png").read_bytes(), model.info.image_size, model.info.resize, 1 << 30
+        (tmp_path / "photo.png").read_bytes(), model.info.resize, 1 << 30
     )
     expected = Image.fromarray(array).resize((260, 260), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(decoded.pixels, np.asarray(expected))

@@ -110,7 +110,7 @@ class Crafter:
         if digest in known:
             return Picture(entry, digest, None)
         info, limit = self._info, self._config.max_pixels
-        return Picture(entry, digest, decode(data, info.image_size, info.resize, limit))
+        return Picture(entry, digest, decode(data, info.resize, limit))
 
 
 def _batch(finished: Sequence[Picture | Skip | SkipAddition], seen: set[str]) -> Batch:

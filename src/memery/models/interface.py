@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from memery.decoding import Resize
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,8 +21,7 @@ class ModelInfo:
         model_id: the name that users type.
         fingerprint: hexadecimal; changes whenever an embedding could change.
         dim: numbers per embedding.
-        image_size: side of the square that the image tower takes, pixels.
-        resize: "squash" or "shortest", as `memery.decoding.decode` has them.
+        resize: the square that the image tower takes, and how a picture becomes it.
         text_context: tokens that the text tower reads; more are cut.
         licence: SPDX expression, or words.
         source: where the weights come from, one line.
@@ -30,8 +31,7 @@ class ModelInfo:
     model_id: str
     fingerprint: str
     dim: int
-    image_size: int
-    resize: str
+    resize: Resize
     text_context: int
     licence: str
     source: str

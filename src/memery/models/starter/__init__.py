@@ -9,12 +9,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memery.config import processors
+from memery.decoding import Resize
 from memery.models.interface import ModelInfo
+from memery.models.runtime import Network, read_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from memery.models.runtime import Tokenizer
 
 _FOLDER = Path(__file__).parent
 _STEP = 4
@@ -36,8 +39,7 @@ class StarterModel:
             model_id=facts["model_id"],
             fingerprint=facts["fingerprint"],
             dim=facts["dim"],
-            image_size=facts["image_size"],
-            resize=facts["resize"],
+            resize=Resize(facts["image_size"], facts["resize"]),
             text_context=facts["text_context"],
             licence=facts["licence"],
             source=facts["source"],
@@ -49,7 +51,7 @@ class StarterModel:
         import numpy as np
 
         parts = (images[start : start + _STEP] for start in range(0, len(images), _STEP))
-        return np.concatenate([self._image_tower.run(None, {"image": part})[0] for part in parts])
+        return np.concatenate([self._image_tower.run({"image": part}) for part in parts])
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Encode N texts as N × dim, one by one: int8 scales would depend on batch mates."""
@@ -72,39 +74,25 @@ class StarterModel:
             "word_ids": word_ids,
             "word_mask": np.full_like(word_ids, bool(words)),
         }
-        embedding: NDArray[np.float32] = text_tower.run(None, inputs)[0][0]
+        embedding: NDArray[np.float32] = text_tower.run(inputs)[0]
         return embedding
 
     @cached_property
-    def _text_side(self) -> tuple[Any, Any, Any]:
+    def _text_side(self) -> tuple[Tokenizer, Tokenizer, Network]:
         """Both tokenizers, and the tower; its weights are read in a thread while the words are."""
-        from tokenizers import Tokenizer
-
+        tower = self._network("text", threads=1)
         with ThreadPoolExecutor(1) as pool:
-            tower = pool.submit(self._session, "text", 1)
+            loading = pool.submit(tower.load)
             first, second = (
-                Tokenizer.from_file(str(_FOLDER / name))
-                for name in ("tokenizer.json", "words.json")
+                read_tokenizer(_FOLDER / name) for name in ("tokenizer.json", "words.json")
             )
-            return first, second, tower.result()
+            loading.result()
+        return first, second, tower
 
     @cached_property
-    def _image_tower(self) -> Any:
-        return self._session("image", threads=processors())
+    def _image_tower(self) -> Network:
+        return self._network("image", threads=0)
 
-    def _session(self, tower: str, threads: int) -> Any:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # Spinning threads burn the processor time that the decoding threads need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        levels = onnxruntime.GraphOptimizationLevel
-        options.graph_optimization_level = {
-            "disabled": levels.ORT_DISABLE_ALL,
-            "basic": levels.ORT_ENABLE_BASIC,
-            "all": levels.ORT_ENABLE_ALL,
-        }[self._facts[f"{tower}_graph_optimization"]]
-        return onnxruntime.InferenceSession(
-            str(_FOLDER / f"{tower}.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+    def _network(self, tower: str, threads: int) -> Network:
+        optimisation = self._facts[f"{tower}_graph_optimization"]
+        return Network(_FOLDER / f"{tower}.onnx", threads=threads, optimisation=optimisation)

@@ -1,0 +1,108 @@
+"""CLIP and SigLIP models in every common layout, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memery.errors import ModelError
+from memery.models.clip.prepare import prepare
+from memery.models.clip.prepared import Prepared
+from memery.models.clip.towers import ImageRunner, TextRunner
+from memery.models.interface import ModelInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ClipModel:
+    """A model in a folder; its towers are loaded when they are first needed.
+
+    Args:
+        folder: the model, in one of the layouts of `memery.models.clip.layouts`.
+        model_id: the name that users type.
+        precision: "fp32", "int8", or "" for the better of what the folder has.
+        device: "auto", "cpu", "cuda" or an execution provider of ONNX Runtime.
+        licence: of the weights.
+        source: where they come from, one line.
+        digests: SHA-256 that the files must have, by path relative to the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        model_id: str,
+        *,
+        precision: str = "",
+        device: str = "auto",
+        licence: str = "",
+        source: str = "",
+        digests: Mapping[str, str] | None = None,
+    ) -> None:
+        self._folder = folder
+        self._model_id = model_id
+        self._precision = precision
+        self._device = device
+        self._licence = licence
+        self._source = source
+        self._digests = digests or {}
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """The model's facts, looked up once and remembered while its files stay as they are.
+
+        Raises:
+            ModelError: the folder holds no model in a known layout, or not the one that was pulled.
+        """
+        made = self._prepared
+        return ModelInfo(
+            model_id=self._model_id,
+            fingerprint=made.fingerprint,
+            dim=made.dim,
+            resize=made.images.resize,
+            text_context=made.texts.context,
+            licence=self._licence,
+            source=self._source,
+            size=made.size,
+        )
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        made = prepare(self._folder, self._precision)
+        for name, expected in self._digests.items():
+            if made.digests.get(name, expected) != expected:
+                raise ModelError(
+                    f"{self._folder / name} is not the file that was downloaded."
+                    f" Get it again: memery models pull {self._model_id}"
+                )
+        return made
+
+    def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode N × size × size × 3 RGB pictures as N × dim."""
+        return _normalised(self._image_runner.encode(images))
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts as N × dim, one by one: a text does not depend on those beside it."""
+        import numpy as np
+
+        runner = self._text_runner
+        rows = [runner.encode(text) for text in texts]
+        return _normalised(np.stack(rows)) if rows else np.empty((0, self.info.dim), np.float32)
+
+    @cached_property
+    def _image_runner(self) -> ImageRunner:
+        return ImageRunner(self._prepared.images, self._device)
+
+    @cached_property
+    def _text_runner(self) -> TextRunner:
+        return TextRunner(self._prepared.texts, self._device)
+
+
+def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    import numpy as np
+
+    unit: NDArray[np.float32] = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit

@@ -1,0 +1,59 @@
+"""Layout 1: Immich's exports, beside open_clip's own configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from memery.decoding import INTERPOLATIONS, Resize
+from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
+from memery.models.clip.layouts.values import (
+    CONTEXT_MAX,
+    DIM_MAX,
+    number,
+    one_of,
+    read_json,
+    square,
+    three,
+    token,
+)
+
+NAME = "an export of Immich's"
+MARKS = (
+    *("config.json", "visual/model.onnx", "visual/preprocess_cfg.json"),
+    *("textual/model.onnx", "textual/tokenizer.json", "textual/tokenizer_config.json"),
+)
+_CONTEXT = 77
+"""open_clip's CLIPTextCfg.context_length, which config.json may leave out."""
+
+
+def read(folder: Path) -> Layout:
+    """Read the configurations of the model, of its pictures and of its tokens."""
+    config, visual, textual = folder / "config.json", folder / "visual", folder / "textual"
+    facts = read_json(config)
+    facts = facts.get("model_cfg", facts)
+    preprocess, tokens = visual / "preprocess_cfg.json", textual / "tokenizer_config.json"
+    seen, words = read_json(preprocess), facts.get("text_cfg", {})
+    size = seen["size"]
+    cleaning = (words.get("tokenizer_kwargs") or {}).get("clean")
+    return Layout(
+        number=1,
+        image=ImageTower(
+            files={"fp32": visual / "model.onnx"},
+            resize=Resize(
+                size=square(size),
+                mode=one_of(seen.get("resize_mode", "shortest"), ("squash", "shortest")),
+                interpolation=one_of(seen.get("interpolation", "bicubic"), INTERPOLATIONS),
+            ),
+            mean=three(seen["mean"]),
+            std=three(seen["std"]),
+        ),
+        text=TextTower(
+            files={"fp32": textual / "model.onnx"},
+            tokenizer=textual / "tokenizer.json",
+            clean="canonicalize" if cleaning == "canonicalize" else "whitespace",
+            context=number(words.get("context_length", _CONTEXT), CONTEXT_MAX),
+            pad=token(read_json(tokens)["pad_token"]),
+        ),
+        dim=number(facts["embed_dim"], DIM_MAX),
+        described=(config, preprocess, tokens),
+    )

@@ -1,0 +1,113 @@
+"""Layout 3: exports for transformers.js, beside transformers' own configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from memery.decoding import INTERPOLATIONS, Resize
+from memery.errors import ModelError
+from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
+from memery.models.clip.layouts.values import (
+    CONTEXT_MAX,
+    DIM_MAX,
+    SIZE_MAX,
+    number,
+    read_json,
+    square,
+    three,
+    token,
+)
+
+NAME = "an export for transformers.js"
+MARKS = (
+    *("config.json", "preprocessor_config.json", "tokenizer.json"),
+    *("onnx/vision_model*.onnx", "onnx/text_model*.onnx"),
+)
+_CONTEXTS = {"clip": 77, "siglip": 64, "siglip2": 64}
+"""Defaults of transformers' text configurations, which config.json leaves out."""
+_BICUBIC = 3
+_PAD = 1
+"""Defaults of transformers' processors and of SiglipTextConfig."""
+_ALMOST = 1e-9
+
+
+def read(folder: Path) -> Layout:
+    """Read the configurations of the model, of its pictures and of its tokens."""
+    config, processor = folder / "config.json", folder / "preprocessor_config.json"
+    facts, seen = read_json(config), read_json(processor)
+    words = facts.get("text_config") or {}
+    tokens = folder / "tokenizer_config.json"
+    spoken = read_json(tokens) if tokens.exists() else {}
+    family = str(facts.get("model_type", ""))
+    normalised = seen.get("do_normalize", True)
+    return Layout(
+        number=3,
+        image=ImageTower(
+            files=_variants(folder / "onnx", "vision_model"),
+            resize=_processor_resize(seen),
+            mean=three(seen["image_mean"] if normalised else (0, 0, 0)),
+            std=three(seen["image_std"] if normalised else (1, 1, 1)),
+        ),
+        text=TextTower(
+            files=_variants(folder / "onnx", "text_model"),
+            tokenizer=folder / "tokenizer.json",
+            clean="none",
+            context=_transformers_context(words, spoken, family),
+            # SigLIP reads its padding, and was trained with it; CLIP stops at its end token.
+            pad=_padding(folder, words, spoken) if family.startswith("siglip") else None,
+        ),
+        dim=number(facts.get("projection_dim") or words.get("projection_size") or 0, DIM_MAX),
+        licence=str(facts.get("license", "")),
+        described=tuple(file for file in (config, processor, tokens) if file.exists()),
+    )
+
+
+def _processor_resize(seen: Mapping[str, Any]) -> Resize:
+    """What transformers' image processors make of their settings."""
+    if (
+        not seen.get("do_resize", True)
+        or abs(seen.get("rescale_factor", 1 / 255) - 1 / 255) > _ALMOST
+    ):
+        raise ModelError("The model's pictures are not resized, or not scaled to 0 … 1.")
+    interpolation = INTERPOLATIONS[seen.get("resample", _BICUBIC)]
+    size = seen["size"]
+    if isinstance(size, dict) and "height" in size:
+        return Resize(square((size["height"], size["width"])), "squash", interpolation)
+    edge = number(size["shortest_edge"] if isinstance(size, dict) else size, SIZE_MAX)
+    if not seen.get("do_center_crop", True):
+        raise ModelError("The model takes pictures that are not square.")
+    crop = seen.get("crop_size", edge)
+    side = square((crop["height"], crop["width"]) if isinstance(crop, dict) else crop)
+    if side > edge:
+        raise ModelError("The model's pictures are cropped to more than they are resized to.")
+    return Resize(side, "shortest", interpolation, edge)
+
+
+def _transformers_context(words: Mapping[str, Any], spoken: Mapping[str, Any], family: str) -> int:
+    told = words.get("max_position_embeddings") or spoken.get("model_max_length")
+    if isinstance(told, int) and 0 < told <= CONTEXT_MAX:
+        return told
+    return _CONTEXTS.get(family, 0)
+
+
+def _padding(folder: Path, words: Mapping[str, Any], spoken: Mapping[str, Any]) -> str | int | None:
+    if "pad_token" in spoken:
+        return token(spoken["pad_token"])
+    if isinstance(words.get("pad_token_id"), int):
+        return int(words["pad_token_id"])
+    padding = read_json(folder / "tokenizer.json").get("padding") or {}
+    return int(padding.get("pad_id", _PAD))
+
+
+def _variants(folder: Path, name: str) -> dict[str, Path]:
+    """The precisions that there are; half precision only for want of full."""
+    names = {"fp32": ("", "_fp16"), "int8": ("_quantized", "_int8", "_uint8")}
+    found = {}
+    for kind, endings in names.items():
+        files = (folder / f"{name}{ending}.onnx" for ending in endings)
+        file = next((file for file in files if file.exists()), None)
+        if file is not None:
+            found[kind] = file
+    return found

@@ -1,0 +1,85 @@
+"""Values in a model's description, checked: they come from strangers.
+
+What is wrong with a value is a ValueError; `read_layout` says which model it belongs to.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from memery.errors import ModelError
+
+SIZE_MAX, CONTEXT_MAX, DIM_MAX = 4096, 4096, 1 << 14
+_JSON_BYTES = 64 << 20
+_CHANNELS = 3
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A JSON object; what is missing or none is a ModelError that names the file."""
+    try:
+        if file.stat().st_size > _JSON_BYTES:
+            raise ModelError(f"{file} is larger than any description of a model.")
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"The model in {file.parent} lacks {file.name}.") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{file} is no JSON object.")
+    return content
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """A TOML table; likewise."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read: {error}") from error
+
+
+def inside(folder: Path, name: str) -> Path:
+    """A path that a description names, kept inside the model's folder."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"{name!r} leads out of the folder")
+    return folder / path
+
+
+def number(value: Any, most: int) -> int:
+    """A whole number from 0 to `most`."""
+    if not isinstance(value, int) or not 0 <= value <= most:
+        raise ValueError(f"{value!r} is no number up to {most}")
+    return value
+
+
+def square(value: Any) -> int:
+    """The side of a square given as a number or as height and width."""
+    height, width = value if isinstance(value, (list, tuple)) else (value, value)
+    if height != width:
+        raise ValueError(f"{value!r} is not square")
+    return number(height, SIZE_MAX)
+
+
+def three(value: Any) -> tuple[float, ...] | None:
+    """A number for each channel, or None."""
+    if value is None:
+        return None
+    numbers = tuple(float(part) for part in value)
+    if len(numbers) != _CHANNELS:
+        raise ValueError(f"{value!r} is not one number per channel")
+    return numbers
+
+
+def one_of(value: Any, known: tuple[str, ...]) -> str:
+    """One of the words known."""
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    return str(value)
+
+
+def token(value: Any) -> str:
+    """A token as tokenizer_config.json writes it: a text, or an object that has one."""
+    return str(value["content"] if isinstance(value, dict) else value)

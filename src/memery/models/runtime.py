@@ -1,0 +1,237 @@
+"""ONNX Runtime sessions and tokenizers: the one module that imports either library."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from memery.config import processors
+from memery.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer as Tokenizer  # for the annotations of those who ask for one
+
+logger = logging.getLogger(__name__)
+
+_CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+_PAGED = 1 << 10
+"""Bytes from which an initializer is worth a place in the file of external data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a network.
+
+    Attributes:
+        name: what the file calls it.
+        dtype: NumPy's name for its numbers.
+        shape: None where a side is dynamic.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Network:
+    """One network, loaded at its first use.
+
+    Args:
+        file: the ONNX file.
+        device: "auto", "cpu", "cuda", or the name of an execution provider.
+        threads: to compute with; 0 means as many as this process may use processors.
+        optimisation: how far the runtime may rewrite the graph, "disabled", "basic" or "all":
+            slower to start, faster to run.
+        paged: leave the weights where they are mapped instead of repacking them for speed.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        device: str = "cpu",
+        *,
+        threads: int = 0,
+        optimisation: str = "all",
+        paged: bool = False,
+    ) -> None:
+        self.file = file
+        self._device = device
+        self._threads = threads or processors()
+        self._optimisation = optimisation
+        self._paged = paged
+
+    def load(self) -> None:
+        """Load it now instead of at its first use.
+
+        Raises:
+            ModelError: the file is no network that the runtime can run.
+        """
+        _ = self._session
+
+    def run(
+        self, inputs: Mapping[str, NDArray[Any]], output: str | None = None
+    ) -> NDArray[np.float32]:
+        """Compute one output; the first, unless it is named.
+
+        Raises:
+            ModelError: the network refuses its inputs.
+        """
+        import numpy as np
+
+        try:
+            result = self._session.run(output and [output], dict(inputs))[0]
+        except Exception as error:
+            raise ModelError(
+                f"The model file {self.file} cannot be run: {_first(error)}"
+            ) from error
+        return np.asarray(result, dtype=np.float32)
+
+    @cached_property
+    def inputs(self) -> list[Port]:
+        """What it takes."""
+        return [_port(value) for value in self._session.get_inputs()]
+
+    @cached_property
+    def outputs(self) -> list[Port]:
+        """What it gives."""
+        return [_port(value) for value in self._session.get_outputs()]
+
+    @cached_property
+    def _session(self) -> Any:
+        return self._open(self._options())
+
+    def save_paged(self, target: Path) -> None:
+        """Write the network with its weights in a file beside it, `<target>.data`, to be mapped."""
+        options = self._options()
+        options.optimized_model_filepath = str(target)
+        entries = {
+            "session.optimized_model_external_initializers_file_name": f"{target.name}.data",
+            "session.optimized_model_external_initializers_min_size_in_bytes": str(_PAGED),
+        }
+        for key, value in entries.items():
+            options.add_session_config_entry(key, value)
+        self._open(options)
+
+    def _options(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3  # what it warns of means nothing to a user
+        # Spinning threads burn the processor time that the decoding threads need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if self._paged:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        levels = onnxruntime.GraphOptimizationLevel
+        options.graph_optimization_level = {
+            "disabled": levels.ORT_DISABLE_ALL,
+            "basic": levels.ORT_ENABLE_BASIC,
+            "all": levels.ORT_ENABLE_ALL,
+        }[self._optimisation]
+        return options
+
+    def _open(self, options: Any) -> Any:
+        import onnxruntime
+
+        providers = _providers(self._device)
+        try:
+            return onnxruntime.InferenceSession(str(self.file), options, providers=providers)
+        except Exception as error:
+            raise ModelError(
+                f"The model file {self.file} cannot be opened: {_first(error)}"
+                " It may be damaged: check it with memery models verify."
+            ) from error
+
+
+def _port(value: Any) -> Port:
+    dtypes = {"float": "float32", "double": "float64"}
+    dtype = value.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(side if isinstance(side, int) and side > 0 else None for side in value.shape)
+    return Port(value.name, dtypes.get(dtype, dtype), shape)
+
+
+def _first(error: Exception) -> str:
+    """The first line of what the runtime says."""
+    return f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}."
+
+
+def _providers(device: str) -> list[str]:
+    """Execution providers for a device, best first; the processor computes what the others cannot.
+
+    Raises:
+        ConfigError: the installed onnxruntime does not have it.
+    """
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    if device == "auto":
+        return [name for name in (_CUDA, _CPU) if name in available]
+    names = {"cpu": _CPU, "cuda": _CUDA} | {name.lower(): name for name in available}
+    wanted = names.get(device.lower(), device)
+    if wanted not in available:
+        raise ConfigError(
+            f"The installed onnxruntime has no {wanted}: it has {', '.join(available)}."
+            " Choose one of these with --device, or install the onnxruntime that has it."
+        )
+    if wanted not in (_CPU, _CUDA):
+        logger.warning("%s is untested with memery: compare its results with --device cpu.", wanted)
+    return [wanted] if wanted == _CPU else [wanted, _CPU]
+
+
+def read_tokenizer(file: Path) -> Tokenizer:
+    """Open a tokenizer.json.
+
+    Raises:
+        ModelError: it is damaged or missing.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise ModelError(f"The tokenizer {file} cannot be read: {_first(error)}") from error
+
+
+_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+"""What OpenAI's CLIP (simple_tokenizer.py) takes for a word."""
+
+
+def bpe_tokenizer(merges: Sequence[tuple[str, str]], first: str, last: str) -> Tokenizer:
+    """CLIP's byte-pair tokenizer from its list of merges; texts come cleaned and lower-case.
+
+    Args:
+        merges: pairs of symbols, the most frequent first.
+        first: the token before every text.
+        last: the token after every text.
+    """
+    from tokenizers import AddedToken, Regex, Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+    from tokenizers.processors import TemplateProcessing
+
+    letters = _byte_letters()
+    symbols = [*letters, *(f"{letter}</w>" for letter in letters)]
+    symbols += ["".join(pair) for pair in merges]
+    vocabulary = {symbol: number for number, symbol in enumerate([*symbols, first, last])}
+    tokenizer = Tokenizer(BPE(vocabulary, list(merges), end_of_word_suffix="</w>"))
+    tokenizer.add_special_tokens([AddedToken(word, normalized=False) for word in (first, last)])
+    words = Split(Regex(_WORDS), behavior="removed", invert=True)
+    tokenizer.pre_tokenizer = Sequence([words, ByteLevel(add_prefix_space=False, use_regex=False)])
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{first} $A {last}",
+        special_tokens=[(word, vocabulary[word]) for word in (first, last)],
+    )
+    return tokenizer
+
+
+def _byte_letters() -> list[str]:
+    """A printable letter for each byte, in the order of CLIP's vocabulary."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
