@@ -37,7 +37,9 @@ def test_formats(format_):
 
 
 def test_heic_where_pillow_heif_is_installed():
-    decode(encoded(Image.new("RGB", (8, 8)), "PNG"), Resize(16, "squash"), LIMIT)  # registers the format
+    decode(
+        encoded(Image.new("RGB", (8, 8)), "PNG"), Resize(16, "squash"), LIMIT
+    )  # registers the format
     data = encoded(Image.new("RGB", (64, 48), (200, 40, 40)), "HEIF")
     decoded = decode(data, Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height, decoded.format) == (64, 48, "HEIF")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,17 +17,21 @@ from memery.executors.indexer import Indexer
 from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
+from memery.gallery import printable
+from memery.models import catalogue, installed, registry
 from memery.models.interface import EmbeddingModel
-from memery.stores.interface import Store
+from memery.stores.interface import Space, Store
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+logger = logging.getLogger(__name__)
 
 _BUILT_IN = {
     "memery.models": {"starter": "memery.models.starter:StarterModel"},
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
 }
-_BEST_INSTALLED = "starter"
+_STARTER = "starter"
 _FOLLOW_LINKS = "follow_links"
 
 
@@ -55,12 +60,22 @@ def _load(group: str, name: str) -> Any:
     raise ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")
 
 
-def open_model(name: str) -> EmbeddingModel:
-    """Make a model; its weights are loaded when they are first needed.
+def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
+    """Make the model that a user named; its weights are loaded when they are first needed.
+
+    Args:
+        name: of a plug-in, of the registry, of an installed model, a folder, a hub id or the URL of
+            an encoder. What is of the registry or the hub and not installed is downloaded.
+        config: precision, device and token.
 
     Raises:
-        ModelError: no model of that name is installed.
+        ModelError: no model of that name is to be had.
     """
+    config = config or Config()
+    if name not in names("memery.models"):
+        model = catalogue.open_model(name, precision=config.precision, device=config.device)
+        if model is not None:
+            return model
     return cast(EmbeddingModel, _load("memery.models", name)())
 
 
@@ -78,20 +93,52 @@ def choose_model(
         ModelError: it is not installed.
         ModelMismatch: the archive holds embeddings of another model under this name.
     """
-    name = config.model
-    if name == "auto":
-        current = store.current_space()
-        name = current.model_id if current else _BEST_INSTALLED
-    model = open_model(name)
+    current = store.current_space()
+    if config.model != "auto":
+        model = open_model(config.model, config)
+    elif current is not None:
+        model = _remembered(current, archive, config)
+    else:
+        model = _best_installed(config)
     fingerprints = {
         space.fingerprint for space, _ in store.spaces() if space.model_id == model.info.model_id
     }
     if fingerprints and model.info.fingerprint not in fingerprints and not rebuild:
         raise ModelMismatch(
-            f"The model {name} has changed since this archive was built, and embeddings of the two"
-            f" do not compare. Encode the images anew: memery build {archive.root} --rebuild"
+            f"The model {model.info.model_id} has changed since this archive was built, and its"
+            " embeddings do not compare with those of before. Encode the images anew:"
+            f" memery build {archive.root} --rebuild"
         )
     return model
+
+
+def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingModel:
+    """The model that the archive was built with, if this machine has it."""
+    if space.model_id in names("memery.models"):
+        return open_model(space.model_id, config)
+    model = catalogue.open_remembered(
+        space.model_id, space.fingerprint, precision=config.precision, device=config.device
+    )
+    if model is None:
+        what = printable(space.model_id)
+        get = f"get it with memery models pull {what}, " if catalogue.is_offered(what) else ""
+        raise ModelError(
+            f"{archive.root} was indexed with the model {what}, which is not installed here:"
+            f" {get}name its folder or address with --model, or index with another:"
+            f" memery build {archive.root} --model {_STARTER}"
+        )
+    return model
+
+
+def _best_installed(config: Config) -> EmbeddingModel:
+    """The recommended model if it has been downloaded, else the one that comes with the package."""
+    best = registry.recommended().name
+    if installed.find(best) is not None:
+        return open_model(best, config)
+    logger.warning(
+        "Using the built-in model %s. A better one is free: memery models pull %s", _STARTER, best
+    )
+    return open_model(_STARTER, config)
 
 
 @contextlib.contextmanager

@@ -147,6 +147,18 @@ class MemoryStore:
         self._current = space
         self._version += 1
 
+    def drop_space(self, space: Space) -> None:
+        """Forget a space that does not answer searches."""
+        self._contents.pop(space, None)
+        self._queries = {key: value for key, value in self._queries.items() if key[0] != space}
+        known = {digest for contents in self._contents.values() for digest in contents}
+        self._files = {
+            path: (entry, digest, skipped)
+            for path, (entry, digest, skipped) in self._files.items()
+            if digest is None or digest in known
+        }
+        self._version += 1
+
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
         """Every path known, with the stamp under which its file need not be read again."""
         known = self._contents.get(space, {})

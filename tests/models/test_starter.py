@@ -67,9 +67,7 @@ def test_embeddings_do_not_depend_on_batch_mates(model, pictures):
 def test_pixels_are_squashed_as_in_training(model, tmp_path):
     array = np.random.default_rng(1).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     Image.fromarray(array).save(tmp_path / "photo.png")
-    decoded = decode(
-        (tmp_path / "photo.png").read_bytes(), model.info.resize, 1 << 30
-    )
+    decoded = decode((tmp_path / "photo.png").read_bytes(), model.info.resize, 1 << 30)
     expected = Image.fromarray(array).resize((260, 260), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(decoded.pixels, np.asarray(expected))
     assert (decoded.width, decoded.height) == (400, 300)

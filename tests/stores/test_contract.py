@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import uuid
 
 import numpy as np
 import pytest
@@ -135,6 +136,25 @@ def test_spaces_are_never_mixed(store):
     assert store.current_space() == OTHER
 
 
+def test_a_space_that_is_dropped_leaves_the_others(store):
+    both = addition("both.png", unit(1))
+    store.commit(SPACE, [both], [skipped("s.png")])
+    small = Content(4, 3, "PNG", None, np.array([0, 1, 0, 0], dtype=np.float32))
+    store.commit(OTHER, [Addition(both.entry, both.digest, small)], [])
+    other = Addition(FileEntry("other.png", 1, 1), "22" * 32, small)
+    store.commit(OTHER, [other], [])
+    store.remember_query(OTHER, "dog", np.array([0, 1, 0, 0], dtype=np.float32))
+    store.drop_space(OTHER)
+    assert list(store.spaces()) == [(SPACE, 1)]
+    assert store.count(SPACE, EVERYWHERE) == 1
+    assert found(store, unit(1)) == ["both.png"]
+    assert set(store.settled(SPACE, EVERYWHERE, "now")) == {"both.png", "s.png"}
+    assert store.query_embedding(OTHER, "dog") is None
+    assert list(store.verify(SPACE)) == []
+    store.commit(OTHER, [other], [])
+    assert store.count(OTHER, EVERYWHERE) == 1
+
+
 def test_queries_and_choices_are_remembered(store):
     store.remember_query(SPACE, "dog", unit(1))
     assert store.query_embedding(SPACE, "dog") is None  # the space does not exist yet
@@ -168,7 +188,7 @@ def test_search_is_that_of_the_double(tmp_path, paths, seed):
     vectors = [unit(*random.standard_normal(DIM)) for _ in paths]
     query = unit(*random.standard_normal(DIM))
     additions = [addition(path, v) for path, v in zip(paths, vectors, strict=True)]
-    reference, tested = MemoryStore(), sqlite_store(tmp_path / f"{seed}-{len(paths)}")
+    reference, tested = MemoryStore(), sqlite_store(tmp_path / uuid.uuid4().hex)
     for store in (reference, tested):
         with store.writing():
             store.commit(SPACE, additions[::2], [])

@@ -15,7 +15,9 @@ from memery.errors import ConfigError, ModelError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from tokenizers import Tokenizer as Tokenizer  # for the annotations of those who ask for one
+    from tokenizers import Tokenizer
+
+__all__ = ["Network", "Port", "Tokenizer", "bpe_tokenizer", "quantize", "read_tokenizer"]
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +125,7 @@ class Network:
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3  # what it warns of means nothing to a user
+        options.log_severity_level = 4  # errors come as exceptions
         # Spinning threads burn the processor time that the decoding threads need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if self._paged:
@@ -182,6 +184,25 @@ def _providers(device: str) -> list[str]:
     if wanted not in (_CPU, _CUDA):
         logger.warning("%s is untested with memery: compare its results with --device cpu.", wanted)
     return [wanted] if wanted == _CPU else [wanted, _CPU]
+
+
+def quantize(source: Path, target: Path) -> None:
+    """Write a network with 8-bit weights; activations are quantised as they come.
+
+    Convolutions stay as they are: the first layer of an image tower loses most and gains least.
+    """
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    logging.disable(logging.WARNING)  # it sets up logging anew to recommend another tool
+    try:
+        quantize_dynamic(
+            source,
+            target,
+            op_types_to_quantize=["MatMul", "Gemm", "Gather"],
+            weight_type=QuantType.QInt8,
+        )
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def read_tokenizer(file: Path) -> Tokenizer:

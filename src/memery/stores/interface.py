@@ -123,6 +123,13 @@ class Store(Protocol):
         """Let another space answer searches."""
         ...
 
+    def drop_space(self, space: Space) -> None:
+        """Forget a space with its embeddings and queries; not the one that answers searches.
+
+        Files that no other space has an embedding of are forgotten too: they are new again.
+        """
+        ...
+
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
         """Every path known, with the stamp under which its file need not be read again.
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from memery.gateway.cli import models
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 
 if TYPE_CHECKING:
@@ -20,15 +21,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(
-    help="The models that turn images and texts into vectors.", no_args_is_help=True
-)
-app.add_typer(models, name="models")
+app.add_typer(models.app, name="models")
 
 Folder = Annotated[
     Path, typer.Argument(metavar="PATH", readable=False, help="The folder of images.")
 ]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="Model to use; see models list.")]
+Model = Annotated[
+    str | None,
+    typer.Option(metavar="NAME|DIR|URL", help="Model to use; see memery models list."),
+]
+Precision = Annotated[
+    Literal["fp32", "int8"] | None,
+    typer.Option(help="Of a model that has both; int8 is faster and less exact."),
+]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|cpu|cuda|PROVIDER", help="What computes [default: cuda if there is one]."
+    ),
+]
 ArchiveFolder = Annotated[
     Path | None,
     typer.Option(metavar="DIR", readable=False, help="Archive, instead of PATH/.memery."),
@@ -91,6 +102,8 @@ def recall(
         str | None, typer.Option(metavar="FILE|-", help="Search for each line of a file.")
     ] = None,
     model: Model = None,
+    precision: Precision = None,
+    device: Device = None,
     no_index: Annotated[bool, typer.Option("--no-index", help="Search what is indexed.")] = False,
     archive: ArchiveFolder = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
@@ -110,7 +123,12 @@ def recall(
         commands.Words(typed, images, excluded, excluded_images),
         commands.Page(top_k, offset, refresh=not no_index),
         _notices(quiet, verbose),
-        settings={"model": model, "archive": archive},
+        settings={
+            "model": model,
+            "precision": precision,
+            "device": device,
+            "archive": archive,
+        },
         format_=format_,
         queries_from=queries_from,
         open_=open_,
@@ -123,6 +141,8 @@ def recall(
 def build(
     path: Folder,
     model: Model = None,
+    precision: Precision = None,
+    device: Device = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding threads [default: one per processor].")
@@ -148,6 +168,8 @@ def build(
         _notices(quiet, verbose),
         settings={
             "model": model,
+            "precision": precision,
+            "device": device,
             "archive": archive,
             "workers": workers,
             "follow_links": follow_links,
@@ -178,6 +200,10 @@ def status(
 def purge(
     path: Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Only the embeddings of this model, as status names it."),
+    ] = None,
     archive: ArchiveFolder = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -185,12 +211,6 @@ def purge(
     """Delete what memery stored about a folder. The images stay."""
     from memery.gateway.cli import commands
 
-    commands.purge(path, _notices(quiet, verbose), settings={"archive": archive}, yes=yes)
-
-
-@models.command("list", epilog="Example: memery models list")
-def list_models() -> None:
-    """The models that can be used here."""
-    from memery.gateway.cli import commands
-
-    commands.list_models()
+    commands.purge(
+        path, _notices(quiet, verbose), settings={"archive": archive}, yes=yes, model_id=model
+    )

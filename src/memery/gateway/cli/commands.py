@@ -10,7 +10,6 @@ from typing import Any
 
 import typer
 
-from memery import plugins
 from memery.config import load_config
 from memery.errors import ArchiveMissing, ModelMismatch, QueryError
 from memery.gallery import printable
@@ -18,7 +17,7 @@ from memery.gateway.cli import actions, formats
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
 from memery.gateway.cli.terms import STDIN, parse_query
-from memery.gateway.library import Memery
+from memery.gateway.library import Memery, drop_model
 from memery.gateway.library import purge as purge_archive
 from memery.gateway.library import status as read_status
 from memery.types import Query, Results, Term
@@ -168,19 +167,17 @@ def status(path: Path, *, settings: dict[str, Any], format_: ReportFormat) -> No
 
 
 @reported
-def purge(path: Path, notices: Notices, *, settings: dict[str, Any], yes: bool) -> int:
-    """Delete what memery stored about a folder."""
-    if not yes and not typer.confirm(
-        f"Delete what memery knows about {printable(str(path))}?", err=True
-    ):
+def purge(
+    path: Path, notices: Notices, *, settings: dict[str, Any], yes: bool, model_id: str | None
+) -> int:
+    """Delete what memery stored about a folder, or what one model made of it."""
+    what = f"the embeddings of {printable(model_id)} for" if model_id else "what memery knows about"
+    if not yes and not typer.confirm(f"Delete {what} {printable(str(path))}?", err=True):
         return NOTHING_FOUND
+    if model_id is not None:
+        count = drop_model(path, model_id, **settings)
+        notices.say(f"{count} embeddings of {model_id} are deleted. The images are untouched.")
+        return 0
     folder = purge_archive(path, **settings)
     notices.say(f"What memery stored in {folder} is deleted. The images are untouched.")
     return 0
-
-
-@reported
-def list_models() -> None:
-    """The models that can be used here."""
-    names = plugins.names("memery.models")
-    formats.write_models((name, plugins.open_model(name).info) for name in names)

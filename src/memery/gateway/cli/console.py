@@ -29,6 +29,8 @@ from memery.types import Progress
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from memery.models.hub import PullProgress
+
 P = ParamSpec("P")
 
 NOTHING_FOUND = 1
@@ -121,6 +123,17 @@ class Notices:
             shown = not self._quiet and sys.stderr.isatty()
             yield Tally((lambda: stack.enter_context(_bar())) if shown else None)
 
+    @contextlib.contextmanager
+    def download(self, name: str) -> Iterator[Callable[[PullProgress], None]]:
+        """Follow a download, with a bar on a terminal."""
+        if self._quiet or not sys.stderr.isatty():
+            self.say(f"Downloading {name}.")
+            yield lambda _: None
+            return
+        with _download_bar() as bar:
+            task = bar.add_task(name, total=None)
+            yield lambda progress: bar.update(task, completed=progress.done, total=progress.total)
+
 
 class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
@@ -165,6 +178,28 @@ def _bar() -> Bar:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _download_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar
+
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

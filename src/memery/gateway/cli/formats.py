@@ -15,7 +15,6 @@ from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.terms import STDIN
 from memery.gateway.library import Status
-from memery.models.interface import ModelInfo
 from memery.types import Hit, IndexReport, Results, Skip, Term
 
 _SKIPS_SHOWN = 10
@@ -30,9 +29,9 @@ def write_results(results: Results, path: Path, format_: ResultFormat) -> None:
     _WRITERS[format_](results, path)
 
 
-def write_json(value: Mapping[str, Any]) -> None:
-    """Print one JSON object on one line; what is not UTF-8 as surrogate escapes."""
-    _write(json.dumps(value) + "\n")
+def write_json(value: Any) -> None:
+    """Print one JSON value on one line; what is not UTF-8 as surrogate escapes."""
+    write(json.dumps(value) + "\n")
 
 
 def results_json(results: Results) -> dict[str, Any]:
@@ -67,7 +66,8 @@ def _hit_json(hit: Hit) -> dict[str, Any]:
     }
 
 
-def _write(text: str) -> None:
+def write(text: str) -> None:
+    """Print text as it is, now."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
@@ -111,7 +111,7 @@ def _write_plain_table(columns: Mapping[str, Any], rows: list[list[str]]) -> Non
         )
         for line in lines
     )
-    _write("".join(f"{line.rstrip()}\n" for line in justified))
+    write("".join(f"{line.rstrip()}\n" for line in justified))
 
 
 def _write_jsonl(results: Results, _path: Path) -> None:
@@ -137,7 +137,7 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
     parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
     parts += [f"{report.removed} removed"] if report.removed else []
     parts += [f"{len(report.skips)} skipped"] if report.skips else []
-    _write(f"{_images(report.searchable)} searchable ({', '.join(parts)}) with {report.model_id}\n")
+    write(f"{images(report.searchable)} searchable ({', '.join(parts)}) with {report.model_id}\n")
     return _write_skips(report.skips, _SKIPS_SHOWN)
 
 
@@ -162,8 +162,8 @@ def write_preview(changes: Changes, format_: ReportFormat) -> None:
     counts = _changes_json(changes)
     if format_ is ReportFormat.JSON:
         return write_json(counts)
-    return _write(
-        f"Would read {_images(counts['new'])} that are new and {counts['changed']} changed, and"
+    return write(
+        f"Would read {images(counts['new'])} that are new and {counts['changed']} changed, and"
         f" remove {counts['gone']}; {counts['unchanged']} are unchanged.\n"
     )
 
@@ -186,18 +186,21 @@ def write_status(status: Status, format_: ReportFormat) -> None:
     lines = [f"Folder      {status.folder}"]
     if status.root != status.folder:
         lines.append(f"Part of     {status.root}")
-    size = f"({_size(status.size)})" if status.exists else "(not made yet: run memery build)"
-    lines.append(f"Archive     {status.archive} {size}")
+    bulk = f"({size(status.size)})" if status.exists else "(not made yet: run memery build)"
+    lines.append(f"Archive     {status.archive} {bulk}")
     for space, count in status.spaces:
-        current = " (answers searches)" if space == status.space and len(status.spaces) > 1 else ""
-        lines.append(f"Model       {space.model_id}, {count} embeddings{current}")
+        use = ""
+        if len(status.spaces) > 1:
+            command = f"memery build {status.root} --model {space.model_id}"
+            use = " (answers searches)" if space == status.space else f" (to use it: {command})"
+        lines.append(f"Model       {space.model_id}, {count} embeddings{use}")
     pending = f", {len(changes.new) + len(changes.changed)} to read, {len(changes.gone)} gone"
     lines.append(f"Images      {status.searchable} searchable{pending}")
     lines.append(f"Links       {changes.links} left out")
     if status.holder:
         lines.append(f"Writer      process {status.holder} is indexing")
     lines += [f"Ignored     {path}: made by memery 0.1" for path in status.seed_files]
-    _write("".join(f"{printable(line)}\n" for line in lines))
+    write("".join(f"{printable(line)}\n" for line in lines))
     return _write_skips((*status.skips, *changes.skips))
 
 
@@ -213,7 +216,13 @@ def _status_json(status: Status) -> dict[str, Any]:
         "skipped": _skips_json((*status.skips, *status.changes.skips)),
         "model_id": status.space and status.space.model_id,
         "spaces": [
-            {"model_id": space.model_id, "dim": space.dim, "embeddings": count}
+            {
+                "model_id": space.model_id,
+                "fingerprint": space.fingerprint,
+                "dim": space.dim,
+                "embeddings": count,
+                "answers": space == status.space,
+            }
             for space, count in status.spaces
         ],
         "holder": status.holder,
@@ -229,30 +238,21 @@ def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:
         return
     reasons = Counter(skip.reason for skip in skips)
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    _write(f"Skipped     {len(skips)} ({counts}):\n")
+    write(f"Skipped     {len(skips)} ({counts}):\n")
     for skip in skips[:limit]:
         detail = f" ({printable(skip.detail)})" if skip.detail else ""
-        _write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
+        write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
     if limit is not None and len(skips) > limit:
-        _write(f"  … and {len(skips) - limit} more: memery status names all\n")
+        write(f"  … and {len(skips) - limit} more: memery status names all\n")
 
 
-def write_models(models: Iterable[tuple[str, ModelInfo]]) -> None:
-    """Print a table of models."""
-    write_table(
-        {"Name": "left", "Dim": "right", "Size": "right", "Licence": "left", "Source": "left"},
-        (
-            (name, str(info.dim), _size(info.size), info.licence, info.source)
-            for name, info in models
-        ),
-    )
-
-
-def _images(count: int) -> str:
+def images(count: int) -> str:
+    """A number of images in words."""
     return "1 image" if count == 1 else f"{count} images"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Bytes for people."""
     for unit in ("B", "kB", "MB"):
         if count < _UNIT:
             return f"{count:.0f} {unit}"

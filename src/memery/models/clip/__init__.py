@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+INT8 = "+int8"
+"""Ends the name of a model's int8 variant."""
+
+
 class ClipModel:
     """A model in a folder; its towers are loaded when they are first needed.
 
@@ -59,7 +63,7 @@ class ClipModel:
         """
         made = self._prepared
         return ModelInfo(
-            model_id=self._model_id,
+            model_id=self._model_id + (INT8 if made.is_variant else ""),
             fingerprint=made.fingerprint,
             dim=made.dim,
             resize=made.images.resize,

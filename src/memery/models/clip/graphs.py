@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 _BATCH = "batch"
+_ONCE = (1, 0)
+"""The first side of what is there once; 0 where shape inference cannot tell."""
 
 
 def free_batch(source: Path, target: Path) -> None:
@@ -22,9 +25,10 @@ def free_batch(source: Path, target: Path) -> None:
     import onnx
 
     model = onnx.load(str(source))
+    sides = _sides(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
     _name_batch(model)
     _free_reshapes(model.graph)
-    _repeat_constants(model.graph)
+    _repeat_constants(model.graph, sides)
     del model.graph.value_info[:]
     onnx.save_model(
         model,
@@ -33,6 +37,16 @@ def free_batch(source: Path, target: Path) -> None:
         location=f"{target.name}.data",
         size_threshold=1024,
     )
+
+
+def _sides(graph: GraphProto) -> dict[str, list[int]]:
+    """The shape of every value that has one."""
+    sides = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
+    for value in graph.value_info:
+        shape = value.type.tensor_type.shape
+        if shape.dim:
+            sides[value.name] = [side.dim_value for side in shape.dim]
+    return sides
 
 
 def _name_batch(model: ModelProto) -> None:
@@ -60,38 +74,38 @@ def _free_reshapes(graph: GraphProto) -> None:
                     attribute.t.CopyFrom(numpy_helper.from_array(freed, attribute.t.name))
 
 
-def _repeat_constants(graph: GraphProto) -> None:
+def _repeat_constants(graph: GraphProto, sides: Mapping[str, list[int]]) -> None:
     """Repeat what is joined to each picture, such as the class token, for as many as there are.
 
     An exporter that knows the batch to be 1 joins the constant itself.
     """
     from onnx import helper
 
-    constants = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            constants[node.output[0]] = list(node.attribute[0].t.dims)
+    constants = {tensor.name for tensor in graph.initializer}
     made: list[NodeProto] = []
     for node in graph.node:
+        if all(name in constants for name in node.input):
+            constants.update(node.output)
         beside = [name for name in node.input if name not in constants]
         if node.op_type == "Concat" and beside and helper.get_node_attr_value(node, "axis") != 0:
             for place, name in enumerate(node.input):
-                if constants.get(name, [0])[:1] == [1]:
+                if name in constants and sides.get(name, [-1])[0] in _ONCE:
                     node.input[place] = f"{node.output[0]}/{place}"
-                    made += _repetition(graph, name, constants[name], beside[0], node.input[place])
+                    length = len(sides[name])
+                    made += _repetition(graph, name, length, beside[0], node.input[place])
         made.append(node)
     del graph.node[:]
     graph.node.extend(made)
 
 
 def _repetition(
-    graph: GraphProto, name: str, sides: list[int], like: str, output: str
+    graph: GraphProto, name: str, length: int, like: str, output: str
 ) -> list[NodeProto]:
-    """Nodes that repeat a constant along its first axis, as often as `like` is long."""
+    """Nodes that repeat a constant of so many axes along the first, as often as `like` is long."""
     import numpy as np
     from onnx import helper, numpy_helper
 
-    for constant, values in (("start", [0]), ("end", [1]), ("rest", [1] * (len(sides) - 1))):
+    for constant, values in (("start", [0]), ("end", [1]), ("rest", [1] * (length - 1))):
         array = np.array(values, dtype=np.int64)
         graph.initializer.append(numpy_helper.from_array(array, f"{output}/{constant}"))
     shape, batch, wanted = (f"{output}/{part}" for part in ("shape", "batch", "wanted"))

@@ -13,6 +13,8 @@ from memery.models.clip import graphs
 from memery.models.clip.layouts import Layout, read_layout
 from memery.models.clip.prepared import (
     FORMAT,
+    IMAGE_FILE,
+    TEXT_FILE,
     Images,
     Prepared,
     Texts,
@@ -22,6 +24,7 @@ from memery.models.clip.prepared import (
     place_of,
     remembered,
     stamps,
+    variant_folder,
     write_facts,
 )
 from memery.models.clip.text import CLEANINGS
@@ -62,6 +65,8 @@ def prepare(folder: Path, precision: str) -> Prepared:
     """
     folder = folder.resolve()
     layout = read_layout(folder)
+    if precision == "int8" and "int8" not in _precisions(layout):
+        layout = _with_variant(layout, variant_folder(prepare(folder, "fp32").fingerprint))
     precision = _chosen(folder, layout, precision)
     files = deciding_files(layout, precision)
     stamped = stamps(files)
@@ -78,9 +83,25 @@ def prepare(folder: Path, precision: str) -> Prepared:
     return made
 
 
+def _precisions(layout: Layout) -> list[str]:
+    """Of which there are both networks, the better one first."""
+    return [k for k in ("fp32", "int8") if k in layout.image.files and k in layout.text.files]
+
+
+def _with_variant(layout: Layout, variant: Path) -> Layout:
+    """The layout with the int8 networks that were made here, if they were."""
+    image, text = variant / IMAGE_FILE, variant / TEXT_FILE
+    if not (image.exists() and text.exists()):
+        return layout
+    return replace(
+        layout,
+        image=replace(layout.image, files={**layout.image.files, "int8": image}),
+        text=replace(layout.text, files={**layout.text.files, "int8": text}),
+    )
+
+
 def _chosen(folder: Path, layout: Layout, precision: str) -> str:
-    both = [kind for kind in ("fp32", "int8") if kind in layout.image.files]
-    both = [kind for kind in both if kind in layout.text.files]
+    both = _precisions(layout)
     if not both:
         raise ModelError(f"The model in {folder} lacks one of its two networks.")
     if precision and precision not in both:
@@ -102,6 +123,7 @@ def _look(folder: Path, layout: Layout, precision: str, files: list[Path]) -> Pr
     return Prepared(
         folder=folder,
         precision=precision,
+        is_variant=precision != "fp32" and "fp32" in layout.image.files,
         fingerprint=hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest(),
         dim=dim,
         size=sum(file.stat().st_size for file in files),
@@ -213,11 +235,11 @@ def _improved(made: Prepared, draft: Path, place: Path) -> Prepared:
     """Rewrite what can be run better; what is not proven to be the same is not kept."""
     images, texts = made.images, made.texts
     if images.batch == 1:
-        images = _with_free_batch(images, draft / "image.onnx", place)
+        images = _with_free_batch(images, draft / IMAGE_FILE, place)
     if not texts.trims:
         texts = _trimmed(texts)
     if made.precision == "fp32":
-        texts = _with_paged_weights(texts, draft / "text.onnx", place)
+        texts = _with_paged_weights(texts, draft / TEXT_FILE, place)
     return replace(made, images=images, texts=texts)
 
 

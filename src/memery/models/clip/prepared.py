@@ -25,7 +25,10 @@ from memery.models.clip.layouts import Layout
 
 FORMAT = 1
 """Raised whenever what is remembered, or what is made of pictures and texts, changes."""
+IMAGE_FILE, TEXT_FILE = "image.onnx", "text.onnx"
+"""Names of networks that memery writes for its own use."""
 _FACTS = "facts.json"
+_PLAIN = ("precision", "is_variant", "fingerprint", "dim", "size", "digests")
 _BLOCK = 1 << 20
 
 
@@ -94,6 +97,7 @@ class Prepared:
     Attributes:
         folder: where the model lies.
         precision: "fp32" or "int8".
+        is_variant: the folder has fp32 networks, and these are others.
         fingerprint: SHA-256 over every file that decides about embeddings, hexadecimal.
         dim: numbers per embedding.
         size: of those files, bytes.
@@ -104,6 +108,7 @@ class Prepared:
 
     folder: Path
     precision: str
+    is_variant: bool
     fingerprint: str
     dim: int
     size: int
@@ -117,6 +122,13 @@ def cache_folder() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path("memery") / "models"
+
+
+def variant_folder(fingerprint: str) -> Path:
+    """Where the int8 networks lie that were made of the fp32 model with this fingerprint."""
+    import platformdirs
+
+    return platformdirs.user_data_path("memery") / "int8" / fingerprint[:16]
 
 
 def place_of(folder: Path, precision: str) -> Path:
@@ -213,7 +225,7 @@ def _from_json(facts: dict[str, Any]) -> Prepared:
     texts["tokenizer"] = Path(texts["tokenizer"])
     for name in ("mean", "std"):
         images[name] = images[name] and tuple(images[name])
-    rest = {key: facts[key] for key in ("precision", "fingerprint", "dim", "size", "digests")}
+    rest = {key: facts[key] for key in _PLAIN}
     return Prepared(
         folder=Path(facts["folder"]), images=Images(**images), texts=Texts(**texts), **rest
     )

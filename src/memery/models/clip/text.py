@@ -90,10 +90,19 @@ class Tokens:
         if self._file.suffix == ".json":
             tokenizer = read_tokenizer(self._file)
         else:
-            tokenizer = bpe_tokenizer(_read_merges(self._file), _START, _END)
+            tokenizer = merges_tokenizer(self._file)
         tokenizer.no_padding()
         tokenizer.enable_truncation(self._context)
         return tokenizer
+
+
+def merges_tokenizer(file: Path) -> Tokenizer:
+    """CLIP's tokenizer from its list of merges (.txt.gz).
+
+    Raises:
+        ModelError: the list cannot be read.
+    """
+    return bpe_tokenizer(_read_merges(file), _START, _END)
 
 
 def _read_merges(file: Path) -> list[tuple[str, str]]:

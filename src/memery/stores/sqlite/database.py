@@ -96,6 +96,11 @@ class Database:
                 "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
             )
 
+    def shrink(self) -> None:
+        """Give the space of what was deleted back to the disk, if there is room to do it."""
+        with self._mutex, contextlib.suppress(sqlite3.Error):
+            self._connection.execute("VACUUM")
+
     def version(self) -> int:
         """A number that grows with every commit, by any process."""
         version = self.setting("version") or ""

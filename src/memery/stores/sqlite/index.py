@@ -169,7 +169,7 @@ def generations(parent: Path, prefix: str) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True) if not folder.is_symlink()]
 
 
-def drop_others(parent: Path, keep: Path, prefix: str) -> None:
+def drop_others(parent: Path, keep: Path | None, prefix: str) -> None:
     """Delete older generations and drafts of writers that died. Open maps of them stay readable."""
     drafts = parent.glob(f".{prefix}*")
     for folder in [*generations(parent, prefix), *drafts]:

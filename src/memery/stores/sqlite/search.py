@@ -71,6 +71,11 @@ class Searcher:
         """Let go of the mapped files."""
         self._index = self._generation = None
 
+    def forget(self, prefix: str) -> None:
+        """Delete every generation of a space."""
+        self.close()
+        index.drop_others(self._folder, None, prefix)
+
     def _drop(self, why: str) -> None:
         assert self._generation is not None
         self._discard(self._generation, why)

@@ -86,6 +86,20 @@ class SQLiteStore:
             number = self._ensure_space(db, space)
             db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
 
+    def drop_space(self, space: Space) -> None:
+        """Forget a space that does not answer searches, with its index."""
+        with self._db.changing() as db:
+            number = self._number(db, space)
+            prefix = self._generation_prefix(db, space)
+            for table in ("embeddings", "queries"):
+                db.execute(f"DELETE FROM {table} WHERE space = ?", (number,))
+            db.execute("DELETE FROM spaces WHERE id = ?", (number,))
+            unknown = "content NOT IN (SELECT content FROM embeddings)"
+            db.execute(f"DELETE FROM files WHERE content IS NOT NULL AND {unknown}")
+            db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
+        self._searcher.forget(prefix)
+        self._db.shrink()
+
     def _ensure_space(self, db: sqlite3.Connection, space: Space) -> int:
         db.execute(
             "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",

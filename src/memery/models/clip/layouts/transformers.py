@@ -46,7 +46,7 @@ def read(folder: Path) -> Layout:
         number=3,
         image=ImageTower(
             files=_variants(folder / "onnx", "vision_model"),
-            resize=_processor_resize(seen),
+            resize=processor_resize(seen),
             mean=three(seen["image_mean"] if normalised else (0, 0, 0)),
             std=three(seen["image_std"] if normalised else (1, 1, 1)),
         ),
@@ -64,7 +64,7 @@ def read(folder: Path) -> Layout:
     )
 
 
-def _processor_resize(seen: Mapping[str, Any]) -> Resize:
+def processor_resize(seen: Mapping[str, Any]) -> Resize:
     """What transformers' image processors make of their settings."""
     if (
         not seen.get("do_resize", True)

@@ -1,0 +1,210 @@
+"""Downloads models from the hub into its own cache: resumed, verified, all or nothing.
+
+The files lie as every program that uses the hub expects them: `blobs/<hash>` with the content,
+`snapshots/<commit>/<path>` as links to it. Beside it a file that is not whole yet is
+`blobs/<hash>.memery`: the next try goes on with it. Every file is compared with the hash that the
+hub states before it gets its name, and a model counts as installed only when all of them are there.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from memery.errors import ModelError
+from memery.models import installed
+from memery.models.hub import client
+from memery.models.hub.client import RemoteFile
+from memery.models.installed import FileRecord, Installed
+from memery.models.registry import Entry
+
+_CONNECTIONS = 4
+_KEPT = ("*.json", "*.toml", "*.txt.gz", "*.onnx", "*.onnx.data", "*.onnx_data", "*.data")
+"""What a repository without an entry may give: descriptions and networks, nothing pickled."""
+_OTHER_PRECISIONS = ("*_fp16.onnx*", "*_q4*", "*_bnb4*", "*_int8.onnx*", "*_uint8.onnx*", "*fp16/*")
+_OPTIONAL = frozenset({"tokenizer_config.json"})
+"""What a layout can do without."""
+_HEADROOM = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a download is.
+
+    Attributes:
+        done: bytes that are there.
+        total: bytes of all files.
+    """
+
+    done: int
+    total: int
+
+
+def pull(
+    name: str, entry: Entry | None, progress: Callable[[PullProgress], object] | None = None
+) -> Installed:
+    """Download a model, verify every file, and record it as installed.
+
+    Args:
+        name: of the registry, or a hub id (`owner/name`, `owner/name@revision`).
+        entry: what the registry says, or None for a hub id.
+        progress: called with the bytes that are there.
+
+    Raises:
+        ModelError: it cannot be had; nothing new is installed, and what was downloaded is kept for
+            the next try, unless it is wrong.
+    """
+    import filelock
+
+    repository, _, revision = (entry.repository if entry else name).partition("@")
+    base = name.partition("@")[0]
+    records = installed.records_folder()
+    try:
+        records.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(records / f".{base.replace('/', '--')}.lock"):
+            commit, found = client.describe(repository, revision or None)
+            wanted = _chosen(repository, found, entry)
+            model = _Download(repository, commit, wanted, progress).run(base)
+            installed.write(model)
+    except OSError as error:
+        raise ModelError(
+            f"The model {name} could not be downloaded: {error.strerror or error}"
+            f" ({error.filename}). What is there is kept: run the command again to go on."
+        ) from error
+    return model
+
+
+def remove(model: Installed) -> int:
+    """Delete an installed model from the hub's cache, and its record. Returns the bytes freed."""
+    try:
+        freed = client.delete_revision(model.folder.parents[2], model.commit)
+    except OSError:
+        freed = 0
+    installed.forget(model.name)
+    return freed
+
+
+def _chosen(repository: str, found: list[RemoteFile], entry: Entry | None) -> list[RemoteFile]:
+    """The files that are wanted."""
+    paths = {file.path for file in found}
+    if entry is not None:
+        missing = [path for path in entry.files if path not in paths | _OPTIONAL]
+        if missing:
+            raise ModelError(
+                f"The repository {repository} lacks {', '.join(missing)}: it has changed since this"
+                " version of memery. Try a newer one."
+            )
+        beside = [f"{path}{end}" for path in entry.files for end in (".data", "_data")]
+        wanted = [file for file in found if file.path in (*entry.files, *beside)]
+    else:
+        wanted = [
+            file
+            for file in found
+            if any(fnmatch.fnmatch(file.path, pattern) for pattern in _KEPT)
+            and not any(fnmatch.fnmatch(file.path, other) for other in _OTHER_PRECISIONS)
+        ]
+    if not any(file.path.endswith(".onnx") for file in wanted):
+        raise ModelError(f"The repository {repository} holds no ONNX model that memery can read.")
+    if any(Path(file.path).is_absolute() or ".." in Path(file.path).parts for file in wanted):
+        raise ModelError(f"The repository {repository} names files outside of itself: report it.")
+    return wanted
+
+
+class _Download:
+    """One download of a commit's files."""
+
+    def __init__(
+        self,
+        repository: str,
+        commit: str,
+        wanted: list[RemoteFile],
+        progress: Callable[[PullProgress], object] | None,
+    ) -> None:
+        self._repository = repository
+        self._commit = commit
+        self._wanted = wanted
+        self._progress = progress or (lambda _: None)
+        storage = client.storage_folder(repository)
+        self._blobs = storage / "blobs"
+        self._folder = storage / "snapshots" / commit
+        self._lock = threading.Lock()
+        self._done = 0
+        self._total = sum(file.size for file in wanted)
+
+    def run(self, name: str) -> Installed:
+        """Fetch what is missing, and say what there is."""
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._check_room()
+        with ThreadPoolExecutor(_CONNECTIONS) as pool:
+            records = list(pool.map(self._get, self._wanted))
+        files = {file.path: record for file, record in zip(self._wanted, records, strict=True)}
+        return Installed(name, self._repository, self._commit, self._folder, files)
+
+    def _check_room(self) -> None:
+        missing = self._total + _HEADROOM
+        for file in self._wanted:
+            for path in (self._blobs / file.key, self._partial(file)):
+                missing -= path.stat().st_size if path.exists() else 0
+        free = shutil.disk_usage(self._blobs).free
+        if missing > free:
+            raise ModelError(
+                f"{self._repository} needs {missing // 1_000_000} MB more, and {self._blobs} has"
+                f" {free // 1_000_000} MB left: make room, or name another folder with HF_HOME."
+            )
+
+    def _partial(self, file: RemoteFile) -> Path:
+        return self._blobs / f"{file.key}.memery"
+
+    def _get(self, file: RemoteFile) -> FileRecord:
+        """Make sure of one file: in the cache, right, and linked to."""
+        blob, partial = self._blobs / file.key, self._partial(file)
+        if blob.exists():
+            if (sha256 := _right(blob, file)) is not None:
+                self._moved(file.size)
+                return self._linked(file, blob, sha256)
+            blob.unlink()
+        if partial.exists() and partial.stat().st_size > file.size:
+            partial.unlink()
+        with partial.open("ab") as target:
+            self._moved(target.tell())
+            client.fetch(self._repository, self._commit, file, target, self._moved)
+        sha256 = _right(partial, file)
+        if sha256 is None:
+            partial.unlink()
+            raise ModelError(
+                f"{file.path} of {self._repository} arrived damaged: its hash is not the one that"
+                " the hub states. It is deleted: run the command again to get it anew."
+            )
+        partial.replace(blob)
+        return self._linked(file, blob, sha256)
+
+    def _linked(self, file: RemoteFile, blob: Path, sha256: str) -> FileRecord:
+        link = self._folder / file.path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.exists() or not link.samefile(blob):
+            link.unlink(missing_ok=True)
+            try:
+                link.symlink_to(os.path.relpath(blob, link.parent))
+            except OSError:  # a system without links
+                shutil.copyfile(blob, link)
+        return FileRecord(file.size, sha256)
+
+    def _moved(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+            self._progress(PullProgress(min(self._done, self._total), self._total))
+
+
+def _right(path: Path, file: RemoteFile) -> str | None:
+    """The SHA-256 of a file that is what the hub says, else None."""
+    if path.stat().st_size != file.size:
+        return None
+    sha256, blob = installed.digests(path)
+    right = sha256 == file.sha256 if file.sha256 else blob == file.blob
+    return sha256 if right else None

@@ -1,0 +1,187 @@
+"""Which models are installed: a record for each, written when its download is whole and verified.
+
+A record names the commit and every file's SHA-256. Reading one asks no hub.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from memery.errors import ModelError
+
+_SAFE = re.compile(r"[\w.-]+(--[\w.-]+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """A file of an installed model.
+
+    Attributes:
+        size: bytes.
+        sha256: of its content, hexadecimal.
+    """
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model that is there.
+
+    Attributes:
+        name: of the registry, or a hub id.
+        repository: where it came from.
+        commit: the hub's commit, hexadecimal.
+        folder: where its files lie: a snapshot in the hub's cache.
+        files: by path relative to the folder.
+    """
+
+    name: str
+    repository: str
+    commit: str
+    folder: Path
+    files: Mapping[str, FileRecord]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self.files.values())
+
+
+def records_folder() -> Path:
+    """Where the records lie."""
+    import platformdirs
+
+    return platformdirs.user_data_path("memery") / "models"
+
+
+def find(name: str) -> Installed | None:
+    """The model of that name, if it is installed.
+
+    Raises:
+        ModelError: its record is damaged, or its files are gone or of another size.
+    """
+    file = _record(name)
+    if file is None:
+        return None
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError:
+        return None
+    try:
+        model = _from_json(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelError(
+            f"The record {file} of the model {name} is damaged ({error})."
+            f" Get the model again: memery models pull {name}"
+        ) from error
+    for path, expected in model.files.items():
+        if _size(model.folder / path) != expected.size:
+            raise ModelError(
+                f"{model.folder / path} is gone, or not the file that was downloaded."
+                f" Get it again: memery models pull {name}"
+            )
+    return model
+
+
+def names() -> list[str]:
+    """The names of all records, sound or not."""
+    with contextlib.suppress(OSError):
+        return sorted(file.stem.replace("--", "/") for file in records_folder().glob("*.json"))
+    return []
+
+
+def write(model: Installed) -> None:
+    """Record a model; from now on it is installed."""
+    file = _record(model.name)
+    assert file is not None
+    facts = {
+        "name": model.name,
+        "repository": model.repository,
+        "commit": model.commit,
+        "folder": os.fspath(model.folder),
+        "files": {
+            path: {"size": file.size, "sha256": file.sha256} for path, file in model.files.items()
+        },
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            json.dump(facts, stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def forget(name: str) -> None:
+    """Delete the record; the files stay where they are."""
+    file = _record(name)
+    if file is not None:
+        file.unlink(missing_ok=True)
+
+
+def digests(path: Path) -> tuple[str, str]:
+    """A file's SHA-256, and the SHA-1 that git gives its content, hexadecimal."""
+    size = path.stat().st_size
+    sha256 = hashlib.sha256()
+    blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            sha256.update(block)
+            blob.update(block)
+    return sha256.hexdigest(), blob.hexdigest()
+
+
+def verify(model: Installed) -> list[str]:
+    """Read every file again; what is wrong, one sentence each."""
+    faults = []
+    for path, expected in model.files.items():
+        try:
+            same = digests(model.folder / path)[0] == expected.sha256
+        except OSError as error:
+            faults.append(f"{model.folder / path} cannot be read: {error.strerror}")
+        else:
+            if not same:
+                faults.append(f"{model.folder / path} is not the file that was downloaded")
+    return faults
+
+
+def _record(name: str) -> Path | None:
+    """The record's file, or None for what can be no name of a model."""
+    safe = name.replace("/", "--", 1)
+    return records_folder() / f"{safe}.json" if _SAFE.fullmatch(safe) else None
+
+
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return None
+
+
+def _from_json(facts: dict[str, Any]) -> Installed:
+    files = {}
+    for path, file in facts["files"].items():
+        if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+            raise ValueError(f"{path!r} leads out of the folder")
+        files[path] = FileRecord(int(file["size"]), str(file["sha256"]))
+    return Installed(
+        name=str(facts["name"]),
+        repository=str(facts["repository"]),
+        commit=str(facts["commit"]),
+        folder=Path(facts["folder"]),
+        files=files,
+    )

@@ -1,0 +1,249 @@
+"""`memery models pull` against a hub on the loopback address, with everything that goes wrong."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from servers.hub import Hub, Repository, serving
+
+NAME = "someone/tiny-clip"
+NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")
+
+
+def file_of(size, seed):
+    return random.Random(seed).randbytes(size)
+
+
+@pytest.fixture
+def hub():
+    files = {
+        "config.json": b"{}",
+        "README.md": b"words",
+        "weights.bin": b"a pickle",
+        NETWORKS[0]: file_of(900_000, 1),
+        NETWORKS[1]: file_of(300_000, 2),
+    }
+    with serving(Hub({NAME: Repository(files)})) as hub:
+        yield hub
+
+
+@pytest.fixture
+def environment(hub, tmp_path):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MEM"))}
+    return kept | {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MEMERY_CONFIG": str(tmp_path / "none.toml"),
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture
+def pull(environment):
+    """Pull with the library: the files of these tests are no models that could be looked at."""
+
+    def pull(name=NAME, check=0, before=None, **more):
+        code = (
+            "import sys; from memery.gateway.cli.console import reported, Notices\n"
+            "from memery.models import hub, registry\n"
+            "@reported\n"
+            "def pull():\n"
+            "    entry = registry.entries().get(sys.argv[1])\n"
+            "    print(hub.pull(sys.argv[1], entry, lambda p: None).commit)\n"
+            "Notices(quiet=False, verbose=False)\n"
+            "pull()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, name],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=before,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == check, done.stderr
+        return done.stderr if check else done.stdout.strip()
+
+    return pull
+
+
+def record(tmp_path):
+    files = list((tmp_path / "data" / "memery" / "models").glob("*.json"))
+    return json.loads(files[0].read_text()) if files else None
+
+
+def memery(environment, *words, check=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == check, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_everything_is_verified_and_written_down(pull, hub, environment, tmp_path):
+    assert pull() == "c" * 40
+    written = record(tmp_path)
+    assert written["commit"] == "c" * 40
+    assert sorted(written["files"]) == ["config.json", *sorted(NETWORKS)]
+    for path, facts in written["files"].items():
+        content = hub.repositories[NAME].files[path]
+        assert facts == {
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+    assert written["folder"].startswith(str(tmp_path / "hf"))
+    assert "as it was downloaded" in memery(environment, "models", "verify", NAME)
+    (path,) = (tmp_path / "hf").glob("hub/models--*/snapshots/*/onnx/text_model.onnx")
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.resolve().write_bytes(content)
+    assert "text_model.onnx is not the file" in memery(
+        environment, "models", "verify", NAME, check=4
+    )
+    assert "free again" in memery(environment, "models", "remove", NAME, "--yes")
+    assert record(tmp_path) is None
+    assert not list((tmp_path / "hf").glob("hub/models--*/blobs/*"))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_cut_connection_is_taken_up_again(pull, hub, tmp_path, share):
+    hub.cut = {NETWORKS[0]: [share] * 30}
+    message = pull(check=4)
+    assert "run the command again to go on" in message
+    assert record(tmp_path) is None
+    hub.cut.clear()
+    hub.requests.clear()
+    pull()
+    assert record(tmp_path)["commit"] == "c" * 40
+    (asked,) = [h["range"] for _, path, h in hub.requests if "/cdn/" in path and "range" in h]
+    start = int(asked.removeprefix("bytes=").removesuffix("-"))
+    assert 0 < 900_000 * share - start < 65_536
+
+
+@pytest.mark.parametrize("file", ["config.json", NETWORKS[0]])
+def test_a_wrong_hash_installs_nothing_and_is_mended_by_a_second_pull(pull, hub, tmp_path, file):
+    right = hub.repositories[NAME].files[file]
+    hub.swapped = {file: bytes(len(right))}
+    assert f"{file} of {NAME} arrived damaged" in pull(check=4)
+    assert record(tmp_path) is None
+    hub.swapped.clear()
+    pull()
+    assert record(tmp_path)["files"][file]["sha256"] == hashlib.sha256(right).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [
+        ([(401, {})] * 9, "HF_TOKEN"),
+        ([(403, {"X-Error-Code": "GatedRepo"})] * 9, "HF_TOKEN"),
+        ([(404, {"X-Error-Code": "RepoNotFound"})] * 9, "has no"),
+        ([(429, {"Retry-After": "900"})] * 9, "asked too often"),
+        ([(500, {})] * 9, "(500)"),
+    ],
+)
+def test_answers_that_are_errors_are_explained(pull, hub, tmp_path, answers, message):
+    hub.answers = answers
+    assert message in pull(check=4)
+    assert record(tmp_path) is None
+
+
+def test_a_hub_that_asks_for_patience_gets_it(pull, hub):
+    hub.answers = [(429, {"Retry-After": "1"}), (429, {"Retry-After": "1"})]
+    started = time.monotonic()
+    pull()
+    assert time.monotonic() - started > 1
+    assert not hub.answers
+
+
+def test_a_missing_repository_is_named(pull, tmp_path):
+    assert "has no someone/else" in pull("someone/else", check=4)
+    assert "no name of a repository" in pull("some one/else", check=4)
+
+
+def test_no_network_and_no_permission_to_use_it(pull, environment):
+    assert "could not be downloaded" in pull(check=4, HF_ENDPOINT="http://127.0.0.1:9")
+    assert "HF_HUB_OFFLINE" in pull(check=4, HF_HUB_OFFLINE="1")
+
+
+def test_a_full_disk_is_told_and_gone_on_from(pull, tmp_path):
+    def limit():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    message = pull(check=4, before=limit)
+    assert "could not be downloaded" in message
+    assert record(tmp_path) is None
+    pull()
+
+
+def test_two_pulls_at_once_are_both_right(environment, hub, tmp_path):
+    hub.pause = 0.02
+    code = f"from memery.models import hub; hub.pull({NAME!r}, None)"
+    pulls = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
+    assert [pull.wait() for pull in pulls] == [0, 0]
+    assert record(tmp_path)["commit"] == "c" * 40
+
+
+def test_a_killed_pull_leaves_nothing_half_installed(pull, environment, hub, tmp_path):
+    hub.pause = 0.3
+    code = f"from memery.models import hub; hub.pull({NAME!r}, None)"
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as killed:
+        while not any(path.startswith("/cdn") for _, path, _ in hub.requests):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        killed.kill()
+    assert record(tmp_path) is None
+    hub.pause = 0.0
+    pull()
+    assert record(tmp_path)["commit"] == "c" * 40
+
+
+def test_a_moved_branch_is_taken_by_the_next_pull_only(pull, hub, environment, tmp_path):
+    pull()
+    hub.repositories[NAME].commit = "d" * 40
+    hub.requests.clear()
+    memery(environment, "models", "verify", NAME)
+    assert hub.requests == []
+    assert record(tmp_path)["commit"] == "c" * 40
+    pull()
+    assert record(tmp_path)["commit"] == "d" * 40
+
+
+def test_the_token_goes_to_the_hub_and_nowhere_else(pull, hub, capfd):
+    pull(HF_TOKEN="hf_secret")
+    for _, path, headers in hub.requests:
+        expected = None if path.startswith("/cdn/") else "Bearer hf_secret"
+        assert headers.get("authorization") == expected, path
+    assert "hf_secret" not in capfd.readouterr().err
+
+
+def test_names_that_are_none(environment):
+    assert "nothing to download" in memery(environment, "models", "pull", "starter", check=4)
+    assert "nothing to download" in memery(environment, "models", "pull", "a/b/c", check=4)
+    assert "not installed" in memery(environment, "models", "remove", "clip-b32", "--yes", check=4)
+    assert "no model named" in memery(environment, "models", "info", "nobody", check=4)
+
+
+def test_a_damaged_record_says_so(pull, environment, tmp_path):
+    pull()
+    (file,) = (tmp_path / "data" / "memery" / "models").glob("*.json")
+    for broken in ("{", '{"files": {"../../x": {}}}', "[]"):
+        file.write_text(broken)
+        assert "models pull" in memery(environment, "models", "verify", NAME, check=4)

@@ -1,0 +1,1 @@
+"""Servers that the tests run on the loopback address."""
