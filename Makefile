@@ -9,7 +9,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format dist eval train bench clean
+.PHONY: help demo test test-models check format dist eval train fixtures bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -54,6 +54,14 @@ eval: $(READY) ## Measure retrieval on DATA=folder with a captions.jsonl
 
 train: ## Train the starter model: CAPTIONS=folder LABELLED=folder
 	$(MAKE) -C training train CAPTIONS="$(abspath $(CAPTIONS))" LABELLED="$(abspath $(LABELLED))"
+
+fixtures: tests/fixtures/.venv/.ready ## Make the tests' models anew and find them unchanged; WRITE=1 replaces them
+	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures $(if $(WRITE),--write)
+
+tests/fixtures/.venv/.ready: tests/fixtures/requirements.txt
+	$(PYTHON) -m venv tests/fixtures/.venv
+	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --no-deps $(PIP_ARGS) -r $<
+	@touch $@
 
 bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder for the throughput
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)")

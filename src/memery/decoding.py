@@ -168,27 +168,59 @@ def _decode(image: Image.Image, resize: Resize, max_pixels: int) -> Decoded:
         raise ImageError("decompression bomb", limit)
     format_ = image.format or "unknown"
     taken_at = _taken_at(image)
-    enough = _DRAFT_FACTOR * (resize.edge or resize.size)
-    image.draft("RGB", (enough, enough))
-    turned = image.getexif().get(_ORIENTATION) in _QUARTER_TURNS
-    if turned and format_ != "TIFF":  # Pillow tells the size of a TIFF as it is upright
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    margins = _reduce(image, _DRAFT_FACTOR * (resize.edge or resize.size))
+    if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
-    rgb = _resized(_to_rgb(image), resize)
+    rgb = _resized(_to_rgb(image), resize, _turned(margins, orientation))
     return Decoded(np.asarray(rgb, dtype=np.uint8), width, height, format_, taken_at)
 
 
-def _resized(image: Image.Image, resize: Resize) -> Image.Image:
+def _reduce(image: Image.Image, enough: int) -> tuple[float, float]:
+    """Let a JPEG be decoded at 1/2, 1/4 or 1/8, while its sides stay as long as this.
+
+    Returns:
+        the part of the last column, and of the last row, that lies beyond the picture: 900 pixels
+        become 113 at 1/8, of which the last is half empty. A resize that took it for full would
+        stretch the picture.
+    """
+    drafted = image.draft("RGB", (enough, enough))
+    if drafted is None:
+        return 0.0, 0.0
+    return image.width - drafted[1][2], image.height - drafted[1][3]
+
+
+def _turned(margins: tuple[float, float], orientation: int) -> tuple[float, float, float, float]:
+    """Where an EXIF orientation leads margins at the right and bottom: left, top, right, bottom."""
+    right, bottom = margins
+    return {
+        2: (right, 0, 0, bottom),
+        3: (right, bottom, 0, 0),
+        4: (0, bottom, right, 0),
+        5: (0, 0, bottom, right),
+        6: (bottom, 0, 0, right),
+        7: (bottom, right, 0, 0),
+        8: (0, right, bottom, 0),
+    }.get(orientation, (0, 0, right, bottom))
+
+
+def _resized(
+    image: Image.Image, resize: Resize, margins: tuple[float, float, float, float]
+) -> Image.Image:
     from PIL.Image import Resampling
 
     size, kind = resize.size, Resampling(INTERPOLATIONS.index(resize.interpolation))
+    left, top, right, bottom = margins
+    box = (left, top, image.width - right, image.height - bottom)
     if resize.mode == "squash":
-        return image.resize((size, size), kind)
+        return image.resize((size, size), kind, box)
     edge = resize.edge or size
-    short, long = sorted(image.size)
+    width, height = box[2] - left, box[3] - top
+    short, long = sorted((width, height))
     scaled = int(edge * long / short)
-    shape = (edge, scaled) if image.width <= image.height else (scaled, edge)
-    image = image.resize(shape, kind)
+    shape = (edge, scaled) if width <= height else (scaled, edge)
+    image = image.resize(shape, kind, box)
     left, top = (_offset(side - size, resize.crop) for side in image.size)
     return image.crop((left, top, left + size, top + size))
 

@@ -1,0 +1,217 @@
+"""Real layouts with tiny random weights, against what the reference implementation made of them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memery.decoding import decode
+from memery.errors import ModelError
+from memery.models.clip import ClipModel
+from memery.models.clip.prepare import prepare
+from memery.models.clip.towers import ImageRunner, TextRunner
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+NAMES = sorted(path.name for path in (FIXTURES / "models").iterdir())
+TEXTS = json.loads((FIXTURES / "texts.json").read_text(encoding="utf-8"))
+PICTURES = [
+    *("landscape.jpg", "portrait.png", "tiny.png", "grey.png", "rotated.jpg", "cmyk.jpg"),
+    *("alpha.png", "palette.png", "grey-alpha.png", "deep.png", "animated.gif", "large.jpg"),
+]
+NO_LIMIT = 1 << 40
+
+
+@pytest.fixture(autouse=True)
+def homes(monkeypatch, tmp_path):
+    for name in ("CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+
+
+def folder_of(name):
+    return FIXTURES / "models" / name
+
+
+def reference(name):
+    with np.load(FIXTURES / "references" / f"{name}.npz") as arrays:
+        return dict(arrays)
+
+
+def crafted(model):
+    resize = model.info.resize
+    files = [FIXTURES / "images" / name for name in PICTURES]
+    return np.stack([decode(file.read_bytes(), resize, NO_LIMIT).pixels for file in files])
+
+
+def cosines(ours, theirs):
+    return (ours * theirs).sum(axis=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_embeddings_are_those_of_the_reference(name):
+    model, expected = ClipModel(folder_of(name), name, device="cpu"), reference(name)
+    images, texts = model.encode_images(crafted(model)), model.encode_texts(TEXTS)
+    assert images.dtype == texts.dtype == np.float32
+    assert images.shape == expected["images"].shape == (12, model.info.dim)
+    np.testing.assert_allclose(np.linalg.norm(images, axis=1), 1, atol=1e-5)
+    assert dict(zip(PICTURES, cosines(images, expected["images"]) < 0.9999, strict=True)) == (
+        dict.fromkeys(PICTURES, False)
+    )
+    assert cosines(texts, expected["texts"]).min() >= 0.9999
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pixels_are_those_of_the_reference(name):
+    model, expected = ClipModel(folder_of(name), name), reference(name)["pixels"]
+    mean, std = facts(name)
+    ours = crafted(model).astype(np.float64) / 255
+    theirs = expected.astype(np.float64).transpose(0, 2, 3, 1) * std + mean
+    assert np.abs(ours - theirs).mean(axis=(1, 2, 3)).max() <= 1 / 255
+
+
+def facts(name):
+    if "siglip" in name:
+        return np.full(3, 0.5), np.full(3, 0.5)
+    mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    return np.array(mean), np.array(std)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_token_ids_are_those_of_the_reference(name):
+    expected = reference(name)
+    tokens = TextRunner(prepare(folder_of(name), "").texts).tokens
+    for text, ids, length in zip(TEXTS, expected["ids"], expected["lengths"], strict=True):
+        assert tokens.encode(text) == ids[:length].tolist(), text
+        if name != "xenova-clip":  # which fills nothing up
+            assert tokens.fill(tokens.encode(text)) == ids.tolist(), text
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_embeddings_do_not_depend_on_their_batch_mates(name):
+    model = ClipModel(folder_of(name), name, device="cpu")
+    pictures = crafted(model)
+    together = model.encode_images(pictures)
+    alone = np.concatenate([model.encode_images(picture[None]) for picture in pictures])
+    shuffled = model.encode_images(pictures[::-1])[::-1]
+    assert cosines(together, alone).min() >= 0.99999
+    assert cosines(together, shuffled).min() >= 0.99999
+
+
+def test_what_is_proven_to_make_no_difference_is_rewritten():
+    static = prepare(folder_of("immich-clip"), "")
+    assert static.images.batch is None  # it is 1 in the file
+    assert static.images.file != folder_of("immich-clip") / "visual" / "model.onnx"
+    assert static.texts.paged
+    assert not static.texts.trims  # its text has a fixed length
+    assert prepare(folder_of("xenova-clip"), "").texts.trims
+    assert not prepare(folder_of("xenova-siglip"), "").texts.trims  # it reads its filling
+    assert prepare(folder_of("immich-clip"), "") == static
+
+
+def test_a_text_is_run_only_as_far_as_it_goes():
+    made = prepare(folder_of("xenova-clip"), "")
+    runner = TextRunner(made.texts)
+    for text in TEXTS:
+        ids = runner.tokens.encode(text)
+        short, full = runner.run(ids, filled=False), runner.run(ids, filled=True)
+        cosine = short @ full / np.linalg.norm(short) / np.linalg.norm(full)
+        assert cosine >= 0.999999
+
+
+def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(monkeypatch):
+    from memery.models.clip import graphs
+
+    def wrong(source, target):
+        shutil.copyfile(folder_of("immich-uint8") / "visual" / "model.onnx", target)
+
+    monkeypatch.setattr(graphs, "free_batch", wrong)
+    made = prepare(folder_of("immich-clip"), "")
+    assert made.images.batch == 1
+    assert made.images.file == folder_of("immich-clip") / "visual" / "model.onnx"
+    model = ClipModel(folder_of("immich-clip"), "x", device="cpu")
+    images = ImageRunner(made.images).encode(crafted(model))
+    images /= np.linalg.norm(images, axis=1, keepdims=True)
+    assert cosines(images, reference("immich-clip")["images"]).min() >= 0.9999
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("immich-clip", "textual/tokenizer_config.json"),
+        ("immich-clip", "visual/model.onnx"),
+        ("immich-clip", "visual/preprocess_cfg.json"),
+        ("xenova-clip", "preprocessor_config.json"),
+        ("xenova-clip", "onnx/text_model.onnx"),
+        ("rclip", "tokenizer/bpe_simple_vocab_16e6.txt.gz"),
+        ("rclip", "ViT-B-32-256-datacomp_s34b_b86k/textual.onnx"),
+    ],
+)
+def test_a_folder_that_lacks_something_is_refused_and_it_is_named(tmp_path, name, missing):
+    shutil.copytree(folder_of(name), tmp_path / "model")
+    (tmp_path / "model" / missing).unlink()
+    with pytest.raises(ModelError, match=Path(missing).name.partition(".")[0]):
+        prepare(tmp_path / "model", "")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "{"),
+        ("config.json", "[]"),
+        ("config.json", "{}"),
+        ("config.json", '{"embed_dim": "many", "text_cfg": {}}'),
+        ("config.json", '{"embed_dim": 17, "text_cfg": {}}'),
+        ("visual/preprocess_cfg.json", '{"size": [32, 48], "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+        ("visual/preprocess_cfg.json", '{"size": 40, "mean": [0, 0, 0], "std": [1, 1, 1]}'),
+        ("visual/preprocess_cfg.json", '{"size": 32, "mean": [0, 0], "std": [1, 1, 1]}'),
+        (
+            "visual/preprocess_cfg.json",
+            '{"size": 32, "mean": [0,0,0], "std": [1,1,1], "resize_mode": "longest"}',
+        ),
+        ("textual/tokenizer_config.json", '{"pad_token": "nobody"}'),
+        ("textual/tokenizer.json", "{}"),
+        ("textual/model.onnx", "no network"),
+        ("visual/model.onnx", ""),
+    ],
+)
+def test_a_description_that_makes_no_sense_is_refused(tmp_path, file, content):
+    shutil.copytree(folder_of("immich-clip"), tmp_path / "model")
+    (tmp_path / "model" / file).write_text(content)
+    with pytest.raises(ModelError, match="model"):
+        prepare(tmp_path / "model", "")
+
+
+def test_an_empty_folder_and_several_models(tmp_path):
+    with pytest.raises(ModelError, match="no model in a layout"):
+        prepare(tmp_path, "")
+    for name in ("one", "two"):
+        shutil.copytree(folder_of("rclip") / "ViT-B-32-256-datacomp_s34b_b86k", tmp_path / name)
+    with pytest.raises(ModelError, match="one, two"):
+        prepare(tmp_path, "")
+    shutil.copytree(folder_of("rclip") / "tokenizer", tmp_path / "tokenizer")
+    assert prepare(tmp_path / "one", "").dim == 16
+
+
+def test_a_changed_file_is_looked_at_again_and_is_another_model(tmp_path):
+    shutil.copytree(folder_of("xenova-clip"), tmp_path / "model")
+    before = ClipModel(tmp_path / "model", "x").info.fingerprint
+    assert ClipModel(tmp_path / "model", "x").info.fingerprint == before
+    shutil.copyfile(
+        folder_of("xenova-clip") / "onnx" / "vision_model.onnx",
+        tmp_path / "model" / "onnx" / "vision_model.onnx",
+    )
+    assert ClipModel(tmp_path / "model", "x").info.fingerprint == before
+    config = tmp_path / "model" / "preprocessor_config.json"
+    config.write_text(config.read_text().replace('"resample": 3', '"resample": 2'))
+    changed = ClipModel(tmp_path / "model", "x").info
+    assert changed.fingerprint != before
+    assert changed.resize.interpolation == "bilinear"
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    model = ClipModel(folder_of("immich-clip"), "x", device="cpu")
+    expected = reference("immich-clip")["images"]
+    assert cosines(model.encode_images(crafted(model)), expected).min() >= 0.9999
