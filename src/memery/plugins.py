@@ -73,7 +73,9 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
     """
     config = config or Config()
     if name not in names("memery.models"):
-        model = catalogue.open_model(name, precision=config.precision, device=config.device)
+        model = catalogue.open_model(
+            name, precision=config.precision, device=config.device, token=config.token
+        )
         if model is not None:
             return model
     return cast(EmbeddingModel, _load("memery.models", name)())

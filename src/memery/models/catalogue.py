@@ -14,6 +14,7 @@ from memery.models.clip import INT8, ClipModel
 from memery.models.clip.prepared import place_of, prepared_here, variant_folder
 from memery.models.interface import EmbeddingModel
 from memery.models.registry import Entry
+from memery.models.remote import RemoteModel
 
 logger = logging.getLogger(__name__)
 
@@ -44,13 +45,16 @@ class Known:
 _HUB_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}(@\w[\w./-]{0,127})?", re.ASCII)
 
 
-def open_model(name: str, *, precision: str = "", device: str = "auto") -> EmbeddingModel | None:
+def open_model(
+    name: str, *, precision: str = "", device: str = "auto", token: str = ""
+) -> EmbeddingModel | None:
     """The model that a user named; one that is not installed yet is downloaded.
 
     Args:
         name: as typed.
         precision: "fp32" or "int8"; "" means what the name says.
         device: see `memery.models.runtime.Network`.
+        token: that a remote encoder asks for.
 
     Returns:
         None where the name means nothing here.
@@ -58,6 +62,8 @@ def open_model(name: str, *, precision: str = "", device: str = "auto") -> Embed
     Raises:
         ModelError: it cannot be downloaded, or its folder holds no model.
     """
+    if name.startswith(("http://", "https://")):
+        return RemoteModel(name, token)
     base, precision = split(name, precision)
     if installed.find(base) is None:
         folder = Path(base).expanduser()

@@ -1,0 +1,289 @@
+"""Another memery's encoder over HTTP: the client of docs/encoder-protocol.md, which see.
+
+The one module that imports urllib3.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from memery.decoding import INTERPOLATIONS, Resize
+from memery.errors import ModelError
+from memery.models.interface import ModelInfo
+
+if TYPE_CHECKING:
+    import numpy as np
+    import urllib3
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+PROTOCOL = 1
+FINGERPRINT = "memery-fingerprint"
+SHAPE = "memery-shape"
+PICTURES, VECTORS = "application/vnd.memery.pictures", "application/vnd.memery.vectors"
+
+_CONNECT, _READ = 5.0, 120.0
+"""Seconds until a server counts as not answering."""
+_TRIES = 4
+_BACKOFF, _BACKOFF_MAX = 0.3, 20.0
+"""Seconds: the n-th wait is the first times 2ⁿ, with as much again at random, up to the second."""
+_FACTS_BYTES = 64 << 10
+_DIM_MAX, _SIZE_MAX, _BATCH_MAX, _TEXT_MAX = 1 << 14, 4096, 4096, 500
+_OK = 200
+_MESSAGES = {
+    401: "wants another token: give it with MEMERY_TOKEN",
+    403: "does not allow that: give another token with MEMERY_TOKEN",
+    404: "is no encoder of memery's: check the address",
+    413: "takes less at a time than it says: update it",
+}
+
+
+class RemoteModel:
+    """Asks another machine for embeddings; its facts are asked for once.
+
+    Args:
+        url: of the server, such as http://host:8080.
+        token: that it asks for, or "".
+
+    Raises:
+        ModelError: that is no URL.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url.rstrip("/")
+        self._token = token
+        try:
+            self._host = urlsplit(url).hostname or ""
+        except ValueError as error:
+            raise ModelError(f"{url!r} is no address of an encoder: {error}.") from error
+
+    @cached_property
+    def info(self) -> ModelInfo:
+        """The facts that the server states.
+
+        Raises:
+            ModelError: it cannot be reached, refuses, or states what cannot be.
+        """
+        return _info(self._facts, self._url)
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        answer = self._ask("GET", "", limit=_FACTS_BYTES)
+        try:
+            facts = json.loads(answer)
+        except ValueError:
+            raise ModelError(f"{self._url} {_MESSAGES[404]}.") from None
+        if not isinstance(facts, dict) or facts.get("protocol") != PROTOCOL:
+            said = facts.get("protocol") if isinstance(facts, dict) else None
+            raise ModelError(
+                f"{self._url} speaks version {said!r} of the encoder protocol, this memery"
+                f" {PROTOCOL}: update the older of the two."
+            )
+        return facts
+
+    def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Encode N × size × size × 3 RGB pictures as N × dim."""
+        import numpy as np
+
+        step = self._batch
+        parts = [
+            self._vectors(
+                "/images",
+                np.ascontiguousarray(part).tobytes(),
+                {"Content-Type": PICTURES, SHAPE: "x".join(map(str, part.shape))},
+                len(part),
+            )
+            for part in (images[start : start + step] for start in range(0, len(images), step))
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, self.info.dim), np.float32)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode N texts as N × dim."""
+        import numpy as np
+
+        parts = []
+        for start in range(0, len(texts), self._batch):
+            part = list(texts[start : start + self._batch])
+            body = json.dumps({"texts": part}).encode("ascii")
+            headers = {"Content-Type": "application/json"}
+            parts.append(self._vectors("/texts", body, headers, len(part)))
+        return np.concatenate(parts) if parts else np.empty((0, self.info.dim), np.float32)
+
+    @property
+    def _batch(self) -> int:
+        batch = self._facts.get("max_batch")
+        return batch if isinstance(batch, int) and 0 < batch <= _BATCH_MAX else 1
+
+    def _vectors(
+        self, path: str, body: bytes, headers: dict[str, str], count: int
+    ) -> NDArray[np.float32]:
+        import numpy as np
+
+        dim = self.info.dim
+        answer = self._ask("POST", path, body, headers | {"Accept": VECTORS}, limit=4 * count * dim)
+        if len(answer) != 4 * count * dim:
+            raise ModelError(
+                f"{self._url} gave {len(answer)} bytes for {count} vectors of {dim} numbers:"
+                " report it to whoever runs it."
+            )
+        vectors: NDArray[np.float32] = np.frombuffer(answer, dtype="<f4").reshape(count, dim)
+        return vectors
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        *,
+        limit: int,
+    ) -> bytes:
+        """An answer of at most `limit` bytes.
+
+        Raises:
+            ModelError: there is none, or it is longer, an error, or of another model.
+        """
+        import urllib3
+
+        sent = dict(headers or {})
+        if self._token:
+            sent["Authorization"] = f"Bearer {self._token}"
+        for attempt in range(_TRIES):
+            try:
+                response = self._pool.request(
+                    method,
+                    f"{self._url}/v1/encoder{path}",
+                    body=body,
+                    headers=sent,
+                    preload_content=False,
+                )
+                answer = _read(response, limit)
+                break
+            except urllib3.exceptions.ProtocolError as error:  # cut while it was being read
+                if attempt == _TRIES - 1:
+                    raise ModelError(self._unreachable(error)) from error
+            except (urllib3.exceptions.HTTPError, ValueError) as error:
+                raise ModelError(self._unreachable(error)) from error
+        self._check(response, answer, limit, method)
+        return answer
+
+    def _unreachable(self, error: Exception) -> str:
+        reason = getattr(error, "reason", None) or error
+        return (
+            f"The encoder {self._url} does not answer ({type(reason).__name__}): check that it runs"
+            " and can be reached from here."
+        )
+
+    def _check(
+        self, response: urllib3.BaseHTTPResponse, answer: bytes, limit: int, method: str
+    ) -> None:
+        if response.status != _OK:
+            what = _MESSAGES.get(response.status)
+            detail = "" if what else f" ({_title(answer)})"
+            what = what or f"answered with the error {response.status}{detail}"
+            raise ModelError(f"The encoder {self._url} {what}.")
+        if len(answer) > limit:
+            raise ModelError(f"The encoder {self._url} gave more than was asked for: refused.")
+        told = response.headers.get(FINGERPRINT, "")
+        if method == "POST" and told != self.info.fingerprint:
+            raise ModelError(
+                f"The encoder {self._url} has another model than before: run the command again."
+            )
+
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        import urllib3
+
+        if urlsplit(self._url).scheme == "http" and not _is_here(self._host):
+            logger.warning("Pictures and texts go to %s unencrypted: prefer https.", self._host)
+        return urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=_CONNECT, read=_READ),
+            retries=urllib3.Retry(
+                total=_TRIES,
+                # Encoding changes nothing: it may be asked for twice.
+                allowed_methods=None,
+                status_forcelist=(429, 502, 503, 504),
+                backoff_factor=_BACKOFF,
+                backoff_max=_BACKOFF_MAX,
+                backoff_jitter=_BACKOFF,
+                retry_after_max=int(_BACKOFF_MAX),
+                raise_on_status=False,
+                redirect=False,
+            ),
+        )
+
+
+def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    """The body, or one byte more than the limit; then the connection is given up."""
+    answer = response.read(limit + 1)
+    if len(answer) > limit:
+        response.close()
+    response.release_conn()
+    return answer
+
+
+def _is_here(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _title(answer: bytes) -> str:
+    """What a problem document (RFC 9457) says, shortened."""
+    try:
+        title = str(json.loads(answer)["title"])
+    except (ValueError, KeyError, TypeError):
+        title = "no details"
+    return "".join(letter for letter in title if letter.isprintable())[:_TEXT_MAX]
+
+
+def _info(facts: dict[str, Any], url: str) -> ModelInfo:
+    """The facts of a model, checked."""
+    try:
+        image = facts["image"]
+        resize = Resize(
+            size=_number(image["size"], _SIZE_MAX),
+            mode=_one_of(image["mode"], ("squash", "shortest")),
+            interpolation=_one_of(image["interpolation"], INTERPOLATIONS),
+            edge=_number(image.get("edge", image["size"]), _SIZE_MAX),
+            crop=_one_of(image.get("crop", "floor"), ("floor", "round")),
+        )
+        return ModelInfo(
+            model_id=_text(facts["model_id"]),
+            fingerprint=_text(facts["fingerprint"]),
+            dim=_number(facts["dim"], _DIM_MAX),
+            resize=resize,
+            text_context=_number(facts["text_context"], _BATCH_MAX),
+            licence=_text(facts.get("licence", "")),
+            source=f"{_text(facts.get('source', ''))} at {url}",
+            size=0,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{url} states facts that make no model: {error}.") from error
+
+
+def _number(value: Any, most: int) -> int:
+    if not isinstance(value, int) or not 0 < value <= most:
+        raise ValueError(f"{value!r} is no number from 1 to {most}")
+    return value
+
+
+def _one_of(value: Any, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+    return str(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _TEXT_MAX or not value.isprintable():
+        raise ValueError(f"{str(value)[:40]!r} is no short text")
+    return value

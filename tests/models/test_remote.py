@@ -1,0 +1,156 @@
+"""The remote model against a server that speaks the encoder protocol."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from memery import Memery
+from memery.errors import ModelError
+from memery.models.remote import RemoteModel
+from memery.testing import ColourModel
+from servers.encoder import Encoder, serving
+
+PICTURES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
+TEXTS = ["red", "a blue \udcff thing", "grün", "", "red car"]
+
+
+@pytest.fixture
+def encoder():
+    with serving(Encoder()) as encoder:
+        yield encoder
+
+
+def test_it_is_the_model_behind_it(encoder):
+    model, local = RemoteModel(encoder.url), ColourModel()
+    assert model.info.fingerprint == local.info.fingerprint
+    assert (model.info.model_id, model.info.dim) == (local.info.model_id, local.info.dim)
+    assert (model.info.resize.size, model.info.resize.mode) == (32, "squash")
+    np.testing.assert_array_equal(model.encode_images(PICTURES), local.encode_images(PICTURES))
+    np.testing.assert_array_equal(model.encode_texts(TEXTS), local.encode_texts(TEXTS))
+    assert model.encode_images(PICTURES[:0]).shape == (0, local.info.dim)
+    assert model.encode_texts([]).shape == (0, local.info.dim)
+    # 10 pictures and 5 texts, at most 4 at a time, over one connection.
+    assert [path for _, path in encoder.requests] == [
+        "/v1/encoder", *["/v1/encoder/images"] * 3, *["/v1/encoder/texts"] * 2,
+    ]  # fmt: skip
+    assert encoder.connections == 1
+
+
+def test_the_other_form_says_the_same(encoder):
+    pictures = [base64.b64encode(picture.tobytes()).decode() for picture in PICTURES[:4]]
+    for path, asked, expected in (
+        ("images", {"pictures": pictures}, ColourModel().encode_images(PICTURES[:4])),
+        ("texts", {"texts": TEXTS[:3]}, ColourModel().encode_texts(TEXTS[:3])),
+    ):
+        request = urllib.request.Request(
+            f"{encoder.url}/v1/encoder/{path}",
+            json.dumps(asked).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            assert answer.headers["Memery-Fingerprint"] == ColourModel().info.fingerprint
+            np.testing.assert_allclose(json.load(answer)["embeddings"], expected, atol=1e-6)
+
+
+def test_a_token(encoder):
+    encoder.token = "secret"
+    with pytest.raises(ModelError, match="MEMERY_TOKEN"):
+        RemoteModel(encoder.url, "wrong").info  # noqa: B018
+    assert RemoteModel(encoder.url, "secret").encode_texts(["red"]).shape[0] == 1
+
+
+def test_busy_servers_are_asked_again(encoder):
+    model = RemoteModel(encoder.url)
+    assert model.info.dim
+    encoder.answers = [(503, {"Retry-After": "1"}), (429, {"Retry-After": "0"}), (502, {})]
+    started = time.monotonic()
+    assert model.encode_texts(["red"]).shape[0] == 1
+    assert time.monotonic() - started > 1
+    encoder.answers = [(503, {"Retry-After": "0"})] * 9
+    with pytest.raises(ModelError, match=r"error 503 \(trouble\)"):
+        model.encode_texts(["red"])
+    assert len(encoder.answers) == 4  # bounded
+
+
+def test_cut_answers_are_asked_for_again(encoder):
+    model = RemoteModel(encoder.url)
+    encoder.cuts = 2
+    np.testing.assert_array_equal(model.encode_texts(["red"]), ColourModel().encode_texts(["red"]))
+    encoder.cuts = 99
+    with pytest.raises(ModelError, match="does not answer"):
+        model.encode_texts(["red"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fingerprint": "another"}, "another model than before"),
+        ({"body": b"short"}, "gave 5 bytes"),
+        ({"body": bytes(1 << 20)}, "more than was asked for"),
+    ],
+)
+def test_answers_that_are_none(encoder, change, message):
+    model = RemoteModel(encoder.url)
+    assert model.info.dim
+    for name, value in change.items():
+        setattr(encoder, name, value)
+    with pytest.raises(ModelError, match=message):
+        model.encode_images(PICTURES[:2])
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"protocol": 2}, "version 2"),
+        ({"dim": 1 << 40}, "no model"),
+        ({"dim": "512"}, "no model"),
+        ({"model_id": "x\x1b[31m"}, "no model"),
+        ({"image": None}, "no model"),
+        ({"image": {"size": 0, "mode": "squash", "interpolation": "bicubic"}}, "no model"),
+        ({"image": {"size": 32, "mode": "stretch", "interpolation": "bicubic"}}, "no model"),
+        ({"source": "x" * 100_000}, "more than was asked for"),
+    ],
+)
+def test_facts_that_are_none(encoder, facts, message):
+    encoder.facts = facts
+    with pytest.raises(ModelError, match=message):
+        RemoteModel(encoder.url).info  # noqa: B018
+
+
+def test_addresses_that_are_none(encoder):
+    for url in ("http://127.0.0.1:9", "http://", "http://[::1", "http://127.0.0.1:99999"):
+        with pytest.raises(ModelError, match=r"does not answer|is no address"):
+            RemoteModel(url).info  # noqa: B018
+    encoder.answers = [(302, {"Location": "http://127.0.0.1:9/v1/encoder"})]
+    with pytest.raises(ModelError, match="error 302"):
+        RemoteModel(encoder.url, "secret").info  # noqa: B018
+    with pytest.raises(ModelError, match="no encoder"):
+        RemoteModel(f"{encoder.url}/elsewhere").info  # noqa: B018
+
+
+def test_an_archive_is_built_and_searched_through_it(encoder, tmp_path):
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (40, 30), colour).save(tmp_path / f"{colour}.png")
+    with Memery(tmp_path, model=encoder.url) as memery:
+        assert memery.build().encoded == 3
+        assert memery.recall("blue", top_k=1)[0].path == "blue.png"
+    environment = os.environ | {"MEMERY_CONFIG": str(tmp_path / "none.toml")}
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "recall", tmp_path, "green", "-n", "1",
+         "--format", "paths", "--model", encoder.url],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{tmp_path}/green.png\n"
+    # The archive names the model, never the address: whoever has a model of that name searches it.
+    asked = len(encoder.requests)
+    with Memery(tmp_path) as memery:
+        assert memery.recall("red", top_k=1)[0].path == "red.png"
+    assert len(encoder.requests) == asked
