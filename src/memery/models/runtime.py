@@ -86,8 +86,9 @@ class Network:
         """
         import numpy as np
 
+        session = self._session
         try:
-            result = self._session.run(output and [output], dict(inputs))[0]
+            result = session.run(output and [output], dict(inputs))[0]
         except Exception as error:
             raise ModelError(
                 f"The model file {self.file} cannot be run: {_first(error)}"

@@ -1,0 +1,236 @@
+"""Models by name, as a user has them: pulled from a hub on the loopback address, used, changed."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from servers.hub import Hub, Repository, serving
+
+MODELS = Path(__file__).parent / "fixtures" / "models"
+BEST = "immich-app/ViT-B-32__laion2b-s34b-b79k"
+OTHER = "someone/tiny-siglip"
+
+
+def repository(name):
+    files = [path for path in (MODELS / name).rglob("*") if path.is_file()]
+    return Repository(
+        {path.relative_to(MODELS / name).as_posix(): path.read_bytes() for path in files}
+    )
+
+
+@pytest.fixture
+def hub():
+    served = {BEST: repository("immich-clip"), OTHER: repository("xenova-siglip")}
+    with serving(Hub(served)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def run(hub, tmp_path):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MEM"))}
+    environment = kept | {
+        "HF_ENDPOINT": hub.url,
+        "HF_HOME": str(tmp_path / "hf"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MEMERY_CONFIG": str(tmp_path / "none.toml"),
+        "NO_COLOR": "1",
+    }
+
+    def run(*words, check=0, **more):
+        done = subprocess.run(
+            [sys.executable, "-m", "memery", *map(os.fspath, words)],
+            env=environment | more,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        assert done.returncode == check, done.stderr
+        return done
+
+    run.environment = environment
+    return run
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(24):
+        Image.new("RGB", (60 + number, 45), (10 * number, 90, 200)).save(folder / f"{number}.png")
+    for path in folder.iterdir():
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    return folder
+
+
+def state(run, folder="photos"):
+    return json.loads(run("status", folder, "--format", "json").stdout)
+
+
+def model_of(done):
+    return json.loads(done.stdout)["model_id"]
+
+
+def test_what_is_pulled_is_used_from_then_on_without_asking_the_hub(run, hub, photos):
+    first = run("build", "photos", "--archive", "old")
+    assert "models pull clip-b32" in first.stderr
+    pulled = run("models", "pull", "clip-b32")
+    assert "clip-b32 is installed" in pulled.stderr
+    assert "installed" in run("models", "list").stdout
+    info = json.loads(run("models", "info", "clip-b32", "--format", "json").stdout)
+    assert (info["state"], info["dim"], info["flickr30k_r1"]) == ("installed", 16, 66.8)
+    hub.requests.clear()
+    built = run("build", "photos", "--format", "json")
+    assert (model_of(built), json.loads(built.stdout)["encoded"]) == ("clip-b32", 24)
+    assert built.stderr == ""
+    again = run("recall", "photos", "a cat", "--format", "json")
+    assert model_of(again) == "clip-b32"
+    assert model_of(run("recall", "photos", "a cat", "--archive", "old", "--format", "json")) == (
+        "starter"
+    )
+    offline = run("recall", "photos", "a dog", "--format", "json", HF_HUB_OFFLINE="1")
+    assert model_of(offline) == "clip-b32"
+    assert hub.requests == []
+
+
+def test_a_model_that_is_named_is_downloaded_the_first_time(run, hub, photos):
+    built = run("build", "photos", "--model", OTHER, "--format", "json")
+    assert model_of(built) == OTHER
+    assert "downloading it" in built.stderr
+    assert model_of(run("recall", "photos", "a cat", "--format", "json")) == OTHER
+    assert (
+        "no model named 'clip-b33'" in run("build", "photos", "--model", "clip-b33", check=4).stderr
+    )
+    assert "HF_HUB_OFFLINE" in (
+        run("build", "photos", "--model", "clip-b32", check=4, HF_HUB_OFFLINE="1").stderr
+    )
+
+
+def test_an_archive_moves_to_another_model_when_all_is_encoded(run, photos):
+    run("models", "pull", "clip-b32")
+    run("build", "photos", "--model", "starter")
+    words = [sys.executable, "-m", "memery", "build", os.fspath(photos), "--model", "clip-b32"]
+    slow = run.environment | {"MEMERY_BATCH_SIZE": "1"}
+    with subprocess.Popen(words, env=slow, stdout=subprocess.PIPE) as build:
+        while len(spaces := state(run)["spaces"]) < 2 or spaces[1]["embeddings"] < 2:
+            time.sleep(0.02)
+        build.kill()
+    done = state(run)["spaces"][1]["embeddings"]
+    if done < 24:  # it was killed in time
+        told = run("status", "photos").stdout
+        assert "starter, 24 embeddings (answers searches)" in told
+        assert f"clip-b32, {done} embeddings" in told
+        assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "starter"
+    finished = json.loads(run("build", "photos", "--model", "clip-b32", "--format", "json").stdout)
+    assert (finished["encoded"], finished["unchanged"]) == (24 - done, done)
+    assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "clip-b32"
+    assert (
+        "answers the searches"
+        in run("purge", "photos", "--model", "clip-b32", "--yes", check=4).stderr
+    )
+    assert (
+        "24 embeddings of starter are deleted"
+        in run("purge", "photos", "--model", "starter", "--yes").stderr
+    )
+    assert [space["model_id"] for space in state(run)["spaces"]] == ["clip-b32"]
+    assert "no embeddings" in run("purge", "photos", "--model", "starter", "--yes", check=4).stderr
+    assert json.loads(run("recall", "photos", "a cat", "--format", "json").stdout)["total"] == 24
+
+
+def test_a_changed_file_is_refused_and_never_mixed(run, photos, tmp_path):
+    shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
+    run("build", "photos", "--model", "mine")
+    for tower in ("vision", "text"):
+        name = f"onnx/{tower}_model.onnx"
+        content = bytearray((tmp_path / "mine" / name).read_bytes())
+        content[len(content) // 2] ^= 1  # in the weights
+        (tmp_path / "mine" / name).write_bytes(content)
+        for words in (["recall", "photos", "a cat"], ["build", "photos"]):
+            refused = run(*words, "--model", "mine", check=4)
+            assert "has changed" in refused.stderr
+    assert state(run)["spaces"][0]["embeddings"] == 24
+    run("build", "photos", "--model", "mine", "--rebuild")
+    assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "mine"
+
+
+def test_a_pulled_file_that_changed_is_noticed(run, photos, tmp_path):
+    run("models", "pull", "clip-b32")
+    run("build", "photos")
+    (file,) = (tmp_path / "hf").glob("hub/models--*/snapshots/*/visual/model.onnx")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.resolve().write_bytes(content)
+    assert "models pull clip-b32" in run("recall", "photos", "a cat", check=4).stderr
+    file.unlink()
+    assert "models pull clip-b32" in run("recall", "photos", "a cat", check=4).stderr
+    run("models", "pull", "clip-b32")
+    run("recall", "photos", "a cat")
+
+
+def test_a_model_in_a_folder_is_found_again_by_its_name(run, photos, tmp_path):
+    shutil.copytree(MODELS / "rclip", tmp_path / "mine")
+    run("build", "photos", "--model", tmp_path / "mine")
+    assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "mine"
+    shutil.rmtree(tmp_path / "cache")
+    refused = run("recall", "photos", "a cat", check=4)
+    assert "mine, which is not installed here" in refused.stderr
+    run("recall", "photos", "a cat", "--model", "mine")
+    run("recall", "photos", "a cat")
+
+
+@pytest.mark.parametrize("model_id", ["/etc", "../mine", "http://127.0.0.1:9", OTHER, "mine", "x"])
+def test_an_archive_of_a_strangers_names_nothing_to_open_or_download(
+    run, hub, photos, tmp_path, model_id
+):
+    shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
+    run("build", "photos", "--model", "starter")
+    db = sqlite3.connect(photos / ".memery" / "store.sqlite3")
+    db.execute("UPDATE spaces SET model_id = ?", (model_id,))
+    db.commit()
+    db.close()
+    refused = run("recall", "photos", "a cat", check=4)
+    assert "not installed here" in refused.stderr
+    assert hub.requests == []
+
+
+def test_int8_is_made_on_demand_and_is_a_space_of_its_own(run, photos):
+    run("models", "pull", "clip-b32")
+    run("build", "photos")
+    assert "models quantize" in run("build", "photos", "--precision", "int8", check=4).stderr
+    made = run("models", "quantize", "clip-b32", "--images", "photos")
+    assert "On 24 images: cosine to fp32 0.9" in made.stdout
+    built = run("build", "photos", "--precision", "int8", "--format", "json")
+    assert (model_of(built), json.loads(built.stdout)["encoded"]) == ("clip-b32+int8", 24)
+    assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "clip-b32+int8"
+    assert [space["embeddings"] for space in state(run)["spaces"]] == [24, 24]
+    back = run("build", "photos", "--precision", "fp32", "--format", "json")
+    assert (model_of(back), json.loads(back.stdout)["encoded"]) == ("clip-b32", 0)
+    run("models", "remove", "clip-b32", "--yes")
+    assert "not installed here" in run("recall", "photos", "a cat", check=4).stderr
+    assert "models pull clip-b32" in run("recall", "photos", "a cat", check=4).stderr
+
+
+def test_devices(run, photos, tmp_path):
+    shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
+    assert (
+        "has no TensorrtExecutionProvider"
+        in run(
+            "build", "photos", "--model", "mine", "--device", "TensorrtExecutionProvider", check=2
+        ).stderr
+    )
+    run("build", "photos", "--model", "mine", "--device", "cpu")
+    assert "precision" in run("build", "photos", "--precision", "int4", check=2).stderr
+    untested = run(
+        "recall", "photos", "a cat", "--model", "mine", "--device", "azureexecutionprovider"
+    )
+    assert "untested" in untested.stderr
