@@ -7,6 +7,9 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
+FIXTURES_READY := tests/fixtures/.venv/.ready
+FULL_SIZE := tests/full_size/.made
+PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-models check format dist eval train fixtures bench clean
@@ -36,6 +39,13 @@ demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUE
 test: check ## Run every check and test
 	$(BIN)/pytest -n 2 --cov --cov-report=term
 
+test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, exports, and the fixtures
+	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures
+	rm -rf $(FULL_SIZE)
+	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures.full_size $(abspath $(FULL_SIZE))
+	FULL_SIZE=$(abspath $(FULL_SIZE)) FULL_SIZE_PYTHON=$(abspath tests/fixtures/.venv/bin/python) \
+		$(BIN)/pytest tests/full_size/suite.py
+
 check: $(TEST_READY) ## Check format, style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,16 +65,17 @@ eval: $(READY) ## Measure retrieval on DATA=folder with a captions.jsonl
 train: ## Train the starter model: CAPTIONS=folder LABELLED=folder
 	$(MAKE) -C training train CAPTIONS="$(abspath $(CAPTIONS))" LABELLED="$(abspath $(LABELLED))"
 
-fixtures: tests/fixtures/.venv/.ready ## Make the tests' models anew and find them unchanged; WRITE=1 replaces them
+fixtures: $(FIXTURES_READY) ## Make the tests' models anew and find them unchanged; WRITE=1 replaces them
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures $(if $(WRITE),--write)
 
-tests/fixtures/.venv/.ready: tests/fixtures/requirements.txt
+$(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv tests/fixtures/.venv
 	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --no-deps $(PIP_ARGS) -r $<
+	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable .
 	@touch $@
 
 bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder for the throughput
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 clean: ## Remove what was made
-	rm -rf $(VENV) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -77,7 +77,9 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             return _read_open_clip(folder)
         if (folder / "config.json").exists():
             return _read_transformers(folder)
-    except (ImportError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # these libraries raise errors of their own of every kind
         raise ModelError(f"The checkpoint {folder} cannot be read: {error}") from error
     raise ModelError(f"{folder} has neither config.json nor open_clip_config.json.")
 
