@@ -74,8 +74,8 @@ $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.tom
 	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable .
 	@touch $@
 
-bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder for the throughput
-	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)")
+bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=folder for a CLIP model
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODEL),--model "$(MODEL)")
 
 clean: ## Remove what was made
 	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

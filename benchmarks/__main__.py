@@ -3,11 +3,15 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import memory, recall, rescan, search, single, startup, throughput
+from benchmarks import clip, memory, recall, rescan, search, single, startup, throughput
 
 parser = argparse.ArgumentParser(description="measure what memery's budgets name")
 parser.add_argument("--photos", type=Path, help="a folder of photos, for the throughput")
+parser.add_argument("--model", type=Path, help="a CLIP model's folder: measure it alone")
 arguments = parser.parse_args()
+if arguments.model:
+    clip.run(arguments.model, arguments.photos)
+    parser.exit()
 startup.run()
 search.run()
 recall.run()

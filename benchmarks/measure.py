@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 RUNS = 7
 
@@ -15,6 +17,27 @@ RUNS = 7
 def say(name: str, **figures: object) -> None:
     """Print a figure as one JSON line."""
     print(json.dumps({"figure": name, **figures}), flush=True)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took: seconds by the clock and of processors, and bytes of memory at most."""
+
+    wall: float
+    cpu: float
+    rss: int
+
+
+def spent(command: Sequence[str]) -> Spent:
+    """Run a process to its end."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    wall = time.perf_counter() - started
+    return Spent(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def one_run(command: Sequence[str]) -> float:

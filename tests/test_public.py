@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import memery
-from memery.config import Config, load_config
+from memery.config import Config, load_config, processors, quota
 from memery.errors import ConfigError, QueryError
 from memery.gallery import Picture, printable, sheet_html
 from memery.types import Hit, ImageFile, Query, Results, Term
@@ -108,3 +108,18 @@ def test_settings_that_make_no_sense(tmp_path, monkeypatch, text):
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "config.toml"))
     with pytest.raises(ConfigError):
         load_config()
+
+
+def test_a_containers_quota_counts_as_processors(tmp_path):
+    assert quota(tmp_path) > 1000
+    for text, expected in (
+        ("max 100000\n", None),
+        ("150000 100000\n", 2),
+        ("50000 100000", 1),
+        ("400000 100000", 4),
+        ("nonsense", None),
+        ("1 0", None),
+    ):
+        (tmp_path / "cpu.max").write_text(text)
+        assert quota(tmp_path) == expected or (expected is None and quota(tmp_path) > 1000)
+    assert 1 <= processors() <= os.cpu_count()

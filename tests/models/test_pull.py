@@ -17,6 +17,17 @@ NAME = "someone/tiny-clip"
 NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")
 
 
+PULL = """
+from memery.gateway.cli.console import reported, Notices
+from memery.models import hub
+@reported
+def pull():
+    print(hub.pull({name!r}, None).commit)
+Notices(quiet=False, verbose=False)
+pull()
+"""
+
+
 def file_of(size, seed):
     return random.Random(seed).randbytes(size)
 
@@ -52,18 +63,8 @@ def pull(environment):
     """Pull with the library: the files of these tests are no models that could be looked at."""
 
     def pull(name=NAME, check=0, before=None, **more):
-        code = (
-            "import sys; from memery.gateway.cli.console import reported, Notices\n"
-            "from memery.models import hub, registry\n"
-            "@reported\n"
-            "def pull():\n"
-            "    entry = registry.entries().get(sys.argv[1])\n"
-            "    print(hub.pull(sys.argv[1], entry, lambda p: None).commit)\n"
-            "Notices(quiet=False, verbose=False)\n"
-            "pull()"
-        )
         done = subprocess.run(
-            [sys.executable, "-c", code, name],
+            [sys.executable, "-c", PULL.format(name=name)],
             env=environment | more,
             capture_output=True,
             text=True,
@@ -180,7 +181,42 @@ def test_no_network_and_no_permission_to_use_it(pull, environment):
     assert "HF_HUB_OFFLINE" in pull(check=4, HF_HUB_OFFLINE="1")
 
 
-def test_a_full_disk_is_told_and_gone_on_from(pull, tmp_path):
+SMALL_DISK = """
+mount -t tmpfs -o size=1m none "$2" || exit 99
+HF_HOME="$2" "$0" -c "$1"; echo "small: $?"
+mount -o remount,size=24m "$2"
+HF_HOME="$2" "$0" -c "$1" & pull=$!
+while ! ls "$2"/hub/*/blobs/*.memery > /dev/null 2>&1; do sleep 0.05; done
+cat /dev/zero > "$2/filler" 2> /dev/null
+wait $pull; echo "filled: $?"
+rm "$2/filler"
+HF_HOME="$2" "$0" -c "$1"; echo "roomy: $?"
+"""
+
+
+def test_a_full_disk_is_told_and_gone_on_from(environment, hub, tmp_path):
+    """A real small disk, in a mount namespace of its own: full before, and in the middle."""
+    hub.pause = 0.1
+    (tmp_path / "disk").mkdir()
+    code = PULL.format(name=NAME)
+    done = subprocess.run(
+        [
+            *("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK),
+            *(sys.executable, code, tmp_path / "disk"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.splitlines() == ["small: 4", "filled: 4", "c" * 40, "roomy: 0"]
+    assert "MB more" in done.stderr
+    assert "disk is full" in done.stderr
+
+
+def test_a_limit_on_the_size_of_files_is_told(pull, tmp_path):
     def limit():
         import resource
 

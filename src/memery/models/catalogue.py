@@ -119,6 +119,13 @@ def split(name: str, precision: str) -> tuple[str, str]:
     return base, precision or ("int8" if base != name else "")
 
 
+def is_to_be_downloaded(name: str) -> bool:
+    """Whether `open_model` would download this name first."""
+    base, _ = split(name, "")
+    named = base.startswith(("http://", "https://")) or Path(base).expanduser().is_dir()
+    return not named and is_offered(base) and installed.find(base) is None
+
+
 def is_offered(name: str) -> bool:
     """Whether a download is to be had under this name: of the registry, or by a hub id."""
     return name in registry.entries() or _HUB_ID.fullmatch(name) is not None

@@ -10,16 +10,19 @@ from typing import Any
 
 import typer
 
+from memery import plugins
 from memery.config import load_config
 from memery.errors import ArchiveMissing, ModelMismatch, QueryError
 from memery.gallery import printable
 from memery.gateway.cli import actions, formats
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
+from memery.gateway.cli.model_commands import fetch
 from memery.gateway.cli.terms import STDIN, parse_query
 from memery.gateway.library import Memery, drop_model
 from memery.gateway.library import purge as purge_archive
 from memery.gateway.library import status as read_status
+from memery.models import catalogue
 from memery.types import Query, Results, Term
 
 
@@ -63,10 +66,12 @@ def recall(
     if queries_from is not None:
         if words or format_ not in (None, ResultFormat.JSONL) or open_ or copy_to or show:
             raise QueryError("--queries-from goes with neither other terms nor other formats.")
+        _have_model(settings, notices)
         with Memery(path, **settings) as memery:
             return _recall_lines(memery, queries_from, notices, page)
     max_bytes = load_config(**settings).max_bytes
     query = parse_query(words.texts, words.images, words.excluded, words.excluded_images, max_bytes)
+    _have_model(settings, notices)
     with Memery(path, **settings) as memery:
         results, code = _recall_one(memery, query, notices, page)
     formats.write_results(results, path, format_ or ResultFormat.TABLE)
@@ -82,6 +87,13 @@ def recall(
     if open_:
         actions.open_best(results)
     return code
+
+
+def _have_model(settings: dict[str, Any], notices: Notices) -> None:
+    """Download the model that was named, with a bar, if it is not there."""
+    name = load_config(**settings).model
+    if name not in plugins.names("memery.models") and catalogue.is_to_be_downloaded(name):
+        fetch(catalogue.split(name, "")[0], notices)
 
 
 def _recall_one(memery: Memery, query: Query, notices: Notices, page: Page) -> tuple[Results, int]:
@@ -151,6 +163,7 @@ def build(
     format_: ReportFormat,
 ) -> None:
     """Index a folder."""
+    _have_model(settings, notices)
     with Memery(path, rebuild=rebuild, **settings) as memery:
         if dry_run:
             changes = memery.preview(everything=rebuild or verify)

@@ -73,10 +73,7 @@ def pull(
             model = _Download(repository, commit, wanted, progress).run(base)
             installed.write(model)
     except OSError as error:
-        raise ModelError(
-            f"The model {name} could not be downloaded: {error.strerror or error}"
-            f" ({error.filename}). What is there is kept: run the command again to go on."
-        ) from error
+        raise client.explained(error, repository) from error
     return model
 
 

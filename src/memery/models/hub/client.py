@@ -169,12 +169,12 @@ def _patiently(call: Callable[[], Any], repository: str) -> Any:
         except HfHubHTTPError as error:
             wait = _asked_wait(error)
             if wait is None or wait > _WAIT_MAX or attempt == _WAITS:
-                raise _explained(error, repository) from error
+                raise explained(error, repository) from error
             time.sleep(wait)
         except (KeyboardInterrupt, ModelError):
             raise
         except Exception as error:
-            raise _explained(error, repository) from error
+            raise explained(error, repository) from error
     raise AssertionError
 
 
@@ -188,7 +188,7 @@ def _asked_wait(error: Any) -> float | None:
         return None
 
 
-def _explained(error: Exception, repository: str) -> ModelError:
+def explained(error: Exception, repository: str) -> ModelError:
     """What a failure means, and what to do."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
