@@ -26,11 +26,11 @@ _NO_LIMIT = 1 << 40
 def run(model: Path, photos: Path) -> None:
     """Budget: building at 0.9 of the bare loop's images per second."""
     files = [path for path in sorted(photos.rglob("*")) if path.suffix[1:].lower() in EXTENSIONS]
-    quantising.make_int8(model)
-    _throughput(model, photos, files)
-    _precision(model, files)
+    spent(memery("models", "quantize", str(model)))
     for precision in ("fp32", "int8"):
         _recalls(model, photos, precision)
+    _throughput(model, photos, files)
+    _precision(model, files)
 
 
 def _throughput(model: Path, photos: Path, files: list[Path]) -> None:

@@ -86,7 +86,16 @@ def test_what_is_pulled_is_used_from_then_on_without_asking_the_hub(run, hub, ph
     assert "models pull clip-b32" in first.stderr
     pulled = run("models", "pull", "clip-b32")
     assert "clip-b32 is installed" in pulled.stderr
-    assert "installed" in run("models", "list").stdout
+    listed = run("models", "list").stdout.splitlines()
+    states = {line.split()[0]: line for line in listed[1:]}
+    assert "built in" in states["starter"]
+    assert "plug-in" in states["colours"]
+    assert "not installed" in states["clip-small"]
+    assert "not installed" not in states["clip-b32"]
+    assert "installed" in states["clip-b32"]
+    told = run("models", "info", "clip-b32").stdout
+    assert "flickr30k r1  66.8" in told
+    assert "state         installed" in told
     info = json.loads(run("models", "info", "clip-b32", "--format", "json").stdout)
     assert (info["state"], info["dim"], info["flickr30k_r1"]) == ("installed", 16, 66.8)
     hub.requests.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from memery.archive import Archive
@@ -18,7 +18,6 @@ from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
 from memery.gallery import printable
-from memery.models import catalogue, installed, registry
 from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Space, Store
 
@@ -27,10 +26,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_BUILT_IN = {
+BUILT_IN = {
     "memery.models": {"starter": "memery.models.starter:StarterModel"},
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
 }
+"""What comes with memery, by kind and name: module:attribute."""
 _STARTER = "starter"
 _FOLLOW_LINKS = "follow_links"
 
@@ -38,7 +38,7 @@ _FOLLOW_LINKS = "follow_links"
 def names(group: str) -> list[str]:
     """The names of a kind of plug-in ("memery.models", "memery.stores"), built-in ones first."""
     third_parties = {point.name for point in _entry_points(group)}
-    return [*_BUILT_IN[group], *sorted(third_parties - _BUILT_IN[group].keys())]
+    return [*BUILT_IN[group], *sorted(third_parties - BUILT_IN[group].keys())]
 
 
 def _entry_points(group: str) -> Iterable[EntryPoint]:
@@ -49,15 +49,19 @@ def _entry_points(group: str) -> Iterable[EntryPoint]:
 
 def _load(group: str, name: str) -> Any:
     """The class behind a name; built-in names cannot be taken over."""
-    if name in _BUILT_IN[group]:
-        module, _, attribute = _BUILT_IN[group][name].partition(":")
+    if name in BUILT_IN[group]:
+        module, _, attribute = BUILT_IN[group][name].partition(":")
         return getattr(importlib.import_module(module), attribute)
     for point in _entry_points(group):
         if point.name == name:
             return point.load()
-    known = ", ".join(names(group))
+    raise _unknown(group, name)
+
+
+def _unknown(group: str, name: str, more: Sequence[str] = ()) -> ModelError:
+    known = ", ".join([*names(group), *more])
     kind = group.removeprefix("memery.").removesuffix("s")
-    raise ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")
+    return ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")
 
 
 def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
@@ -73,11 +77,14 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
     """
     config = config or Config()
     if name not in names("memery.models"):
+        from memery.models import catalogue  # what it needs takes 50 ms to import
+
         model = catalogue.open_model(
             name, precision=config.precision, device=config.device, token=config.token
         )
         if model is not None:
             return model
+        raise _unknown("memery.models", name, catalogue.offered())
     return cast(EmbeddingModel, _load("memery.models", name)())
 
 
@@ -118,6 +125,8 @@ def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingMode
     """The model that the archive was built with, if this machine has it."""
     if space.model_id in names("memery.models"):
         return open_model(space.model_id, config)
+    from memery.models import catalogue
+
     model = catalogue.open_remembered(
         space.model_id, space.fingerprint, precision=config.precision, device=config.device
     )
@@ -134,6 +143,8 @@ def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingMode
 
 def _best_installed(config: Config) -> EmbeddingModel:
     """The recommended model if it has been downloaded, else the one that comes with the package."""
+    from memery.models import installed, registry
+
     best = registry.recommended().name
     if installed.find(best) is not None:
         return open_model(best, config)

@@ -14,7 +14,28 @@ from memery.models.clip.prepare import prepare
 from memery.models.clip.towers import ImageRunner, TextRunner
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
-NAMES = sorted(path.name for path in (FIXTURES / "models").iterdir())
+OWN = "own"
+NAMES = [*sorted(path.name for path in (FIXTURES / "models").iterdir()), OWN]
+OWN_NETWORKS = "xenova-clip"
+MANIFEST = """
+format = 1
+dim = 16
+licence = "MIT"
+source = "random weights"
+[image]
+files = { fp32 = "onnx/vision_model.onnx" }
+size = 32
+mode = "shortest"
+interpolation = "bicubic"
+mean = [0.48145466, 0.4578275, 0.40821073]
+std = [0.26862954, 0.26130258, 0.27577711]
+[text]
+files = { fp32 = "onnx/text_model.onnx" }
+tokenizer = "tokenizer.json"
+clean = "none"
+context = 77
+pad = 0
+"""
 TEXTS = json.loads((FIXTURES / "texts.json").read_text(encoding="utf-8"))
 PICTURES = [
     *("landscape.jpg", "portrait.png", "tiny.png", "grey.png", "rotated.jpg", "cmyk.jpg"),
@@ -29,12 +50,22 @@ def homes(monkeypatch, tmp_path):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
 
 
-def folder_of(name):
-    return FIXTURES / "models" / name
+@pytest.fixture(scope="session")
+def models(tmp_path_factory):
+    """Every model by its name; the own layout's has the networks of another."""
+    folder = tmp_path_factory.mktemp("models") / "models"
+    shutil.copytree(FIXTURES / "models", folder)
+    shutil.copytree(folder / OWN_NETWORKS, folder / OWN)
+    for file in ("config.json", "preprocessor_config.json"):
+        (folder / OWN / file).unlink()
+    (folder / OWN / "memery.toml").write_text(MANIFEST)
+    return folder
 
 
 def reference(name):
-    with np.load(FIXTURES / "references" / f"{name}.npz") as arrays:
+    with np.load(
+        FIXTURES / "references" / f"{OWN_NETWORKS if name == OWN else name}.npz"
+    ) as arrays:
         return dict(arrays)
 
 
@@ -49,8 +80,8 @@ def cosines(ours, theirs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_embeddings_are_those_of_the_reference(name):
-    model, expected = ClipModel(folder_of(name), name, device="cpu"), reference(name)
+def test_embeddings_are_those_of_the_reference(models, name):
+    model, expected = ClipModel(models / name, name, device="cpu"), reference(name)
     images, texts = model.encode_images(crafted(model)), model.encode_texts(TEXTS)
     assert images.dtype == texts.dtype == np.float32
     assert images.shape == expected["images"].shape == (12, model.info.dim)
@@ -62,8 +93,8 @@ def test_embeddings_are_those_of_the_reference(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels_are_those_of_the_reference(name):
-    model, expected = ClipModel(folder_of(name), name), reference(name)["pixels"]
+def test_pixels_are_those_of_the_reference(models, name):
+    model, expected = ClipModel(models / name, name), reference(name)["pixels"]
     mean, std = facts(name)
     ours = crafted(model).astype(np.float64) / 255
     theirs = expected.astype(np.float64).transpose(0, 2, 3, 1) * std + mean
@@ -78,18 +109,18 @@ def facts(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_token_ids_are_those_of_the_reference(name):
+def test_token_ids_are_those_of_the_reference(models, name):
     expected = reference(name)
-    tokens = TextRunner(prepare(folder_of(name), "").texts).tokens
+    tokens = TextRunner(prepare(models / name, "").texts).tokens
     for text, ids, length in zip(TEXTS, expected["ids"], expected["lengths"], strict=True):
         assert tokens.encode(text) == ids[:length].tolist(), text
-        if name != "xenova-clip":  # which fills nothing up
+        if name not in (OWN_NETWORKS, OWN):  # which fills nothing up
             assert tokens.fill(tokens.encode(text)) == ids.tolist(), text
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_embeddings_do_not_depend_on_their_batch_mates(name):
-    model = ClipModel(folder_of(name), name, device="cpu")
+def test_embeddings_do_not_depend_on_their_batch_mates(models, name):
+    model = ClipModel(models / name, name, device="cpu")
     pictures = crafted(model)
     together = model.encode_images(pictures)
     alone = np.concatenate([model.encode_images(picture[None]) for picture in pictures])
@@ -98,19 +129,19 @@ def test_embeddings_do_not_depend_on_their_batch_mates(name):
     assert cosines(together, shuffled).min() >= 0.99999
 
 
-def test_what_is_proven_to_make_no_difference_is_rewritten():
-    static = prepare(folder_of("immich-clip"), "")
+def test_what_is_proven_to_make_no_difference_is_rewritten(models):
+    static = prepare(models / "immich-clip", "")
     assert static.images.batch is None  # it is 1 in the file
-    assert static.images.file != folder_of("immich-clip") / "visual" / "model.onnx"
+    assert static.images.file != models / "immich-clip" / "visual" / "model.onnx"
     assert static.texts.paged
     assert not static.texts.trims  # its text has a fixed length
-    assert prepare(folder_of("xenova-clip"), "").texts.trims
-    assert not prepare(folder_of("xenova-siglip"), "").texts.trims  # it reads its filling
-    assert prepare(folder_of("immich-clip"), "") == static
+    assert prepare(models / "xenova-clip", "").texts.trims
+    assert not prepare(models / "xenova-siglip", "").texts.trims  # it reads its filling
+    assert prepare(models / "immich-clip", "") == static
 
 
-def test_a_text_is_run_only_as_far_as_it_goes():
-    made = prepare(folder_of("xenova-clip"), "")
+def test_a_text_is_run_only_as_far_as_it_goes(models):
+    made = prepare(models / "xenova-clip", "")
     runner = TextRunner(made.texts)
     for text in TEXTS:
         ids = runner.tokens.encode(text)
@@ -119,17 +150,17 @@ def test_a_text_is_run_only_as_far_as_it_goes():
         assert cosine >= 0.999999
 
 
-def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(monkeypatch):
+def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(models, monkeypatch):
     from memery.models.clip import graphs
 
     def wrong(source, target):
-        shutil.copyfile(folder_of("immich-uint8") / "visual" / "model.onnx", target)
+        shutil.copyfile(models / "immich-uint8" / "visual" / "model.onnx", target)
 
     monkeypatch.setattr(graphs, "free_batch", wrong)
-    made = prepare(folder_of("immich-clip"), "")
+    made = prepare(models / "immich-clip", "")
     assert made.images.batch == 1
-    assert made.images.file == folder_of("immich-clip") / "visual" / "model.onnx"
-    model = ClipModel(folder_of("immich-clip"), "x", device="cpu")
+    assert made.images.file == models / "immich-clip" / "visual" / "model.onnx"
+    model = ClipModel(models / "immich-clip", "x", device="cpu")
     images = ImageRunner(made.images).encode(crafted(model))
     images /= np.linalg.norm(images, axis=1, keepdims=True)
     assert cosines(images, reference("immich-clip")["images"]).min() >= 0.9999
@@ -147,8 +178,8 @@ def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(monkeypatch):
         ("rclip", "ViT-B-32-256-datacomp_s34b_b86k/textual.onnx"),
     ],
 )
-def test_a_folder_that_lacks_something_is_refused_and_it_is_named(tmp_path, name, missing):
-    shutil.copytree(folder_of(name), tmp_path / "model")
+def test_a_folder_that_lacks_something_is_refused_and_it_is_named(models, tmp_path, name, missing):
+    shutil.copytree(models / name, tmp_path / "model")
     (tmp_path / "model" / missing).unlink()
     with pytest.raises(ModelError, match=Path(missing).name.partition(".")[0]):
         prepare(tmp_path / "model", "")
@@ -175,30 +206,52 @@ def test_a_folder_that_lacks_something_is_refused_and_it_is_named(tmp_path, name
         ("visual/model.onnx", ""),
     ],
 )
-def test_a_description_that_makes_no_sense_is_refused(tmp_path, file, content):
-    shutil.copytree(folder_of("immich-clip"), tmp_path / "model")
+def test_a_description_that_makes_no_sense_is_refused(models, tmp_path, file, content):
+    shutil.copytree(models / "immich-clip", tmp_path / "model")
     (tmp_path / "model" / file).write_text(content)
     with pytest.raises(ModelError, match="model"):
         prepare(tmp_path / "model", "")
 
 
-def test_an_empty_folder_and_several_models(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "instead", "message"),
+    [
+        ("format = 1", "format = 2", "newer memery"),
+        ("format = 1", "format =", "cannot be read"),
+        ('"tokenizer.json"', '"../tokenizer.json"', "leads out of"),
+        ('"onnx/text_model.onnx"', '"/etc/passwd"', "leads out of"),
+        ('"onnx/text_model.onnx"', '"elsewhere.onnx"', "elsewhere.onnx"),
+        ('mode = "shortest"', 'mode = "longest"', "longest"),
+        ("size = 32", "size = 1000000", "1000000"),
+        ("mean = [0.48145466, ", "mean = [", "one number per channel"),
+        ('clean = "none"', 'clean = "thorough"', "thorough"),
+        ("dim = 16", "", "dim"),
+    ],
+)
+def test_a_manifest_that_makes_no_sense_is_refused(models, tmp_path, part, instead, message):
+    shutil.copytree(models / OWN, tmp_path / "model")
+    (tmp_path / "model" / "memery.toml").write_text(MANIFEST.replace(part, instead))
+    with pytest.raises(ModelError, match=message):
+        prepare(tmp_path / "model", "")
+
+
+def test_an_empty_folder_and_several_models(models, tmp_path):
     with pytest.raises(ModelError, match="no model in a layout"):
         prepare(tmp_path, "")
     for name in ("one", "two"):
-        shutil.copytree(folder_of("rclip") / "ViT-B-32-256-datacomp_s34b_b86k", tmp_path / name)
+        shutil.copytree(models / "rclip" / "ViT-B-32-256-datacomp_s34b_b86k", tmp_path / name)
     with pytest.raises(ModelError, match="one, two"):
         prepare(tmp_path, "")
-    shutil.copytree(folder_of("rclip") / "tokenizer", tmp_path / "tokenizer")
+    shutil.copytree(models / "rclip" / "tokenizer", tmp_path / "tokenizer")
     assert prepare(tmp_path / "one", "").dim == 16
 
 
-def test_a_changed_file_is_looked_at_again_and_is_another_model(tmp_path):
-    shutil.copytree(folder_of("xenova-clip"), tmp_path / "model")
+def test_a_changed_file_is_looked_at_again_and_is_another_model(models, tmp_path):
+    shutil.copytree(models / "xenova-clip", tmp_path / "model")
     before = ClipModel(tmp_path / "model", "x").info.fingerprint
     assert ClipModel(tmp_path / "model", "x").info.fingerprint == before
     shutil.copyfile(
-        folder_of("xenova-clip") / "onnx" / "vision_model.onnx",
+        models / "xenova-clip" / "onnx" / "vision_model.onnx",
         tmp_path / "model" / "onnx" / "vision_model.onnx",
     )
     assert ClipModel(tmp_path / "model", "x").info.fingerprint == before
@@ -209,9 +262,9 @@ def test_a_changed_file_is_looked_at_again_and_is_another_model(tmp_path):
     assert changed.resize.interpolation == "bilinear"
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(monkeypatch, tmp_path):
+def test_a_cache_that_cannot_be_written_costs_only_time(models, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    model = ClipModel(folder_of("immich-clip"), "x", device="cpu")
+    model = ClipModel(models / "immich-clip", "x", device="cpu")
     expected = reference("immich-clip")["images"]
     assert cosines(model.encode_images(crafted(model)), expected).min() >= 0.9999

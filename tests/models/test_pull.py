@@ -171,6 +171,16 @@ def test_a_hub_that_asks_for_patience_gets_it(pull, hub):
     assert not hub.answers
 
 
+def test_files_of_the_same_content_are_downloaded_once(pull, hub, tmp_path):
+    files = hub.repositories[NAME].files
+    copies = [f"onnx/copy{number}.onnx" for number in range(6)]
+    files |= dict.fromkeys(copies, files[NETWORKS[0]])
+    pull()
+    assert set(copies) < set(record(tmp_path)["files"])
+    fetched = [path for method, path, _ in hub.requests if method == "GET" and "/cdn/" in path]
+    assert len(fetched) == len(set(fetched)) == 2
+
+
 def test_a_missing_repository_is_named(pull, tmp_path):
     assert "has no someone/else" in pull("someone/else", check=4)
     assert "no name of a repository" in pull("some one/else", check=4)
@@ -271,7 +281,9 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(pull, hub, capfd):
 
 
 def test_names_that_are_none(environment):
-    assert "nothing to download" in memery(environment, "models", "pull", "starter", check=4)
+    for verb in (["pull"], ["remove", "--yes"], ["verify"], ["quantize"]):
+        told = memery(environment, "models", *verb, "starter", check=4)
+        assert "starter comes with a program" in told
     assert "nothing to download" in memery(environment, "models", "pull", "a/b/c", check=4)
     assert "not installed" in memery(environment, "models", "remove", "clip-b32", "--yes", check=4)
     assert "no model named" in memery(environment, "models", "info", "nobody", check=4)

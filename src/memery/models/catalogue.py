@@ -25,7 +25,7 @@ class Known:
 
     Attributes:
         name: what users type.
-        state: "built in", "installed", "not installed", or what is wrong with it.
+        state: "built in", "plug-in", "installed", "not installed", or what is wrong with it.
         size: bytes, on disk or to download.
         dim: numbers per embedding; 0 where only the download will tell.
         licence: of the weights, or "".
@@ -124,6 +124,11 @@ def is_to_be_downloaded(name: str) -> bool:
     base, _ = split(name, "")
     named = base.startswith(("http://", "https://")) or Path(base).expanduser().is_dir()
     return not named and is_offered(base) and installed.find(base) is None
+
+
+def offered() -> list[str]:
+    """What can be named without a path or a hub: installed models and the registry's."""
+    return list(dict.fromkeys([*registry.entries(), *installed.names()]))
 
 
 def is_offered(name: str) -> bool:

@@ -17,12 +17,10 @@ from memery.gallery import printable
 from memery.gateway.cli import actions, formats
 from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
-from memery.gateway.cli.model_commands import fetch
 from memery.gateway.cli.terms import STDIN, parse_query
 from memery.gateway.library import Memery, drop_model
 from memery.gateway.library import purge as purge_archive
 from memery.gateway.library import status as read_status
-from memery.models import catalogue
 from memery.types import Query, Results, Term
 
 
@@ -92,7 +90,12 @@ def recall(
 def _have_model(settings: dict[str, Any], notices: Notices) -> None:
     """Download the model that was named, with a bar, if it is not there."""
     name = load_config(**settings).model
-    if name not in plugins.names("memery.models") and catalogue.is_to_be_downloaded(name):
+    if name == "auto" or name in plugins.names("memery.models"):
+        return
+    from memery.gateway.cli.model_commands import fetch
+    from memery.models import catalogue
+
+    if catalogue.is_to_be_downloaded(name):
         fetch(catalogue.split(name, "")[0], notices)
 
 

@@ -40,15 +40,15 @@ def list_models(format_: ReportFormat) -> None:
 
 
 def _names() -> list[str]:
-    offered = [*plugins.names("memery.models"), *registry.entries(), *installed.names()]
-    return list(dict.fromkeys(offered))
+    return list(dict.fromkeys([*plugins.names("memery.models"), *catalogue.offered()]))
 
 
 def _known(name: str) -> Known:
     """What is known of a model without downloading anything."""
     if name in plugins.names("memery.models"):
         info = plugins.open_model(name).info
-        return Known(name, "built in", info.size, info.dim, info.licence, info.source)
+        state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
+        return Known(name, state, info.size, info.dim, info.licence, info.source)
     return catalogue.known(name)
 
 
@@ -73,8 +73,7 @@ def fetch(name: str, notices: Notices) -> Installed:
     """Download a model, with a bar on a terminal."""
     from memery.models import hub
 
-    if name in plugins.names("memery.models"):
-        raise ModelError(f"{name} is built in: there is nothing to download.")
+    _check_downloaded(name)
     if not catalogue.is_offered(name):
         known = ", ".join(registry.entries())
         raise ModelError(
@@ -111,10 +110,17 @@ def verify(name: str) -> int:
 
 
 def _installed(name: str) -> Installed:
+    _check_downloaded(name)
     model = installed.find(name)
     if model is None:
         raise ModelError(f"The model {printable(name)} is not installed.")
     return model
+
+
+def _check_downloaded(name: str) -> None:
+    """Refuse a name that stands for code instead of downloaded files."""
+    if name in plugins.names("memery.models"):
+        raise ModelError(f"{name} comes with a program: it needs no download and has no files.")
 
 
 @reported
@@ -122,6 +128,7 @@ def quantize(name: str, images: Path | None, notices: Notices) -> None:
     """Make 8-bit networks of a model, and measure what that costs."""
     from memery.models import quantising
 
+    _check_downloaded(name)
     folder = catalogue.folder_of(name)
     place = quantising.make_int8(folder)
     notices.say(f"The int8 networks of {name} are in {place}.")

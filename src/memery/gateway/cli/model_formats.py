@@ -36,7 +36,7 @@ def write_models(models: Sequence[Known], format_: ReportFormat) -> None:
     )
 
 
-_STATES = ("built in", "installed", "not installed", "a folder")
+_STATES = ("built in", "plug-in", "installed", "not installed", "a folder")
 
 
 def _figure(number: float | None) -> str:

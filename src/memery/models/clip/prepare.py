@@ -238,8 +238,7 @@ def _improved(made: Prepared, draft: Path, place: Path) -> Prepared:
         images = _with_free_batch(images, draft / IMAGE_FILE, place)
     if not texts.trims:
         texts = _trimmed(texts)
-    if made.precision == "fp32":
-        texts = _with_paged_weights(texts, draft / TEXT_FILE, place)
+    texts = _with_paged_weights(texts, draft / TEXT_FILE, place)
     return replace(made, images=images, texts=texts)
 
 

@@ -66,6 +66,10 @@ class Tokens:
         self._context = context
         self._pad = pad
 
+    def load(self) -> None:
+        """Read the tokenizer now instead of at the first text."""
+        _ = self._tokenizer
+
     def encode(self, text: str) -> list[int]:
         """The ids of a text with its start and end tokens, not filled up."""
         ids: list[int] = self._tokenizer.encode(self._clean(text)).ids

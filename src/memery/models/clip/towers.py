@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,7 @@ class TextRunner:
 
     def __init__(self, texts: Texts, device: str = "cpu") -> None:
         self._texts = texts
+        self._loaded = False
         self.tokens = Tokens(texts.tokenizer, texts.clean, texts.context, texts.pad)
         self._network = Network(
             texts.file,
@@ -94,7 +96,17 @@ class TextRunner:
 
     def encode(self, text: str) -> NDArray[np.float32]:
         """One text to a vector of shape (dim,), not normalised."""
+        self._load()
         return self.run(self.tokens.encode(text), filled=not self._texts.trims)
+
+    def _load(self) -> None:
+        """At the first text, read weights and words at the same time."""
+        if not self._loaded:
+            with ThreadPoolExecutor(1) as pool:
+                loading = pool.submit(self._network.load)
+                self.tokens.load()
+                loading.result()
+            self._loaded = True
 
     def run(self, ids: Sequence[int], *, filled: bool) -> NDArray[np.float32]:
         """Token ids to a vector, with or without filling them up."""
@@ -108,7 +120,3 @@ class TextRunner:
             inputs[self._texts.mask] = mask
         vector: NDArray[np.float32] = self._network.run(inputs, self._texts.output)[0]
         return vector
-
-    def load(self) -> None:
-        """Load the network now."""
-        self._network.load()

@@ -132,20 +132,23 @@ class _Download:
         self._folder = storage / "snapshots" / commit
         self._lock = threading.Lock()
         self._done = 0
-        self._total = sum(file.size for file in wanted)
+        self._contents = {file.key: file for file in wanted}  # two paths may hold the same bytes
+        self._total = sum(file.size for file in self._contents.values())
 
     def run(self, name: str) -> Installed:
         """Fetch what is missing, and say what there is."""
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._check_room()
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            records = list(pool.map(self._get, self._wanted))
-        files = {file.path: record for file, record in zip(self._wanted, records, strict=True)}
+            digests = dict(
+                zip(self._contents, pool.map(self._get, self._contents.values()), strict=True)
+            )
+        files = {file.path: self._linked(file, digests[file.key]) for file in self._wanted}
         return Installed(name, self._repository, self._commit, self._folder, files)
 
     def _check_room(self) -> None:
         missing = self._total + _HEADROOM
-        for file in self._wanted:
+        for file in self._contents.values():
             for path in (self._blobs / file.key, self._partial(file)):
                 missing -= path.stat().st_size if path.exists() else 0
         free = shutil.disk_usage(self._blobs).free
@@ -158,13 +161,13 @@ class _Download:
     def _partial(self, file: RemoteFile) -> Path:
         return self._blobs / f"{file.key}.memery"
 
-    def _get(self, file: RemoteFile) -> FileRecord:
-        """Make sure of one file: in the cache, right, and linked to."""
+    def _get(self, file: RemoteFile) -> str:
+        """Make sure that one file is in the cache, and right. Returns its SHA-256."""
         blob, partial = self._blobs / file.key, self._partial(file)
         if blob.exists():
             if (sha256 := _right(blob, file)) is not None:
                 self._moved(file.size)
-                return self._linked(file, blob, sha256)
+                return sha256
             blob.unlink()
         if partial.exists() and partial.stat().st_size > file.size:
             partial.unlink()
@@ -179,9 +182,10 @@ class _Download:
                 " the hub states. It is deleted: run the command again to get it anew."
             )
         partial.replace(blob)
-        return self._linked(file, blob, sha256)
+        return sha256
 
-    def _linked(self, file: RemoteFile, blob: Path, sha256: str) -> FileRecord:
+    def _linked(self, file: RemoteFile, sha256: str) -> FileRecord:
+        blob = self._blobs / file.key
         link = self._folder / file.path
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.exists() or not link.samefile(blob):

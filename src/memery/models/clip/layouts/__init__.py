@@ -55,6 +55,6 @@ def _refusal(folder: Path) -> str:
     lacks = [(layout, _missing(folder, layout.MARKS)) for layout in _LAYOUTS]
     layout, missing = min(lacks, key=lambda pair: len(pair[1]) / len(pair[0].MARKS))
     if len(missing) == len(layout.MARKS):
-        marks = "; ".join(f"{layout.NAME}: {', '.join(layout.MARKS)}" for layout in _LAYOUTS)
+        marks = "; ".join(f"{layout.NAME}: {', '.join(missing)}" for layout, missing in lacks)
         return f"{folder} holds no model in a layout that memery knows ({marks})."
     return f"{folder} looks like {layout.NAME}, but lacks {', '.join(missing)}."
