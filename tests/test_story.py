@@ -317,6 +317,7 @@ def test_a_flow_of_swapped_executors(photos):
 
         def __init__(self, encoder):
             self.space = encoder.space
+            self.known = encoder.known
             self.encoder = encoder
             self.encoded = 0
 
@@ -333,9 +334,9 @@ def test_a_flow_of_swapped_executors(photos):
         def __init__(self, ranker):
             self.ranker = ranker
 
-        def rank(self, space, vector, scope, top_k, offset):
-            hits, total = self.ranker.rank(space, vector, scope, 1000, 0)
-            return hits[::-1][offset : offset + top_k], total
+        def rank(self, space, vector, words, ranking):
+            hits, total = self.ranker.rank(space, vector, words, replace(ranking, top_k=1000))
+            return hits[::-1][: ranking.top_k], total
 
     archive = find_archive(photos)
     made = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from memery.core import index_flow as index_flow
     from memery.core import query_flow as query_flow
     from memery.errors import MemeryError as MemeryError
+    from memery.filters import Filter as Filter
     from memery.gateway.library import Memery as Memery
-    from memery.types import Filter as Filter
     from memery.types import Hit as Hit
     from memery.types import IndexReport as IndexReport
     from memery.types import Progress as Progress
@@ -29,8 +29,9 @@ _HOMES = {
     "query_flow": "memery.core",
     "Memery": "memery.gateway.library",
     "MemeryError": "memery.errors",
+    "Filter": "memery.filters",
     **dict.fromkeys(
-        ("Filter", "Hit", "IndexReport", "Progress", "Query", "Results", "Skip", "Term"),
+        ("Hit", "IndexReport", "Progress", "Query", "Results", "Skip", "Term"),
         "memery.types",
     ),
 }

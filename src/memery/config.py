@@ -37,6 +37,9 @@ class Config:
         max_pixels: larger images are skipped (the default is Pillow's own limit).
         max_bytes: larger files are skipped.
         follow_links: follow symbolic links; None means as the archive remembers.
+        read_text: let a build read the text in pictures; None means as the archive remembers, else
+            where a reader is installed.
+        reader: what reads text.
     """
 
     model: str = "auto"
@@ -50,6 +53,8 @@ class Config:
     max_pixels: int = 178_956_970
     max_bytes: int = 1 << 30
     follow_links: bool | None = None
+    read_text: bool | None = None
+    reader: str = "rapidocr"
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "max_pixels", "max_bytes"):

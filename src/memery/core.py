@@ -1,6 +1,6 @@
 """The two flows: the whole story of memery on one page.
 
-index_flow:   Loader ──▶ Crafter ──▶ Encoder ──▶ Indexer
+index_flow:   Loader ──▶ Crafter ──▶ Encoder ──▶ Indexer, then Reader ──▶ Indexer
 query_flow:   (index_flow if the folder changed) ──▶ Encoder ──▶ Ranker ──▶ Results
 """
 
@@ -9,17 +9,19 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import posixpath
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from memery.archive import Archive, find_archive
+from memery.archive import find_archive
 from memery.config import load_config
-from memery.errors import ArchiveLocked, QueryError
-from memery.executors.interface import Executors, Picture
+from memery.errors import ArchiveLocked
+from memery.executors.interface import Executors, Picture, Reader
+from memery.filters import Day, Filter
 from memery.plugins import default_executors
-from memery.types import Filter, IndexReport, Progress, Query, Results, Term, Took
+from memery.types import IndexReport, Progress, Query, Ranking, Results, Term, Took
+from memery.words.query import words_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,9 @@ Text = str | Term
 Image = str | os.PathLike[str] | bytes | Term
 Report = Callable[[Progress], object]
 """What is called with the counts after each step."""
+ANYWHERE = Filter()
+MORE, LESS = 0.75, 0.5
+"""What the mean of pictures to find more of, and less of, counts beside the query."""
 
 
 def index_flow(
@@ -38,6 +43,8 @@ def index_flow(
     **settings: Any,
 ) -> IndexReport:
     """Bring the index of a folder up to date: read and encode only what is new or changed.
+
+    Everything can be found by sight before the text in pictures is read.
 
     Args:
         path: the folder.
@@ -60,9 +67,17 @@ def query_flow(
     *,
     exclude: Text | Sequence[Text] = (),
     exclude_images: Image | Sequence[Image] = (),
+    more: Image | Sequence[Image] = (),
+    less: Image | Sequence[Image] = (),
     top_k: int = 10,
     offset: int = 0,
+    mode: str = "auto",
+    min_strength: float | None = None,
+    sort: str = "score",
+    where: Filter = ANYWHERE,
     under: str = "",
+    since: Day = None,
+    until: Day = None,
     refresh: bool = True,
     progress: Report | None = None,
     executors: Executors | None = None,
@@ -76,10 +91,18 @@ def query_flow(
         image_query: one or more pictures: paths, or the bytes of image files.
         exclude: texts to find less of.
         exclude_images: pictures to find less of.
+        more: hits of an earlier answer that were right: the query moves towards them.
+        less: hits that were wrong: it moves away from them.
         top_k: how many hits.
         offset: how many of the best to leave out.
-        under: search only this folder, relative to path.
-        refresh: run the index flow first.
+        mode: "visual", "text" or "auto", as in `memery.types.Ranking`.
+        min_strength: leave out weaker hits, likewise.
+        sort: the order of the hits, likewise.
+        where: which images may be found.
+        under: of those only what lies in this folder, relative to path.
+        since: of those only what is no older, as `Filter.since`.
+        until: of those only what is no newer, as `Filter.until`.
+        refresh: run the index flow first. It does not read the text in pictures: `index_flow` does.
         progress: as in `index_flow`.
         executors: as in `index_flow`.
         settings: fields of `Config`.
@@ -88,16 +111,30 @@ def query_flow(
         QueryError: there is no query, or it points nowhere.
         MemeryError: see `memery.errors`.
     """
-    asked = make_query(query, image_query, exclude, exclude_images)
+    asked = make_query(query, image_query, exclude, exclude_images, more, less)
+    scope = narrowed(where, under, since, until)
+    ranking = Ranking(top_k, offset, scope, mode, min_strength, sort)
     with _opened(path, executors, settings) as x:
-        pictures = x.crafter.craft_query(asked)  # a picture that cannot be read fails at once
-        started = time.perf_counter()
-        if refresh:
-            refresh_index(x, progress)
-        else:
-            x.indexer.require()
-        took = _milliseconds(started)
-        return run_query(x, asked, pictures, top_k=top_k, offset=offset, under=under, indexing=took)
+        return search(x, asked, ranking, refresh=refresh, progress=progress)
+
+
+def search(
+    x: Executors,
+    query: Query,
+    ranking: Ranking,
+    *,
+    refresh: bool,
+    progress: Report | None = None,
+) -> Results:
+    """Read the query's pictures, bring the index up to date if asked to, and run the query."""
+    # A picture that cannot be read fails at once, before anything is indexed.
+    pictures = x.crafter.craft_query(query, x.encoder.known)
+    started = time.perf_counter()
+    if refresh:
+        refresh_index(x, progress)
+    else:
+        x.indexer.require()
+    return run_query(x, query, pictures, ranking, indexing=_milliseconds(started))
 
 
 def run_index(
@@ -107,6 +144,7 @@ def run_index(
     rebuild: bool = False,
     reread: bool = False,
     adopt: bool = True,
+    texts: bool = True,
 ) -> IndexReport:
     """The indexing flow over executors that are at hand.
 
@@ -116,6 +154,7 @@ def run_index(
         rebuild: as in `index_flow`.
         reread: open every file, to find changes that size and time do not tell.
         adopt: let the model's space answer searches from now on.
+        texts: read the text in pictures too, if there is a Reader.
     """
     report = progress or (lambda _: None)
     everything = rebuild or reread
@@ -138,13 +177,27 @@ def run_index(
             if moves:
                 x.indexer.adopt()
     x.indexer.refresh()
+    if texts and x.reader is not None and x.indexer.unread(everything=rebuild):
+        _read_texts(x, x.reader, report, everything=rebuild)
     return x.indexer.report(changes)
 
 
+def _read_texts(x: Executors, reader: Reader, report: Report, *, everything: bool) -> None:
+    """The second stage of the indexing flow: slow, and cut short at any time without loss."""
+    with x.indexer.begin():
+        pending = x.indexer.unread(everything=everything)
+        with contextlib.closing(reader.read(pending)) as batches:
+            for read in batches:
+                report(x.indexer.index_texts(read))
+
+
 def refresh_index(x: Executors, progress: Report | None = None) -> None:
-    """The indexing flow, unless someone else runs it: what they committed can be searched."""
+    """The indexing flow, unless someone else runs it: what they committed can be searched.
+
+    An answer does not wait for the text in new pictures to be read.
+    """
     try:
-        run_index(x, progress, adopt=False)
+        run_index(x, progress, adopt=False, texts=False)
     except ArchiveLocked as error:
         logger.warning("%s Meanwhile the answer is from what it has committed.", error)
 
@@ -153,10 +206,8 @@ def run_query(
     x: Executors,
     query: Query,
     pictures: Sequence[Picture],
+    ranking: Ranking,
     *,
-    top_k: int = 10,
-    offset: int = 0,
-    under: str = "",
     indexing: float = 0.0,
 ) -> Results:
     """The querying flow over executors that are at hand.
@@ -165,20 +216,31 @@ def run_query(
         x: the executors.
         query: what to find.
         pictures: its image terms, as the Crafter read them.
-        top_k: how many hits.
-        offset: how many of the best to leave out.
-        under: search only this folder, relative to the one searched.
+        ranking: how hits are chosen; its folders are relative to the one searched.
         indexing: what the indexing flow took before, in milliseconds.
     """
-    if top_k < 1 or offset < 0:
-        raise QueryError("top_k must be 1 or more, and offset 0 or more.")
-    scope = Filter(_under(x.archive, under))
+    within = replace(ranking, scope=ranking.scope.within(x.archive.scope))
     started = time.perf_counter()
     vector = x.encoder.encode_query(query, pictures)
     encoding, started = _milliseconds(started), time.perf_counter()
-    hits, total = x.ranker.rank(x.encoder.space, vector, scope, top_k, offset)
+    words = words_of(term.text for term in query.terms if term.text and term.boost > 0)
+    hits, total = x.ranker.rank(x.encoder.space, vector, words, within)
     took = Took(indexing, encoding, _milliseconds(started))
     return Results(hits, total, query, x.encoder.space.model_id, took)
+
+
+def narrowed(where: Filter, under: str = "", since: Day = None, until: Day = None) -> Filter:
+    """A filter with the conditions that have a parameter of their own; those win.
+
+    Raises:
+        QueryError: a value makes no sense.
+    """
+    return replace(
+        where,
+        under=under or where.under,
+        since=where.since if since is None else since,
+        until=where.until if until is None else until,
+    )
 
 
 def make_query(
@@ -186,8 +248,13 @@ def make_query(
     image_query: Image | Sequence[Image] | None = None,
     exclude: Text | Sequence[Text] = (),
     exclude_images: Image | Sequence[Image] = (),
+    more: Image | Sequence[Image] = (),
+    less: Image | Sequence[Image] = (),
 ) -> Query:
     """A Query of whatever was given; what is excluded gets a negative boost.
+
+    Relevance feedback is Rocchio's (1971): the query, plus `MORE` times the mean of what was right,
+    minus `LESS` times the mean of what was wrong.
 
     Raises:
         QueryError: nothing was given, or a part of it makes no term.
@@ -199,6 +266,8 @@ def make_query(
         terms += [_image_term(image) for image in _listed(image_query)]
     terms += [_negated(_text_term(text)) for text in _listed(exclude)]
     terms += [_negated(_image_term(image)) for image in _listed(exclude_images)]
+    for judged, weight in ((_listed(more), MORE), (_listed(less), -LESS)):
+        terms += [Term(image=image, boost=weight / len(judged)) for image in judged]
     return Query(tuple(terms))
 
 
@@ -217,14 +286,6 @@ def _image_term(image: Image) -> Term:
 
 def _negated(term: Term) -> Term:
     return Term(term.text, term.image, -term.boost)
-
-
-def _under(archive: Archive, under: str) -> str:
-    """A folder relative to the one searched, as one relative to the archive's root."""
-    path = posixpath.normpath(posixpath.join("/", under)).strip("/")
-    if ".." in under.split("/"):
-        raise QueryError(f"{under!r} leads out of the folder searched: name a folder inside it.")
-    return posixpath.join(archive.scope, path).strip("/")
 
 
 def _milliseconds(started: float) -> float:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
+from memery.notes import written_into
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,6 +52,7 @@ class Decoded:
         height: likewise.
         format: what the content is.
         taken_at: EXIF date and time in ISO 8601, or None.
+        notes: what someone wrote into the file: title, description, keywords.
     """
 
     pixels: NDArray[np.uint8]
@@ -56,6 +60,7 @@ class Decoded:
     height: int
     format: str
     taken_at: str | None
+    notes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,42 @@ def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
     Raises:
         ImageError: with the reason and what the decoder said.
     """
+    with _opened(data, max_pixels) as image:
+        return _decode(image, resize)
+
+
+def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
+    """Decode an image file for a reader: upright, RGB, height × width × 3.
+
+    Args:
+        data: the file's bytes.
+        side: pictures with a longer side are reduced to it, pixels.
+        max_pixels: larger images are refused before they are decoded.
+
+    Raises:
+        ImageError: with the reason and what the decoder said.
+    """
+    import numpy as np
+    from PIL import ImageOps
+
+    with _opened(data, max_pixels) as image:
+        image.draft("RGB", (side, side))
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb = _to_rgb(image)
+        rgb.thumbnail((side, side))
+        return np.asarray(rgb, dtype=np.uint8)
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+    """An image that is small enough; what goes wrong with it inside is an ImageError."""
     _allow(max_pixels)
     with _open(data) as image:
+        if image.width * image.height > max_pixels:
+            limit = f"{image.width}x{image.height} pixels; the limit is {max_pixels}"
+            raise ImageError("decompression bomb", limit)
         try:
-            return _decode(image, resize, max_pixels)
+            yield image
         except _BROKEN as error:
             raise ImageError("truncated", str(error)) from None
         except MemoryError:
@@ -158,23 +195,20 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError("truncated", str(error)) from None
 
 
-def _decode(image: Image.Image, resize: Resize, max_pixels: int) -> Decoded:
+def _decode(image: Image.Image, resize: Resize) -> Decoded:
     import numpy as np
     from PIL import ImageOps
 
     width, height = image.size
-    if width * height > max_pixels:
-        limit = f"{width}x{height} pixels; the limit is {max_pixels}"
-        raise ImageError("decompression bomb", limit)
     format_ = image.format or "unknown"
-    taken_at = _taken_at(image)
+    taken_at, notes = _taken_at(image), written_into(image)
     orientation = image.getexif().get(_ORIENTATION, 1)
     margins = _reduce(image, _DRAFT_FACTOR * (resize.edge or resize.size))
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
     rgb = _resized(_to_rgb(image), resize, _turned(margins, orientation))
-    return Decoded(np.asarray(rgb, dtype=np.uint8), width, height, format_, taken_at)
+    return Decoded(np.asarray(rgb, dtype=np.uint8), width, height, format_, taken_at, notes)
 
 
 def _reduce(image: Image.Image, enough: int) -> tuple[float, float]:

@@ -10,8 +10,9 @@ MemeryError
 │   ├── ArchiveLocked      another process is writing (`holder` says which)
 │   ├── ArchiveDamaged     its content is not what memery writes
 │   └── ArchiveFull        the disk or quota is full
-└── ModelError             the model is not to be had
-    └── ModelMismatch      the model does not fit what the archive holds
+├── ModelError             the model is not to be had
+│   └── ModelMismatch      the model does not fit what the archive holds
+└── ReaderError            what reads the text in pictures is not to be had
 """
 
 SKIP_REASONS = (
@@ -95,3 +96,7 @@ class ModelError(MemeryError):
 
 class ModelMismatch(ModelError):  # noqa: N818 - likewise
     """The model does not fit what the archive holds."""
+
+
+class ReaderError(MemeryError):
+    """What reads the text in pictures is not to be had."""

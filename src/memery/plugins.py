@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.errors import ModelError, ModelMismatch
+from memery.errors import MemeryError, ModelError, ModelMismatch, ReaderError
 from memery.executors.crafter import Crafter, circumstances
 from memery.executors.encoder import Encoder
 from memery.executors.indexer import Indexer
 from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
+from memery.executors.reader import Reader
 from memery.gallery import printable
 from memery.models.interface import EmbeddingModel
+from memery.readers.interface import TextReader
 from memery.stores.interface import Space, Store
 
 if TYPE_CHECKING:
@@ -29,14 +31,15 @@ logger = logging.getLogger(__name__)
 BUILT_IN = {
     "memery.models": {"starter": "memery.models.starter:StarterModel"},
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
+    "memery.readers": {"rapidocr": "memery.readers.rapid:RapidReader"},
 }
 """What comes with memery, by kind and name: module:attribute."""
 _STARTER = "starter"
-_FOLLOW_LINKS = "follow_links"
+_FOLLOW_LINKS, _READ_TEXT = "follow_links", "read_text"
 
 
 def names(group: str) -> list[str]:
-    """The names of a kind of plug-in ("memery.models", "memery.stores"), built-in ones first."""
+    """The names of a kind of plug-in ("memery.models", …), built-in ones first."""
     third_parties = {point.name for point in _entry_points(group)}
     return [*BUILT_IN[group], *sorted(third_parties - BUILT_IN[group].keys())]
 
@@ -58,10 +61,11 @@ def _load(group: str, name: str) -> Any:
     raise _unknown(group, name)
 
 
-def _unknown(group: str, name: str, more: Sequence[str] = ()) -> ModelError:
+def _unknown(group: str, name: str, more: Sequence[str] = ()) -> MemeryError:
     known = ", ".join([*names(group), *more])
     kind = group.removeprefix("memery.").removesuffix("s")
-    return ModelError(f"There is no {kind} named {name!r}. Known here: {known}.")
+    error = ReaderError if kind == "reader" else ModelError
+    return error(f"There is no {kind} named {name!r}. Known here: {known}.")
 
 
 def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
@@ -178,6 +182,7 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
         encoder=encoder,
         indexer=Indexer(archive, store, encoder.space),
         ranker=Ranker(archive, store),
+        reader=make_reader(archive, config, store),
     )
 
 
@@ -185,6 +190,39 @@ def make_loader(archive: Archive, config: Config, store: Store) -> Loader:
     """The default Loader; it needs no model."""
     follow = follows_links(store, config)
     return Loader(archive, store, circumstances(config), follow_links=follow)
+
+
+def open_reader(config: Config) -> TextReader:
+    """Make the reader that the settings name; its networks are loaded when they are first needed.
+
+    Raises:
+        ReaderError: it is not to be had.
+    """
+    return cast(TextReader, _load("memery.readers", config.reader)())
+
+
+def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None:
+    """The default Reader, or None where no text is to be read.
+
+    Raises:
+        ReaderError: it was asked for and is not to be had.
+    """
+    if not reads_text(store, config):
+        return None
+    try:
+        reader = open_reader(config)
+    except ReaderError:
+        if config.read_text:
+            raise
+        return None
+    return Reader(archive, reader, config)
+
+
+def reads_text(store: Store, config: Config) -> bool:
+    """Whether text is to be read: as asked for, else as the archive remembers, else yes."""
+    if config.read_text is not None:
+        return config.read_text
+    return store.setting(_READ_TEXT) != "0"
 
 
 def follows_links(store: Store, config: Config) -> bool:
@@ -196,6 +234,8 @@ def follows_links(store: Store, config: Config) -> bool:
 
 def remember_choices(store: Store, config: Config) -> None:
     """Keep what a build was asked for, so that a recall scans the same files."""
-    if config.follow_links is not None and follows_links(store, Config()) != config.follow_links:
-        with store.writing():
-            store.remember(_FOLLOW_LINKS, str(int(config.follow_links)))
+    choices = {_FOLLOW_LINKS: config.follow_links, _READ_TEXT: config.read_text}
+    for name, choice in choices.items():
+        if choice is not None and store.setting(name) != str(int(choice)):
+            with store.writing():
+                store.remember(name, str(int(choice)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import overload
 
 from memery.errors import QueryError
+from memery.filters import Filter
 from memery.gallery import Picture, grid_html
 
 
@@ -58,6 +59,21 @@ class ImageFile:
         """Opaque name of this content at this path: 32 hexadecimal digits."""
         key = os.fsencode(self.path) + b"\0" + bytes.fromhex(self.digest)
         return hashlib.blake2b(key, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text in a picture.
+
+    Attributes:
+        text: what it says.
+        confidence: of the reader, 0 to 1.
+        box: left, top, right, bottom, as fractions of the picture's width and height.
+    """
+
+    text: str
+    confidence: float
+    box: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +144,61 @@ class Query:
             raise QueryError("There is no query: give a text, an image, or both.")
 
 
+MODES = ("auto", "visual", "text")
+SORTS = ("score", "date", "name")
+
+
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which images may be found at all.
+class Ranking:
+    """How hits are chosen and ordered.
 
     Attributes:
-        under: a folder relative to the archive's root, with `/`; empty means everything.
+        top_k: how many hits.
+        offset: how many of the best to leave out.
+        scope: which images may be found.
+        mode: "visual": by what pictures show; "text": by the words in them and in their names;
+            "auto": by both.
+        min_strength: leave out weaker hits, unless they hold all the words of the query.
+        sort: the order of the hits chosen: "score" for their rank, "date" for the newest first, or
+            "name".
+
+    Raises:
+        QueryError: a value makes no sense.
     """
 
-    under: str = ""
+    top_k: int = 10
+    offset: int = 0
+    scope: Filter = field(default_factory=Filter)
+    mode: str = "auto"
+    min_strength: float | None = None
+    sort: str = "score"
 
-    @property
-    def prefix(self) -> str:
-        """What the path of every image under the folder begins with."""
-        return f"{self.under}/" if self.under else ""
+    def __post_init__(self) -> None:
+        if self.top_k < 1 or self.offset < 0:
+            raise QueryError("top_k must be 1 or more, and offset 0 or more.")
+        if self.mode not in MODES:
+            raise QueryError(f"{self.mode!r} is no mode: give one of {', '.join(MODES)}.")
+        if self.sort not in SORTS:
+            raise QueryError(f"{self.sort!r} is no order: give one of {', '.join(SORTS)}.")
+        if self.min_strength is not None and not math.isfinite(self.min_strength):
+            raise QueryError(f"A least strength of {self.min_strength} means nothing.")
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What one ranking contributed to a hit.
+
+    Attributes:
+        name: "visual", "text" or "name".
+        rank: of the image in that ranking, 1 for the best.
+        share: what it added to the sum that hits are ordered by.
+        held: words of the query that stand in the picture's text or name; 0 for "visual".
+    """
+
+    name: str
+    rank: int
+    share: float
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +211,10 @@ class Hit(os.PathLike[str]):
         score: cosine of query and image, -1 to 1.
         image: the image's facts (its own path is relative to the archive's root).
         location: absolute path of the file.
+        strength: standard deviations that the score stands above the mean of all images' scores
+            for this query; it compares across queries and models, which the score does not.
+        weak: it hardly stands out, and does not hold the words of the query either.
+        signals: what each ranking contributed; empty beyond the ranks that count.
     """
 
     rank: int
@@ -161,6 +222,9 @@ class Hit(os.PathLike[str]):
     score: float
     image: ImageFile
     location: str = field(repr=False)
+    strength: float = 0.0
+    weak: bool = False
+    signals: tuple[Signal, ...] = ()
 
     @property
     def id(self) -> str:
@@ -191,7 +255,7 @@ class Results(Sequence[Hit]):
 
     Attributes:
         hits: the hits of this page.
-        total: images that pass the filters, before offset and top_k.
+        total: images that pass the filters and the threshold, before offset and top_k.
         query: the query as understood.
         model_id: the model whose embeddings were compared.
         took: time by stage.
@@ -227,15 +291,17 @@ class Progress:
 
     Attributes:
         done: files dealt with, skipped ones included.
-        total: files to deal with in this run.
+        total: files to deal with in this stage of the run.
         skipped: files of `done` that had to be skipped.
         searchable: images of the folder that a search finds now.
+        stage: "images" while they are encoded, "text" while their text is read.
     """
 
     done: int
     total: int
     skipped: int
     searchable: int
+    stage: str = "images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +320,10 @@ class IndexReport:
         removed: images that left the archive because their file is gone.
         skips: files left out in this run, with reasons.
         seconds: wall-clock time.
+        read: images whose text was looked for in this run.
+        with_text: those of them that hold any.
+        finding: seconds of work spent on finding where text stands.
+        recognising: seconds of work spent on saying what it is.
     """
 
     archive: Path
@@ -267,3 +337,7 @@ class IndexReport:
     removed: int = 0
     skips: tuple[Skip, ...] = ()
     seconds: float = 0.0
+    read: int = 0
+    with_text: int = 0
+    finding: float = 0.0
+    recognising: float = 0.0

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
-from memery.stores.interface import Addition, Content, SkipAddition, Space
+from memery.filters import Filter
+from memery.stores.interface import Addition, Content, SkipAddition, Space, Text
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.testing import MemoryStore
-from memery.types import FileEntry, Filter, Skip
+from memery.types import FileEntry, Line, Skip
+from memery.words.tokens import content_words
 
 DIM = 8
 SPACE = Space("model", "f1", DIM)
@@ -170,6 +172,162 @@ def test_queries_and_choices_are_remembered(store):
 def test_one_writer_at_a_time(store):
     with pytest.raises(ArchiveLocked), store.writing():
         pass
+
+
+def pictured(path, *, size=(4, 3), taken_at=None, mtime=5, key=None, notes=""):
+    digest = hashlib.sha256((key or path).encode("utf-8", "surrogateescape")).hexdigest()
+    content = Content(*size, "PNG", taken_at, unit(1), notes)
+    return Addition(FileEntry(path, 100, mtime * 1_000_000_000), digest, content)
+
+
+def written(picture, *lines):
+    return Text(picture.digest, "tests 1", tuple(Line(text, 0.9, (0, 0, 1, 1)) for text in lines))
+
+
+def words(*texts):
+    return [[phrase] for text in texts for phrase in content_words(text)]
+
+
+def texts_found(store, *texts, scope=EVERYWHERE, limit=None):
+    matches = store.find_text(SPACE, words(*texts), scope, limit)
+    return {match.image.path: match.held for match in matches}
+
+
+NOON = 1_682_942_400  # 2023-05-01, noon in London
+
+
+@pytest.mark.parametrize(
+    ("scope", "expected"),
+    [
+        (Filter(not_under="a"), "b.jpg c.JPEG d.png"),
+        (Filter(not_under=("a", "x")), "b.jpg c.JPEG d.png"),
+        (Filter(ext="jpg"), "a/1.jpg b.jpg"),
+        (Filter(ext=("jpg", ".jpeg")), "a/1.jpg b.jpg c.JPEG"),
+        (Filter(not_ext=("JPG",)), "c.JPEG d.png"),
+        (Filter(since="2023"), "a/1.jpg b.jpg c.JPEG"),
+        (Filter(since="2023-05-02"), "b.jpg"),
+        (Filter(until="2022"), "d.png"),
+        (Filter(since="2023-05", until="2023-05-01"), "a/1.jpg c.JPEG"),
+        (Filter(since="2023-05-01T10:00:01", until="2023-05-01"), "c.JPEG"),
+        (Filter(orientation="landscape"), "a/1.jpg"),
+        (Filter(orientation="portrait"), "b.jpg"),
+        (Filter(orientation="square"), "c.JPEG d.png"),
+        (Filter(not_orientation="square"), "a/1.jpg b.jpg"),
+        (Filter(min_size="400x100"), "a/1.jpg c.JPEG"),
+        (Filter(max_size="400x300"), "a/1.jpg b.jpg d.png"),
+        (Filter(min_size=(401, 0)), "c.JPEG"),
+        (Filter(has_text=True), "b.jpg"),
+        (Filter(has_text=False), "c.JPEG"),
+        (Filter(quoted=("second line",)), "b.jpg"),
+        (Filter(quoted=("line second",)), ""),
+        (Filter(quoted=("mountain LAKE",)), "d.png"),
+        (Filter(quoted=('" OR "x',)), ""),
+        (Filter(under="a", ext="png"), ""),
+    ],
+)
+def test_filters(store, scope, expected):
+    pictures = [
+        pictured("a/1.jpg", size=(400, 300), taken_at="2023-05-01T10:00:00"),
+        pictured("b.jpg", size=(100, 300), taken_at="2023-06-01T10:00:00"),
+        pictured("c.JPEG", size=(600, 600), mtime=NOON),
+        pictured("d.png", size=(4, 4), notes="Mountain lake; Norway"),
+    ]
+    store.commit(SPACE, pictures, [])
+    store.commit_texts([written(pictures[1], "A first", "SECOND LINE"), written(pictures[2])])
+    assert found(store, unit(1), scope=scope) == expected.split()
+    assert store.count(SPACE, scope) == len(expected.split())
+    assert found(store, unit(1), limit=1, scope=scope) == expected.split()[:1]
+
+
+def test_a_content_is_left_out_by_its_digest(store):
+    pictures = [pictured("a.png", key="k"), pictured("b.png", key="k"), pictured("c.png")]
+    store.commit(SPACE, pictures, [])
+    assert found(store, unit(1), scope=Filter(not_digest=pictures[0].digest)) == ["c.png"]
+
+
+def test_text_is_read_once_and_found(store):
+    pictures = [pictured("old.png", mtime=1), pictured("new.png", mtime=9), pictured("none.png")]
+    same = pictured("copy.png", key="old.png", mtime=1)
+    store.commit(SPACE, [*pictures, same], [skipped("s.png")])
+    digests = [digest for _, digest in store.unread(EVERYWHERE)]
+    assert digests == [pictures[n].digest for n in (1, 2, 0)]
+    first = written(pictures[0], "WHENYOU SEE IT", "birthday")
+    store.commit_texts([first, written(pictures[2])])
+    store.commit_texts([Text("77" * 32, "tests 1")])  # nobody knows it (any more)
+    assert store.text(pictures[0].digest) == first
+    assert store.text("77" * 32) is None
+    assert [entry.path for entry, _ in store.unread(EVERYWHERE)] == ["new.png"]
+    assert store.count_texts(EVERYWHERE) == (3, 2)
+    assert texts_found(store, "birthday see nothing") == {"copy.png": 2, "old.png": 2}
+    assert texts_found(store, "see", scope=Filter(not_ext="png")) == {}
+    assert texts_found(store, "birthday", limit=1) == {"copy.png": 1}
+    assert store.find_text(OTHER, words("birthday"), EVERYWHERE, None) == []
+    assert store.vocabulary(["whenyou", "when", "see", "cat"]) == {"whenyou", "when", "see"}
+    assert list(store.verify(SPACE)) == []
+
+
+def test_text_is_read_anew_and_goes_with_its_content(store):
+    picture = pictured("a.png")
+    store.commit(SPACE, [picture], [])
+    store.commit_texts([written(picture, "wrong")])
+    store.commit_texts([written(picture, "right")])
+    assert texts_found(store, "wrong") == {}
+    assert texts_found(store, "right") == {"a.png": 1}
+    store.remove(["a.png"])
+    assert texts_found(store, "right") == {}
+    store.commit(SPACE, [Addition(FileEntry("b.png", 1, 1), picture.digest, None)], [])
+    assert texts_found(store, "right") == {"b.png": 1}  # it was not read a second time
+    store.remove(["b.png"])
+    store.prune()
+    store.commit(SPACE, [picture], [])
+    assert [entry.path for entry, _ in store.unread(EVERYWHERE)] == ["a.png"]
+
+
+def test_words_that_match_better_come_first(store):
+    pictures = [pictured(f"{number}.png") for number in range(3)]
+    store.commit(SPACE, pictures, [])
+    texts = ("only the cat among many other words", "cat and dog", "neither")
+    store.commit_texts([written(p, text) for p, text in zip(pictures, texts, strict=True)])
+    matches = store.find_text(SPACE, words("cat dog"), EVERYWHERE, None)
+    assert [(match.image.path, match.held) for match in matches] == [("1.png", 2), ("0.png", 1)]
+
+
+@pytest.mark.parametrize("text", ["黒猫", "猫", "Füße", "fuße", "кот", "שלום", "हिन्दी", "Ωμέγα"])
+def test_scripts(store, text):
+    picture = pictured("a.png")
+    store.commit(SPACE, [picture], [])
+    store.commit_texts([written(picture, "あの黒猫です Füße кот שלום हिन्दी ωμεγα")])
+    assert texts_found(store, text) == {"a.png": len(words(text))}
+
+
+def test_names_and_notes_count_together(store):
+    pictures = [
+        pictured("Norway 2023/IMG_1234.jpg", notes="Fjord, boat"),
+        pictured("Norway 2023/lake.jpg"),
+        pictured("cat.png"),
+    ]
+    store.commit(SPACE, pictures, [])
+
+    def find(*texts):
+        images = store.find_names(SPACE, words(*texts), EVERYWHERE, None)
+        return sorted(image.path for image in images)
+
+    assert find("norway") == ["Norway 2023/IMG_1234.jpg", "Norway 2023/lake.jpg"]
+    assert find("norway boat") == ["Norway 2023/IMG_1234.jpg"]
+    assert find("IMG 1234") == find("jpg") == find("norway cat") == []
+    store.remove(["cat.png"])
+    assert find("cat") == []
+    store.commit(SPACE, [Addition(FileEntry("dog.png", 1, 1), pictures[2].digest, None)], [])
+    assert find("dog") == ["dog.png"]
+
+
+def test_scores_of_single_contents_and_of_the_background(store):
+    store.commit(SPACE, [addition("a.png", unit(1)), addition("b.png", unit(0, 1))], [])
+    digests = [addition(name, None).digest for name in ("a.png", "b.png", "never.png")]
+    scores = store.scores(SPACE, unit(1), digests)
+    assert scores == {digests[0]: pytest.approx(1), digests[1]: pytest.approx(0)}
+    np.testing.assert_allclose(sorted(store.background(SPACE, unit(1))), [0, 1], atol=1e-6)
+    assert store.background(OTHER, unit(1)[:4]).size == 0
 
 
 names = st.text(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from memery.executors.interface import Picture
 from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Space, Store
 from memery.types import Query
+from memery.words.query import unquoted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +23,17 @@ logger = logging.getLogger(__name__)
 
 _NORM_MIN = 1e-6
 """A sum of unit vectors shorter than this points nowhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The digests that a store has an embedding of."""
+
+    store: Store
+    space: Space
+
+    def __contains__(self, digest: object) -> bool:
+        return isinstance(digest, str) and self.store.embedding(self.space, digest) is not None
 
 
 class Encoder:
@@ -40,6 +53,11 @@ class Encoder:
         """The model's space."""
         info = self._model.info
         return Space(info.model_id, info.fingerprint, info.dim)
+
+    @property
+    def known(self) -> Container[str]:
+        """Digests that need not be encoded again, looked up one by one."""
+        return _Known(self._store, self.space)
 
     def encode_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
         """Encode the pictures that have pixels: n × dim."""
@@ -64,7 +82,7 @@ class Encoder:
             embedding = (
                 self._encode_picture(next(crafted))
                 if term.text is None
-                else self._encode_text(term.text)
+                else self._encode_text(unquoted(term.text))
             )
             with np.errstate(over="ignore", invalid="ignore"):  # checked below
                 total += term.boost * embedding.astype(np.float64)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import ArchiveMissing, ModelMismatch
-from memery.executors.interface import Batch, Changes
+from memery.executors.interface import Batch, Changes, Read
+from memery.filters import Filter
 from memery.stores.interface import Addition, Content, Space, Store
-from memery.types import Filter, IndexReport, Progress, Skip
+from memery.types import FileEntry, IndexReport, Progress, Skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +46,8 @@ class Indexer:
         self._encoded = self._reused = self._moved = self._removed = 0
         self._gone_digests: Counter[str] = Counter()
         self._skips: list[Skip] = []
+        self._reads: list[Read] = []
+        self._stage = "images"
         self._version = self._store.version()
         self._recount()
         return self._progress()
@@ -77,7 +80,9 @@ class Indexer:
             content = (
                 None
                 if seen is None
-                else Content(seen.width, seen.height, seen.format, seen.taken_at, next(rows))
+                else Content(
+                    seen.width, seen.height, seen.format, seen.taken_at, next(rows), seen.notes
+                )
             )
             additions.append(Addition(picture.entry, picture.digest, content))
         self._store.commit(self._space, additions, batch.skips)
@@ -102,7 +107,23 @@ class Indexer:
         self._counted = time.monotonic()
 
     def _progress(self) -> Progress:
-        return Progress(self._done, self._total, len(self._skips), self._searchable)
+        skipped = len(self._skips)
+        if self._stage == "text":
+            skipped = sum(read.passed for read in self._reads)
+        return Progress(self._done, self._total, skipped, self._searchable, self._stage)
+
+    def unread(self, *, everything: bool) -> Sequence[tuple[FileEntry, str]]:
+        """Files whose text is to be read, with their digests; everything: those read too."""
+        pending = self._store.unread(self._scope, everything=everything)
+        self._stage, self._done, self._total = "text", 0, len(pending)
+        return pending
+
+    def index_texts(self, read: Read) -> Progress:
+        """Commit what was read in one transaction."""
+        self._store.commit_texts(read.texts)
+        self._reads.append(read)
+        self._done += len(read.texts) + read.passed
+        return self._progress()
 
     def answers(self) -> bool:
         """Whether the space is the one that answers searches of the whole archive.
@@ -158,4 +179,8 @@ class Indexer:
             removed=self._removed - self._moved,
             skips=(*changes.skips, *self._skips),
             seconds=time.monotonic() - self._started,
+            read=sum(len(read.texts) for read in self._reads),
+            with_text=sum(bool(text.lines) for read in self._reads for text in read.texts),
+            finding=sum(read.finding for read in self._reads),
+            recognising=sum(read.recognising for read in self._reads),
         )

@@ -1,6 +1,7 @@
 """What each executor takes and gives. The flows know them by this page; any can be swapped.
 
 index_flow:   Loader ─ Changes ─▶ Crafter ─ Batch ─▶ Encoder ─ embeddings ─▶ Indexer
+              then Reader ─ Read ─▶ Indexer
 query_flow:   Crafter ─ Picture ─▶ Encoder ─ vector ─▶ Ranker ─▶ hits
 """
 
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
 from memery.decoding import Decoded
-from memery.stores.interface import SkipAddition, Space
-from memery.types import FileEntry, Filter, Hit, IndexReport, Progress, Query, Skip
+from memery.stores.interface import SkipAddition, Space, Text
+from memery.types import FileEntry, Hit, IndexReport, Progress, Query, Ranking, Skip
+from memery.words.query import Words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,6 +82,23 @@ class Batch:
     vanished: tuple[Skip, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the Reader hands on at a time.
+
+    Attributes:
+        texts: what stands in pictures; one without lines for each that holds no text.
+        passed: files that could not be read now: nothing to remember.
+        finding: seconds spent on finding where text stands.
+        recognising: seconds spent on saying what it is.
+    """
+
+    texts: tuple[Text, ...]
+    passed: int = 0
+    finding: float = 0.0
+    recognising: float = 0.0
+
+
 class Loader(Protocol):
     """Walks the folder and compares it with the store."""
 
@@ -97,8 +116,16 @@ class Crafter(Protocol):
         """Read files in parallel, in their order; decode those whose digest is not known."""
         ...
 
-    def craft_query(self, query: Query) -> list[Picture]:
-        """Read and decode the image terms of a query, in their order."""
+    def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
+        """Read the image terms of a query, in their order; decode those that are not known."""
+        ...
+
+
+class Reader(Protocol):
+    """Finds the text in pictures."""
+
+    def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[Read, None, None]:
+        """Read files, given with the digests they had when they were indexed, in their order."""
         ...
 
 
@@ -108,6 +135,11 @@ class Encoder(Protocol):
     @property
     def space(self) -> Space:
         """The space that it encodes into."""
+        ...
+
+    @property
+    def known(self) -> Container[str]:
+        """Digests that need not be encoded again."""
         ...
 
     def encode_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
@@ -162,6 +194,14 @@ class Indexer(Protocol):
         """Refuse to search a space that was never indexed."""
         ...
 
+    def unread(self, *, everything: bool) -> Sequence[tuple[FileEntry, str]]:
+        """Files whose text is to be read, with their digests: begin counting a run of them."""
+        ...
+
+    def index_texts(self, read: Read) -> Progress:
+        """Commit what was read in one transaction."""
+        ...
+
     def refresh(self) -> None:
         """Bring the search index up to date, outside `begin`."""
         ...
@@ -175,15 +215,15 @@ class Ranker(Protocol):
     """Turns a vector into hits."""
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], scope: Filter, top_k: int, offset: int
+        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
     ) -> tuple[tuple[Hit, ...], int]:
-        """One page of hits, and how many images pass the filter."""
+        """One page of hits, and how many images pass the filter and the threshold."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Executors:
-    """One of each, and the archive that they work on."""
+    """One of each, and the archive that they work on; a Reader only where text is to be read."""
 
     archive: Archive
     loader: Loader
@@ -191,3 +231,4 @@ class Executors:
     encoder: Encoder
     indexer: Indexer
     ranker: Ranker
+    reader: Reader | None = None

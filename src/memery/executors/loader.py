@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
 from memery.executors.interface import Changes
+from memery.filters import Filter
 from memery.stores.interface import Space, Store
-from memery.types import FileEntry, Filter, Skip
+from memery.types import FileEntry, Skip
 
 if TYPE_CHECKING:
     import pathspec

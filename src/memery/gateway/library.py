@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +13,42 @@ from typing import Any, Self
 from memery import plugins
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
-from memery.core import Image, Report, Text, make_query, refresh_index, run_index, run_query
-from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, ModelMismatch
+from memery.core import ANYWHERE, Image, Report, Text, make_query, narrowed, run_index, search
+from memery.errors import (
+    ArchiveDamaged,
+    ArchiveError,
+    ArchiveMissing,
+    ModelMismatch,
+    ReaderError,
+)
 from memery.executors.interface import Changes
+from memery.filters import Day, Filter
 from memery.stores.interface import Space, Store
-from memery.types import Filter, IndexReport, Query, Results, Skip
+from memery.types import IndexReport, Query, Ranking, Results, Skip
 
 _NO_SPACE = Space("", "", 1)
 """The space of a folder that was never indexed: nothing is in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class TextStatus:
+    """What is known of the text in pictures.
+
+    Attributes:
+        wanted: a build is to read it.
+        reader: name and version of what reads, or None where nothing that does is installed.
+        read: images whose text was read.
+        with_text: those of them that hold any.
+        unread: images whose text was not read yet.
+        readers: what read the text that is stored, with the number of images.
+    """
+
+    wanted: bool
+    reader: str | None
+    read: int
+    with_text: int
+    unread: int
+    readers: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +68,7 @@ class Status:
         spaces: every space with its number of embeddings.
         holder: process id of the one that is writing, or None.
         seed_files: files of memery 0.1 that lie there and are ignored.
+        text: what is known of the text in pictures.
     """
 
     folder: Path
@@ -55,6 +83,7 @@ class Status:
     spaces: tuple[tuple[Space, int], ...]
     holder: int | None
     seed_files: tuple[Path, ...]
+    text: TextStatus
 
 
 class Memery:
@@ -114,9 +143,17 @@ class Memery:
         *,
         exclude: Text | Sequence[Text] = (),
         exclude_images: Image | Sequence[Image] = (),
+        more: Image | Sequence[Image] = (),
+        less: Image | Sequence[Image] = (),
         top_k: int = 10,
         offset: int = 0,
+        mode: str = "auto",
+        min_strength: float | None = None,
+        sort: str = "score",
+        where: Filter = ANYWHERE,
         under: str = "",
+        since: Day = None,
+        until: Day = None,
         refresh: bool = False,
         progress: Report | None = None,
     ) -> Results:
@@ -129,24 +166,37 @@ class Memery:
             ModelMismatch: it is indexed with other models only, and `refresh` is off.
             QueryError: there is no query, or it points nowhere.
         """
-        asked = make_query(query, image_query, exclude, exclude_images)
-        pictures = self._executors.crafter.craft_query(asked)
-        indexing = 0.0
-        if refresh:
-            started = time.perf_counter()
-            refresh_index(self._executors, progress)
-            indexing = 1000 * (time.perf_counter() - started)
-        else:
-            self._executors.indexer.require()
-        return run_query(
-            self._executors,
-            asked,
-            pictures,
-            top_k=top_k,
-            offset=offset,
-            under=under,
-            indexing=indexing,
-        )
+        asked = make_query(query, image_query, exclude, exclude_images, more, less)
+        scope = narrowed(where, under, since, until)
+        ranking = Ranking(top_k, offset, scope, mode, min_strength, sort)
+        return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
+
+    def similar(
+        self,
+        image: Image,
+        *,
+        top_k: int = 10,
+        offset: int = 0,
+        min_strength: float | None = None,
+        sort: str = "score",
+        where: Filter = ANYWHERE,
+        refresh: bool = False,
+        progress: Report | None = None,
+    ) -> Results:
+        """The images most like one, which need not be of this folder; itself left out.
+
+        One that is indexed is not encoded again. Exact copies of it are left out too: `duplicates`
+        finds them. The other arguments are those of `memery.query_flow`.
+
+        Raises:
+            ImageError: the image cannot be read.
+            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+        """
+        asked = make_query(image_query=image)
+        picture = self._executors.crafter.craft_query(asked, self._executors.encoder.known)[0]
+        scope = replace(where, not_digest=picture.digest)
+        ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort)
+        return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
 
     def preview(self, *, everything: bool = False) -> Changes:
         """What the next build would do; nothing is opened or written.
@@ -200,6 +250,23 @@ def _status(archive: Archive, config: Config, store: Store) -> Status:
         spaces=tuple(store.spaces()),
         holder=archive.holder(),
         seed_files=tuple(archive.seed_files()),
+        text=_text_status(config, store, scope),
+    )
+
+
+def _text_status(config: Config, store: Store, scope: Filter) -> TextStatus:
+    read, with_text = store.count_texts(scope)
+    reader = None
+    with contextlib.suppress(ReaderError):
+        info = plugins.open_reader(config).info
+        reader = f"{info.name} {info.version}"
+    return TextStatus(
+        wanted=plugins.reads_text(store, config),
+        reader=reader,
+        read=read,
+        with_text=with_text,
+        unread=len(store.unread(scope)),
+        readers=tuple(store.readers()),
     )
 
 

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from memery.types import FileEntry, Filter, ImageFile, Skip
+from memery.filters import Filter
+from memery.types import FileEntry, ImageFile, Line, Skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 Stamp = tuple[int, int]
 """A file's size in bytes and its mtime_ns: while both stay, so does its content."""
+Groups = Sequence[Sequence[tuple[str, ...]]]
+"""Words to find: for each of them the phrases, of one token or more, any of which will do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Content:
         format: what the content is.
         taken_at: EXIF date and time in ISO 8601, or None.
         embedding: float32 of shape (dim,), L2-normalised.
+        notes: what someone wrote into the file: title, description, keywords.
+        hashes: perceptual hashes, as `memery.likeness` makes them.
     """
 
     width: int
@@ -53,6 +58,8 @@ class Content:
     format: str
     taken_at: str | None
     embedding: NDArray[np.float32]
+    notes: str = ""
+    hashes: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,34 @@ class Found:
 
     ranked: Sequence[tuple[ImageFile, float]]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What was read in a picture.
+
+    Attributes:
+        digest: of its content.
+        reader: name and version of what read it.
+        lines: none where the picture holds no text.
+    """
+
+    digest: str
+    reader: str
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An image whose text holds words that were asked for.
+
+    Attributes:
+        image: the image.
+        held: how many of the groups of words stand in its text, 1 or more.
+    """
+
+    image: ImageFile
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +207,58 @@ class Store(Protocol):
 
     def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector of shape (dim,): at most limit of them."""
+        ...
+
+    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of a unit vector with embeddings that stand for the whole space.
+
+        float32 of shape (n,): all of a small space, a sample of a large one.
+        """
+        ...
+
+    def scores(
+        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
+    ) -> dict[str, float]:
+        """The cosine of a unit vector with each content that has an embedding."""
+        ...
+
+    def unread(self, scope: Filter, *, everything: bool = False) -> Sequence[tuple[FileEntry, str]]:
+        """A file of every content whose text was not read yet, newest first, with the digest.
+
+        With everything, one of those whose text was read too.
+        """
+        ...
+
+    def commit_texts(self, texts: Sequence[Text]) -> None:
+        """Store what was read in pictures, in one transaction; unknown contents are passed over."""
+        ...
+
+    def text(self, digest: str) -> Text | None:
+        """What was read in a picture, or None if nobody has read it."""
+        ...
+
+    def count_texts(self, scope: Filter) -> tuple[int, int]:
+        """Images whose text was read, and how many of them hold any."""
+        ...
+
+    def readers(self) -> Sequence[tuple[str, int]]:
+        """What read the text that is stored, each with the number of contents, most first."""
+        ...
+
+    def find_text(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[Match]:
+        """Images whose text holds any of the words, best first (bm25), equal ones by path."""
+        ...
+
+    def find_names(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose name and notes together hold all of the words, best first."""
+        ...
+
+    def vocabulary(self, words: Collection[str]) -> set[str]:
+        """Which of these tokens stand in the text of any picture."""
         ...
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:

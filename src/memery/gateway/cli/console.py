@@ -22,6 +22,7 @@ from memery.errors import (
     MemeryError,
     ModelError,
     QueryError,
+    ReaderError,
 )
 from memery.gallery import printable
 from memery.types import Progress
@@ -43,6 +44,7 @@ _EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
     (ImageError, 3),
     (ArchiveError, 3),
     (ModelError, 4),
+    (ReaderError, 4),
 )
 
 

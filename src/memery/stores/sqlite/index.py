@@ -88,6 +88,14 @@ class ExactIndex:
         found = rows[0] >= 0
         return self.ids[rows[0][found]], scores[0][found]
 
+    def sample(self, count: int) -> NDArray[np.float32]:
+        """At most count vectors, evenly spread over the rows: float32 of shape (n, dim)."""
+        import numpy as np
+
+        rows = np.linspace(0, len(self.ids) - 1, min(count, len(self.ids))).astype(np.int64)
+        vectors: NDArray[np.float32] = self._faiss.reconstruct_batch(rows)
+        return vectors
+
     def holds(self, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> bool:
         """Whether the file has these embeddings, or has none of these ids yet."""
         import numpy as np

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -10,9 +12,14 @@ from pathlib import Path
 
 from memery.archive import APPLICATION_ID, unwritable
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
+from memery.words.names import name_words
 
 BUSY_SECONDS = 10.0
 _IN_MEMORY = ":memory:"
+
+_TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"
+_TEXT_WORDS = f"CREATE VIRTUAL TABLE text_words USING fts5(raw, split, {_TOKENIZER})"
+_FILE_WORDS = f"CREATE VIRTUAL TABLE file_words USING fts5(name, notes, {_TOKENIZER})"
 
 MIGRATIONS = (
     """
@@ -58,12 +65,32 @@ MIGRATIONS = (
         UNIQUE (space, text)
     );
     """,
+    f"""
+    ALTER TABLE contents ADD COLUMN notes TEXT;
+    ALTER TABLE contents ADD COLUMN hashes BLOB;
+    CREATE TABLE texts (
+        content INTEGER PRIMARY KEY REFERENCES contents (id),
+        reader TEXT NOT NULL,
+        lines TEXT NOT NULL
+    );
+    {_TEXT_WORDS};
+    {_FILE_WORDS};
+    """,
 )
 """Each brings `user_version` one further. Never edited once released: a change is a new entry."""
 
+_SHADOWS = ("data", "idx", "content", "docsize", "config")
+"""What FTS5 makes beside a table of its own (SQLite, fts5.html, "Internal Details")."""
 _TABLES = frozenset(
-    ["settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"]
+    [
+        *("settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"),
+        *("texts", "text_words", "file_words"),
+        *(f"{name}_{part}" for name in ("text_words", "file_words") for part in _SHADOWS),
+    ]
 )
+
+
+_VIRTUAL = re.compile(r"\bVIRTUAL\b", re.IGNORECASE)
 
 
 def connect(file: Path | None) -> sqlite3.Connection:
@@ -106,8 +133,10 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         _migrate(connection)
     unknown = [
         name
-        for kind, name in connection.execute("SELECT type, name FROM sqlite_schema")
-        if kind not in ("table", "index") or (kind == "table" and name not in _TABLES)
+        for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema")
+        if kind not in ("table", "index")
+        or (kind == "table" and name not in _TABLES)
+        or (_VIRTUAL.search(sql or "") and sql not in (_TEXT_WORDS, _FILE_WORDS))
     ]
     if unknown:
         raise ArchiveDamaged(damage(file, f"it holds {unknown[0]!r}, which memery never makes"))
@@ -121,6 +150,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
         for number in range(version, len(MIGRATIONS)):
             for statement in MIGRATIONS[number].split(";"):
                 connection.execute(statement)
+            if number == 1:
+                _name_files(connection)
             if number == 0:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.executemany(
@@ -132,6 +163,13 @@ def _migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.execute("ROLLBACK")
         raise
+
+
+def _name_files(connection: sqlite3.Connection) -> None:
+    """Let the files of an archive from before be found by their names."""
+    for id_, path in connection.execute("SELECT id, path FROM files").fetchall():
+        words = " ".join(name_words(os.fsdecode(path)))
+        connection.execute("INSERT INTO file_words (rowid, name) VALUES (?, ?)", (id_, words))
 
 
 def damage(file: Path, what: str) -> str:

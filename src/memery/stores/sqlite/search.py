@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ArchiveDamaged
+from memery.filters import Filter
 from memery.stores.sqlite import index, schema
+from memery.stores.sqlite.conditions import Condition, condition
+from memery.stores.sqlite.images import FACTS, database_file, image_of
 from memery.types import ImageFile
 
 if TYPE_CHECKING:
@@ -37,11 +40,13 @@ _LAG_ROWS, _LAG_SHARE = 1024, 50
 _NORM_TOLERANCE = 2e-3
 """How far from 1 the length of a float16 unit vector may lie."""
 
-_IMAGES = """
-    SELECT embeddings.id, path, size, mtime_ns, CAST(digest AS BLOB),
-        width, height, format, taken_at
+_SAMPLE = 4096
+"""Embeddings that stand for the whole archive: their mean and deviation are known to 1 or 2 %."""
+
+_IMAGES = f"""
+    SELECT embeddings.id, {FACTS}
     FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
-    WHERE path >= ? AND path < ? AND embeddings.id IN ({})
+    WHERE {{}} AND embeddings.id IN ({{}})
 """
 
 
@@ -91,11 +96,11 @@ class Searcher:
         space: int,
         vector: NDArray[np.float32],
         limit: int,
-        low: bytes,
-        high: bytes,
+        scope: Filter,
     ) -> Sequence[tuple[ImageFile, float]]:
-        """The best images with path in [low, high), best first, equal scores by path."""
-        allowed = _ids_between(db, space, low, high) if low else None
+        """The best images that pass a filter, best first, equal scores by path."""
+        passing = condition(scope)
+        allowed = None if scope == Filter() else _ids_passing(db, space, passing)
         newer = self._scan_newer(db, space, vector, allowed)
         want = limit + _MARGIN
         while True:
@@ -104,7 +109,7 @@ class Searcher:
             if not self._agrees(exact, ids, scores):
                 newer = self._scan_newer(db, space, vector, allowed)
                 continue
-            pairs = [(image, exact[id_]) for id_, image in _images(db, list(exact), low, high)]
+            pairs = [(image, exact[id_]) for id_, image in _images(db, list(exact), passing)]
             pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
             complete = len(ids) < want
             if complete or (
@@ -165,6 +170,17 @@ class Searcher:
             within = np.isin(all_ids, allowed)
             return all_ids[within], all_scores[within]
         return all_ids, all_scores
+
+    def background(
+        self, db: sqlite3.Connection, space: int, vector: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Scores of embeddings that stand for all: of a sample, and of those that are newer."""
+        import numpy as np
+
+        _, scores = self._scan_newer(db, space, vector, None)
+        if self._index is not None:
+            scores = np.concatenate([self._index.sample(_SAMPLE) @ vector, scores])
+        return scores[np.isfinite(scores)]
 
     def _last_id(self) -> int:
         return (
@@ -228,17 +244,18 @@ def _matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.
     import numpy as np
 
     if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
-        raise ArchiveDamaged(schema.damage(_file(db), "an embedding has the wrong size"))
+        raise ArchiveDamaged(schema.damage(database_file(db), "an embedding has the wrong size"))
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
 
-def _ids_between(db: sqlite3.Connection, space: int, low: bytes, high: bytes) -> NDArray[np.int64]:
+def _ids_passing(db: sqlite3.Connection, space: int, passing: Condition) -> NDArray[np.int64]:
     import numpy as np
 
+    contents = "" if passing.paths_only else "JOIN contents ON contents.id = content"
     rows = db.execute(
-        "SELECT DISTINCT embeddings.id FROM embeddings JOIN files USING (content)"
-        " WHERE space = ? AND path >= ? AND path < ?",
-        (space, low, high),
+        f"SELECT DISTINCT embeddings.id FROM embeddings JOIN files USING (content) {contents}"
+        f" WHERE space = ? AND {passing.sql}",
+        (space, *passing.values),
     )
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
 
@@ -260,36 +277,34 @@ def _exact_scores(
             matrix = _matrix(db, [row[1] for row in rows], len(vector)).astype(np.float64)
             scores = np.clip((matrix * query).sum(axis=1), -1, 1)
             if not np.isfinite(scores).all():
-                raise ArchiveDamaged(schema.damage(_file(db), "an embedding is not finite"))
+                raise ArchiveDamaged(schema.damage(database_file(db), "an embedding is not finite"))
             exact.update(zip((row[0] for row in rows), scores.tolist(), strict=True))
     return exact
 
 
+def digest_scores(
+    db: sqlite3.Connection, space: int, vector: NDArray[np.float32], digests: Iterable[str]
+) -> dict[str, float]:
+    """The cosine of each content that has an embedding."""
+    ids: dict[int, str] = {}
+    sql = "SELECT embeddings.id FROM embeddings JOIN contents ON contents.id = content"
+    for digest in digests:
+        key = bytes.fromhex(digest)
+        row = db.execute(f"{sql} WHERE space = ? AND digest = ?", (space, key)).fetchone()
+        if row is not None:
+            ids[row[0]] = digest
+    exact = _exact_scores(db, space, vector, list(ids))
+    return {ids[id_]: score for id_, score in exact.items()}
+
+
 def _images(
-    db: sqlite3.Connection, ids: list[int], low: bytes, high: bytes
+    db: sqlite3.Connection, ids: list[int], passing: Condition
 ) -> Iterator[tuple[int, ImageFile]]:
-    """Every file of the embeddings' contents, one by one."""
+    """Every file of the embeddings' contents that passes, one by one."""
     for part in _parts(ids):
-        for id_, path, size, mtime_ns, digest, *facts in db.execute(
-            _IMAGES.format(_marks(part)), (low, high, *part)
-        ):
-            image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *facts)
-            numbers = (image.size, image.mtime_ns, image.width, image.height)
-            texts = (image.format, image.taken_at or "")
-            if {int, str} != {*map(type, numbers), *map(type, texts)}:
-                raise ArchiveDamaged(schema.damage(_file(db), "a fact has the wrong type"))
-            yield id_, image
-
-
-def _inside(db: sqlite3.Connection, path: bytes) -> str:
-    """A path as text, if it stays below the root: an archive may come from a stranger."""
-    if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
-        raise ArchiveDamaged(schema.damage(_file(db), "it names a file outside the folder"))
-    return os.fsdecode(path)
-
-
-def _file(db: sqlite3.Connection) -> Path:
-    return Path(db.execute("PRAGMA database_list").fetchone()[2])
+        sql = _IMAGES.format(passing.sql, _marks(part))
+        for id_, *facts in db.execute(sql, (*passing.values, *part)):
+            yield id_, image_of(db, facts)
 
 
 def _parts(ids: list[int]) -> Iterable[list[int]]:

@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import RETRIED_REASONS, ArchiveError, ArchiveLocked
+from memery.filters import Filter
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
+from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.search import Searcher
-from memery.types import Filter, Skip
+from memery.stores.sqlite.search import Searcher, digest_scores
+from memery.stores.sqlite.spaces import Spaces
+from memery.stores.sqlite.text import Texts, forget_name, forget_unused, write_name
+from memery.types import Skip
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED_QUERIES = 2000
 """Query embeddings kept per space."""
-_DIM_MAX = 1 << 14
 
 _STRANGE_TYPES = """
     SELECT 1 FROM files WHERE typeof(path) != 'blob' OR instr(path, x'00') > 0
@@ -49,78 +52,43 @@ class SQLiteStore:
 
     def __init__(self, archive: Archive) -> None:
         self._db = Database(archive)
+        self._spaces = Spaces(self._db)
+        self._texts = Texts(self._db, self._spaces)
         self._searcher = Searcher(archive.index)
         self.writing = self._db.writing
         self.version = self._db.version
         self.setting = self._db.setting
         self.remember = self._db.remember
-
-    def spaces(self) -> Sequence[tuple[Space, int]]:
-        """Every space with its number of embeddings, oldest first."""
-        with self._db.reading() as db:
-            rows = db.execute(
-                "SELECT model_id, fingerprint, dim,"
-                " (SELECT count(*) FROM embeddings WHERE space = spaces.id) FROM spaces ORDER BY id"
-            ).fetchall()
-        return [(self._space(*row[:3]), row[3]) for row in rows]
-
-    def _space(self, model_id: object, fingerprint: object, dim: object) -> Space:
-        if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
-            raise self._db.damaged(f"it names a dimension of {dim!r}")
-        return Space(str(model_id), str(fingerprint), dim)
-
-    def current_space(self) -> Space | None:
-        """The space that answers searches."""
-        current = self._db.setting("space")
-        if current is None:
-            return None
-        with self._db.reading() as db:
-            row = db.execute(
-                "SELECT model_id, fingerprint, dim FROM spaces WHERE id = ?", (current,)
-            ).fetchone()
-        return None if row is None else self._space(*row)
-
-    def switch_space(self, space: Space) -> None:
-        """Let another space answer searches."""
-        with self._db.changing() as db:
-            number = self._ensure_space(db, space)
-            db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
+        self.spaces = self._spaces.all
+        self.current_space = self._spaces.current
+        self.switch_space = self._spaces.switch
+        self.unread = self._texts.unread
+        self.commit_texts = self._texts.commit
+        self.text = self._texts.text
+        self.count_texts = self._texts.count
+        self.readers = self._texts.readers
+        self.find_text = self._texts.find
+        self.find_names = self._texts.find_names
+        self.vocabulary = self._texts.vocabulary
 
     def drop_space(self, space: Space) -> None:
         """Forget a space that does not answer searches, with its index."""
         with self._db.changing() as db:
-            number = self._number(db, space)
-            prefix = self._generation_prefix(db, space)
+            number = self._spaces.number(db, space)
+            prefix = self._spaces.generation_prefix(db, space)
             for table in ("embeddings", "queries"):
                 db.execute(f"DELETE FROM {table} WHERE space = ?", (number,))
             db.execute("DELETE FROM spaces WHERE id = ?", (number,))
             unknown = "content NOT IN (SELECT content FROM embeddings)"
             db.execute(f"DELETE FROM files WHERE content IS NOT NULL AND {unknown}")
+            forget_unused(db)
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
         self._searcher.forget(prefix)
         self._db.shrink()
 
-    def _ensure_space(self, db: sqlite3.Connection, space: Space) -> int:
-        db.execute(
-            "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",
-            (space.model_id, space.fingerprint, space.dim),
-        )
-        number = self._number(db, space)
-        db.execute("INSERT OR IGNORE INTO settings VALUES ('space', ?)", (str(number),))
-        return number
-
-    def _number(self, db: sqlite3.Connection, space: Space) -> int:
-        """The space's row id, or 0, which no row has."""
-        row = db.execute(
-            "SELECT id, dim FROM spaces WHERE model_id = ? AND fingerprint = ?",
-            (space.model_id, space.fingerprint),
-        ).fetchone()
-        if row is not None and row[1] != space.dim:
-            raise self._db.damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
-        return 0 if row is None else int(row[0])
-
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
         """Every path known, with the stamp under which its file need not be read again."""
+        where = condition(Filter(scope.under))
         reasons = sorted(RETRIED_REASONS)
         with self._db.reading() as db:
             rows = db.execute(
@@ -129,8 +97,8 @@ class SQLiteStore:
                 " WHERE space = ? AND content = files.content)"
                 " ELSE circumstances = ?"
                 f" AND skip_reason NOT IN ({','.join('?' * len(reasons))}) END"
-                f" FROM files WHERE {_IN_SCOPE}",
-                (self._number(db, space), circumstances, *reasons, *_bounds(scope)),
+                f" FROM files WHERE {where.sql}",
+                (self._spaces.number(db, space), circumstances, *reasons, *where.values),
             )
             return {
                 _name(path): (size, mtime_ns) if settled else None
@@ -143,7 +111,7 @@ class SQLiteStore:
             rows = db.execute(
                 "SELECT CAST(digest AS BLOB) FROM contents JOIN embeddings ON content = contents.id"
                 " WHERE space = ?",
-                (self._number(db, space),),
+                (self._spaces.number(db, space),),
             )
             return {digest.hex() for (digest,) in rows}
 
@@ -152,7 +120,7 @@ class SQLiteStore:
     ) -> None:
         """Store a batch in one transaction."""
         with self._db.changing() as db:
-            number = self._ensure_space(db, space)
+            number = self._spaces.ensure(db, space)
             for addition in additions:
                 _add(db, number, addition)
             db.executemany(
@@ -176,6 +144,7 @@ class SQLiteStore:
                     (path,),
                 ).fetchone()
                 digests.extend(digest.hex() for digest in row or ())
+                forget_name(db, path)
                 db.execute("DELETE FROM files WHERE path = ?", (path,))
         return digests
 
@@ -184,30 +153,45 @@ class SQLiteStore:
         unused = "content NOT IN (SELECT content FROM files WHERE content IS NOT NULL)"
         with self._db.changing() as db:
             db.execute(f"DELETE FROM embeddings WHERE {unused}")
+            forget_unused(db)
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
 
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
         with self._db.reading() as db:
-            return _count(db, self._number(db, space), scope)
+            return _count(db, self._spaces.number(db, space), scope)
 
     def skips(self, scope: Filter) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
+        where = condition(Filter(scope.under))
         with self._db.reading() as db:
             rows = db.execute(
                 "SELECT path, CAST(skip_reason AS TEXT), CAST(skip_detail AS TEXT) FROM files"
-                f" WHERE skip_reason IS NOT NULL AND {_IN_SCOPE} ORDER BY path",
-                _bounds(scope),
+                f" WHERE skip_reason IS NOT NULL AND {where.sql} ORDER BY path",
+                where.values,
             ).fetchall()
         return [Skip(os.fsdecode(path), reason, detail or "") for path, reason, detail in rows]
 
     def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector."""
         with self._db.reading() as db:
-            self._searcher.open(self._generation_prefix(db, space), space.dim)
-            number = self._number(db, space)
-            ranked = self._searcher.search(db, number, vector, limit, *_bounds(scope))
+            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
+            number = self._spaces.number(db, space)
+            ranked = self._searcher.search(db, number, vector, limit, scope)
             return Found(ranked, _count(db, number, scope))
+
+    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of a unit vector with embeddings that stand for the whole space."""
+        with self._db.reading() as db:
+            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
+            return self._searcher.background(db, self._spaces.number(db, space), vector)
+
+    def scores(
+        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
+    ) -> dict[str, float]:
+        """The cosine of a unit vector with each content that has an embedding."""
+        with self._db.reading() as db:
+            return digest_scores(db, self._spaces.number(db, space), vector, digests)
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
         """The embedding of a content, or None."""
@@ -235,7 +219,7 @@ class SQLiteStore:
         import numpy as np
 
         with self._db.reading() as db:
-            row = db.execute(sql, (self._number(db, space), key)).fetchone()
+            row = db.execute(sql, (self._spaces.number(db, space), key)).fetchone()
         if row is None:
             return None
         if not isinstance(row[0], bytes) or len(row[0]) != space.dim * np.dtype(dtype).itemsize:
@@ -245,7 +229,7 @@ class SQLiteStore:
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
         """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
         with self._db.transaction("BEGIN IMMEDIATE") as db:
-            number = self._number(db, space)
+            number = self._spaces.number(db, space)
             if not number:
                 return
             db.execute(
@@ -264,25 +248,18 @@ class SQLiteStore:
         Where that cannot be done now, searches read the rest from the store: slower, as right.
         """
         with self._db.reading() as db:
-            self._searcher.open(self._generation_prefix(db, space), space.dim)
-            lags = self._searcher.lags(db, self._number(db, space))
+            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
+            lags = self._searcher.lags(db, self._spaces.number(db, space))
         if not lags:
             return
         try:
             with self._db.writing(), self._db.reading() as db:
-                prefix = self._generation_prefix(db, space)
-                self._searcher.write(db, self._number(db, space), space.dim, prefix)
+                prefix = self._spaces.generation_prefix(db, space)
+                self._searcher.write(db, self._spaces.number(db, space), space.dim, prefix)
         except ArchiveLocked:
             logger.debug("The index is left to the process that is writing.")
         except ArchiveError as error:
             logger.warning("The search index could not be written. %s", error)
-
-    def _generation_prefix(self, db: sqlite3.Connection, space: Space) -> str:
-        uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
-        name = str(uuid[0]) if uuid else ""
-        if not name.isalnum():
-            raise self._db.damaged("it has no valid uuid")
-        return f"{name}-{self._number(db, space)}-"
 
     def verify(self, space: Space) -> Sequence[str]:
         """What is wrong with the store."""
@@ -294,8 +271,8 @@ class SQLiteStore:
                 faults.append("a row refers to one that does not exist")
             if db.execute(_STRANGE_TYPES).fetchone():
                 faults.append("a value has the wrong type")
-            self._searcher.open(self._generation_prefix(db, space), space.dim)
-            faults += self._searcher.verify(db, self._number(db, space), space.dim)
+            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
+            faults += self._searcher.verify(db, self._spaces.number(db, space), space.dim)
         return faults
 
     def close(self) -> None:
@@ -312,26 +289,18 @@ def _name(path: bytes | str) -> str:
     return path if isinstance(path, str) else path.decode(_NAMES, "surrogateescape")
 
 
-_IN_SCOPE = "path >= ? AND path < ?"
-_PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
-
-
-def _bounds(scope: Filter) -> tuple[bytes, bytes]:
-    """First and one past the last path of a folder, as bytes."""
-    prefix = os.fsencode(scope.prefix)
-    return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
-
-
 def _count(db: sqlite3.Connection, space: int, scope: Filter) -> int:
     spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
-    if spaces == 1 and space and not scope.prefix:
+    if spaces == 1 and space and scope == Filter():
         # Every content came with an embedding in the only space there is: no need to join.
         row = db.execute("SELECT count(*) FROM files WHERE content IS NOT NULL").fetchone()
         return int(row[0])
+    passing = condition(scope)
+    contents = "" if passing.paths_only else "JOIN contents ON contents.id = content"
     row = db.execute(
-        "SELECT count(*) FROM files JOIN embeddings USING (content)"
-        f" WHERE space = ? AND {_IN_SCOPE}",
-        (space, *_bounds(scope)),
+        f"SELECT count(*) FROM files JOIN embeddings USING (content) {contents}"
+        f" WHERE space = ? AND {passing.sql}",
+        (space, *passing.values),
     ).fetchone()
     return int(row[0])
 
@@ -341,16 +310,21 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     new = addition.content
     if new is not None:
         db.execute(
-            "INSERT OR IGNORE INTO contents (digest, width, height, format, taken_at)"
-            " VALUES (?, ?, ?, ?, ?)",
-            (digest, new.width, new.height, new.format, new.taken_at),
+            "INSERT INTO contents (digest, width, height, format, taken_at, notes, hashes)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET notes = excluded.notes, hashes = excluded.hashes",
+            (digest, new.width, new.height, new.format, new.taken_at, new.notes, new.hashes),
         )
-    content = db.execute("SELECT id FROM contents WHERE digest = ?", (digest,)).fetchone()[0]
+    content, notes = db.execute(
+        "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
+    ).fetchone()
     entry = addition.entry
     db.execute(
         _UPSERT_FILE,
-        (os.fsencode(entry.path), entry.size, entry.mtime_ns, content, None, None, None),
+        (path := os.fsencode(entry.path), entry.size, entry.mtime_ns, content, None, None, None),
     )
+    file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
+    write_name(db, file, entry.path, notes)
     if new is not None:
         db.execute(
             "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",

@@ -1,101 +1,38 @@
-"""Test doubles that ship with memery: small, deterministic, without files or weights.
-
-`ColourModel` understands colours, `MemoryStore` keeps everything in memory. Both pass the contract
-suites of their interfaces.
-"""
+"""A store without files."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from memery.decoding import Resize
 from memery.errors import RETRIED_REASONS, ArchiveLocked
-from memery.models.interface import ModelInfo
-from memery.stores.interface import Addition, Content, Found, SkipAddition, Space, Stamp
-from memery.types import FileEntry, Filter, ImageFile, Skip
+from memery.filters import Filter
+from memery.stores.interface import (
+    Addition,
+    Content,
+    Found,
+    Groups,
+    Match,
+    SkipAddition,
+    Space,
+    Stamp,
+    Text,
+)
+from memery.types import FileEntry, ImageFile, Skip
+from memery.words.names import name_words
+from memery.words.splitting import split_text
+from memery.words.tokens import tokens
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-COLOURS = {
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-    "grey": (128, 128, 128),
-    "red": (220, 30, 30),
-    "green": (30, 160, 30),
-    "blue": (30, 60, 220),
-    "yellow": (240, 220, 40),
-    "orange": (240, 140, 30),
-    "purple": (130, 40, 160),
-    "pink": (250, 160, 190),
-    "brown": (120, 70, 30),
-    "cyan": (40, 210, 220),
-}
-"""What the model can name, as RGB."""
 _REMEMBERED_QUERIES = 2000
-_OTHER_WORDS = 20
-"""Dimensions that words other than colours are hashed into."""
-
-
-class ColourModel:
-    """Embeds a picture as the shares of its colours, a text as the colours it names.
-
-    Args:
-        model_id: its name.
-        fingerprint: change it to play another version of the model.
-    """
-
-    def __init__(self, model_id: str = "colours", fingerprint: str = "c0105") -> None:
-        self.info = ModelInfo(
-            model_id=model_id,
-            fingerprint=fingerprint,
-            dim=len(COLOURS) + _OTHER_WORDS,
-            resize=Resize(32, "squash"),
-            text_context=1000,
-            licence="MIT",
-            source="memery.testing",
-            size=0,
-        )
-
-    def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Share of the pixels that are nearest to each colour: N × dim, L2-normalised."""
-        import numpy as np
-
-        palette = np.array(list(COLOURS.values()), dtype=np.int32)
-        embeddings = np.zeros((len(images), self.info.dim), dtype=np.float32)
-        for row, image in enumerate(images):
-            pixels = image.reshape(-1, 1, 3).astype(np.int32)
-            nearest = np.square(pixels - palette).sum(axis=2).argmin(axis=1)
-            embeddings[row, : len(COLOURS)] = np.bincount(nearest, minlength=len(COLOURS))
-        return _normalised(embeddings)
-
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Colours by name, other words by hash: N × dim, L2-normalised."""
-        import numpy as np
-
-        embeddings = np.zeros((len(texts), self.info.dim), dtype=np.float32)
-        names = list(COLOURS)
-        for row, text in enumerate(texts):
-            for word in text.lower().split() or [""]:
-                if word in COLOURS:
-                    embeddings[row, names.index(word)] += 1
-                else:
-                    digest = hashlib.sha256(word.encode("utf-8", "surrogatepass")).digest()
-                    embeddings[row, len(COLOURS) + digest[0] % _OTHER_WORDS] += 1
-        return _normalised(embeddings)
-
-
-def _normalised(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    import numpy as np
-
-    unit: NDArray[np.float32] = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return unit
 
 
 class MemoryStore:
@@ -109,6 +46,7 @@ class MemoryStore:
         self._files: dict[str, tuple[FileEntry, str | None, SkipAddition | None]] = {}
         self._contents: dict[Space, dict[str, Content]] = {}
         self._queries: dict[tuple[Space, str], NDArray[np.float32]] = {}
+        self._texts: dict[str, Text] = {}
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -203,15 +141,55 @@ class MemoryStore:
         used = {digest for _, digest, _ in self._files.values()}
         for space, contents in self._contents.items():
             self._contents[space] = {d: c for d, c in contents.items() if d in used}
+        self._texts = {digest: text for digest, text in self._texts.items() if digest in used}
         self._version += 1
 
     def _images(self, space: Space, scope: Filter) -> Iterator[tuple[ImageFile, Content]]:
         known = self._contents.get(space, {})
         for path, (entry, digest, _) in self._files.items():
-            if digest in known and path.startswith(scope.prefix):
+            if digest in known:
                 content = known[digest]
                 facts = (content.width, content.height, content.format, content.taken_at)
-                yield ImageFile(path, entry.size, entry.mtime_ns, digest, *facts), content
+                image = ImageFile(path, entry.size, entry.mtime_ns, digest, *facts)
+                if self._passes(image, content, scope):
+                    yield image, content
+
+    def _passes(self, image: ImageFile, content: Content, scope: Filter) -> bool:
+        width, height, widest, highest = scope.sides
+        date = datetime.fromtimestamp(image.mtime_ns / 1e9)
+        if image.taken_at is not None:
+            date = datetime.fromisoformat(image.taken_at)
+        name = os.fsencode(image.path).lower()
+        shape = ("landscape", "portrait", "square")[
+            (image.width < image.height) + 2 * (image.width == image.height)
+        ]
+        text = self._texts.get(image.digest)
+        written = [" ".join(words) for words in self._written(image, content)]
+        quoted = [" ".join(tokens(phrase)) for phrase in scope.quoted]
+        return (
+            image.path.startswith(scope.prefix)
+            and not any(image.path.startswith(f"{folder}/") for folder in scope.not_under)
+            and (scope.earliest is None or date >= scope.earliest)
+            and (scope.latest is None or date <= scope.latest)
+            and (not scope.ext or any(name.endswith(f".{e}".encode()) for e in scope.ext))
+            and not any(name.endswith(f".{e}".encode()) for e in scope.not_ext)
+            and scope.orientation in ("", shape)
+            and scope.not_orientation != shape
+            and width <= image.width <= widest
+            and height <= image.height <= highest
+            and (
+                scope.has_text is None or (text is not None and scope.has_text == bool(text.lines))
+            )
+            and all(any(f" {q} " in f" {w} " for w in written) for q in quoted)
+            and scope.not_digest != image.digest
+        )
+
+    def _written(self, image: ImageFile, content: Content) -> list[list[str]]:
+        """Token lists of the text as it was read, of the same split, of the name, of the notes."""
+        text = self._texts.get(image.digest)
+        raw = "\n".join(line.text for line in text.lines) if text else ""
+        named = name_words(image.path)
+        return [tokens(raw), split_text(raw).split(), named, tokens(content.notes)]
 
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
@@ -234,6 +212,85 @@ class MemoryStore:
         ]
         pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
         return Found(pairs[:limit], len(pairs))
+
+    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of a unit vector with every embedding of the space."""
+        import numpy as np
+
+        embeddings = [_rounded(c.embedding) for c in self._contents.get(space, {}).values()]
+        return np.array([e @ vector for e in embeddings], dtype=np.float32)
+
+    def scores(
+        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
+    ) -> dict[str, float]:
+        """The cosine of a unit vector with each content that has an embedding."""
+        known = self._contents.get(space, {})
+        return {d: float(_rounded(known[d].embedding) @ vector) for d in digests if d in known}
+
+    def unread(self, scope: Filter, *, everything: bool = False) -> Sequence[tuple[FileEntry, str]]:
+        """A file of every content whose text was not read yet, newest first, with the digest."""
+        files = {
+            digest: (entry, digest)
+            for path, (entry, digest, _) in self._files.items()
+            if digest
+            and (everything or digest not in self._texts)
+            and path.startswith(scope.prefix)
+        }
+        return sorted(files.values(), key=lambda pair: -pair[0].mtime_ns)
+
+    def commit_texts(self, texts: Sequence[Text]) -> None:
+        """Store what was read in pictures."""
+        known = {digest for contents in self._contents.values() for digest in contents}
+        self._texts |= {text.digest: text for text in texts if text.digest in known}
+        self._version += 1
+
+    def text(self, digest: str) -> Text | None:
+        """What was read in a picture, or None."""
+        return self._texts.get(digest)
+
+    def count_texts(self, scope: Filter) -> tuple[int, int]:
+        """Images whose text was read, and how many of them hold any."""
+        texts = [
+            self._texts[digest]
+            for path, (_, digest, _) in self._files.items()
+            if digest in self._texts and path.startswith(scope.prefix)
+        ]
+        return len(texts), sum(bool(text.lines) for text in texts)
+
+    def readers(self) -> Sequence[tuple[str, int]]:
+        """What read the text that is stored, each with the number of contents, most first."""
+        counts = Counter(text.reader for text in self._texts.values())
+        return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+
+    def find_text(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[Match]:
+        """Images whose text holds any of the words, those with more of them first."""
+        found = []
+        for image, content in self._images(space, scope):
+            raw, split, _, _ = self._written(image, content)
+            held = sum(_holds(group, raw) or _holds(group, split) for group in words)
+            if held:
+                found.append(Match(image, held))
+        found.sort(key=lambda match: (-match.held, os.fsencode(match.image.path)))
+        return found[:limit]
+
+    def find_names(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose name and notes together hold all of the words."""
+        found = []
+        for image, content in self._images(space, scope):
+            *_, named, noted = self._written(image, content)
+            if words and all(_holds(group, named) or _holds(group, noted) for group in words):
+                found.append(image)
+        return sorted(found, key=lambda image: os.fsencode(image.path))[:limit]
+
+    def vocabulary(self, words: Collection[str]) -> set[str]:
+        """Which of these tokens stand in the text of any picture."""
+        lines = [line.text for text in self._texts.values() for line in text.lines]
+        known = {token for line in lines for token in (*tokens(line), *split_text(line).split())}
+        return known & set(words)
 
     def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
         """The embedding of a content, or None."""
@@ -264,6 +321,10 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _holds(group: Sequence[tuple[str, ...]], words: Sequence[str]) -> bool:
+    return any(f" {' '.join(phrase)} " in f" {' '.join(words)} " for phrase in group)
 
 
 def _rounded(embedding: NDArray[np.float32]) -> NDArray[np.float32]:

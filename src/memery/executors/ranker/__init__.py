@@ -1,0 +1,175 @@
+"""Ranker: scores, filters, fuses, cuts, pages: hits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from memery.archive import Archive
+from memery.errors import QueryError
+from memery.executors.ranker.fusion import DEPTH, Candidate, fuse
+from memery.executors.ranker.strength import WEAK, Background
+from memery.filters import Filter
+from memery.stores.interface import Groups, Match, Space, Store
+from memery.types import Hit, ImageFile, Ranking
+from memery.words.query import Words
+from memery.words.tokens import near
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_MATCHES_MAX = 1000
+"""Images that hold words of a query and are ranked by that, beside those ranked by sight."""
+_SECOND_NS = 1_000_000_000
+
+
+class Ranker:
+    """Ranks by cosine, and by the words that stand in pictures and their names.
+
+    Args:
+        archive: which archive is searched.
+        store: what searches.
+    """
+
+    def __init__(self, archive: Archive, store: Store) -> None:
+        self._root = os.fspath(archive.root)
+        self._prefix = Filter(archive.scope).prefix
+        self._store = store
+
+    def rank(
+        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
+    ) -> tuple[tuple[Hit, ...], int]:
+        """One page of hits, and how many images pass the filter and the threshold.
+
+        Raises:
+            QueryError: mode "text" without a word to look for.
+        """
+        background = Background.of(self._store.background(space, vector))
+        least = None
+        if ranking.min_strength is not None:
+            least = background.score(ranking.min_strength)
+        if ranking.mode != "visual":
+            ranking = replace(ranking, scope=replace(ranking.scope, quoted=words.quoted))
+        if ranking.mode == "text" and not words.quoted:
+            found = self._by_words(space, vector, words.content or words.every, ranking)
+            total = len(found)
+        else:
+            found, total = self._by_all(space, vector, words.content, ranking, least)
+        if least is not None:
+            found = [candidate for candidate in found if _stands_out(candidate, least)]
+            total = len(found)
+        page = found[ranking.offset : ranking.offset + ranking.top_k]
+        hits = [
+            self._hit(rank, candidate, background)
+            for rank, candidate in enumerate(page, start=ranking.offset + 1)
+        ]
+        return tuple(_sorted(hits, ranking.sort)), total
+
+    def _by_words(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        asked: Sequence[tuple[str, ...]],
+        ranking: Ranking,
+    ) -> list[Candidate]:
+        """Only images whose text or name holds words of the query, all of them."""
+        if not asked:
+            raise QueryError("Mode text needs words to look for: give a text.")
+        groups = self._corrected(asked, eager=True)
+        texts = self._store.find_text(space, groups, ranking.scope, None)
+        names = self._store.find_names(space, groups, ranking.scope, None)
+        return self._fused(space, vector, [], texts, names, len(asked))
+
+    def _by_all(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        asked: Sequence[tuple[str, ...]],
+        ranking: Ranking,
+        least: float | None,
+    ) -> tuple[list[Candidate], int]:
+        """Every image that passes, as far as this page needs or the threshold reaches."""
+        scope, limit = ranking.scope, ranking.offset + ranking.top_k
+        texts: Sequence[Match] = ()
+        names: Sequence[ImageFile] = ()
+        if ranking.mode != "visual" and asked:
+            groups = self._corrected(asked, eager=False)
+            texts = self._store.find_text(space, groups, scope, _MATCHES_MAX)
+            names = self._store.find_names(space, groups, scope, _MATCHES_MAX)
+        if texts or names:
+            limit = max(limit, DEPTH)
+        found = self._store.search(space, vector, limit, scope)
+        while least is not None and len(found.ranked) == limit and found.ranked[-1][1] >= least:
+            limit *= 4
+            found = self._store.search(space, vector, limit, scope)
+        return self._fused(space, vector, found.ranked, texts, names, len(asked)), found.total
+
+    def _fused(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        visual: Sequence[tuple[ImageFile, float]],
+        texts: Sequence[Match],
+        names: Sequence[ImageFile],
+        asked: int,
+    ) -> list[Candidate]:
+        digests = {image.digest for image in (*(match.image for match in texts), *names)}
+        scores = self._store.scores(space, vector, digests) if digests else {}
+        return fuse(visual, texts, names, scores, asked)
+
+    def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> Groups:
+        """Each word with what it may be a slip of: words of pictures at one edit from it.
+
+        A word that stands in a picture is no slip. Unless eager, neither is any where no other word
+        of the query stands in a picture: then it is not the text of pictures that is asked for.
+        """
+        known = self._store.vocabulary({token for phrase in asked for token in phrase})
+        if not eager and not any(set(phrase) <= known for phrase in asked):
+            return [[phrase] for phrase in asked]
+        slips: dict[tuple[str, ...], list[str]] = {
+            phrase: list(near(phrase[0]))
+            for phrase in asked
+            if len(phrase) == 1 and phrase[0] not in known
+        }
+        found = self._store.vocabulary({token for tokens in slips.values() for token in tokens})
+        groups: list[list[tuple[str, ...]]] = []
+        for phrase in asked:
+            meant = sorted(found.intersection(slips.get(phrase, ())))
+            groups.append([phrase, *((token,) for token in meant)])
+        return groups
+
+    def _hit(self, rank: int, candidate: Candidate, background: Background) -> Hit:
+        image, strength = candidate.image, background.strength(candidate.score)
+        return Hit(
+            rank=rank,
+            path=image.path.removeprefix(self._prefix),
+            score=candidate.score,
+            image=image,
+            location=f"{self._root}/{image.path}",
+            strength=strength,
+            weak=strength < WEAK and not candidate.worded,
+            signals=tuple(candidate.signals),
+        )
+
+
+def _stands_out(candidate: Candidate, least: float) -> bool:
+    return candidate.score >= least or candidate.worded
+
+
+def _sorted(hits: list[Hit], order: str) -> list[Hit]:
+    """The hits of one page in another order than that of their ranks."""
+    if order == "name":
+        return sorted(hits, key=lambda hit: os.fsencode(hit.path))
+    if order == "date":
+        return sorted(hits, key=lambda hit: _date(hit.image), reverse=True)
+    return hits
+
+
+def _date(image: ImageFile) -> str:
+    """When a picture was taken, else when its file was changed: local time, ISO 8601."""
+    modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS)
+    return image.taken_at or modified.isoformat()

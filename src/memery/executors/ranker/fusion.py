@@ -1,0 +1,84 @@
+"""Several rankings made one: reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
+
+Each ranking adds weight / (60 + rank). Only the first `DEPTH` ranks by sight count, so that the
+order of an image does not depend on how many hits are asked for; what no ranking adds to keeps its
+order by sight.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from memery.stores.interface import Match
+from memery.types import ImageFile, Signal
+
+_CONSTANT = 60
+"""Of the paper."""
+DEPTH = 500
+"""Ranks by sight that count when there is anything else to fuse them with."""
+TEXT_WEIGHT = 2.0
+"""All the words in the text of a picture outweigh the first rank by sight."""
+NAME_WEIGHT = 0.5
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An image under way to being a hit.
+
+    Attributes:
+        image: the image.
+        score: its cosine.
+        signals: what ranked it, and how.
+        worded: all the words of the query stand in its text or its name.
+    """
+
+    image: ImageFile
+    score: float
+    signals: list[Signal] = field(default_factory=list)
+    worded: bool = False
+
+    @property
+    def share(self) -> float:
+        """What all rankings add up to."""
+        return sum(signal.share for signal in self.signals)
+
+
+def fuse(
+    visual: Sequence[tuple[ImageFile, float]],
+    texts: Sequence[Match],
+    names: Sequence[ImageFile],
+    scores: Mapping[str, float],
+    asked: int,
+) -> list[Candidate]:
+    """One order, best first.
+
+    Args:
+        visual: images by sight, with their scores.
+        texts: images whose text holds words of the query, best first.
+        names: images whose names hold all of its words; none is better than another.
+        scores: of every content among texts and names, by digest.
+        asked: how many words the query has.
+    """
+    found = {image.path: Candidate(image, score) for image, score in visual}
+    for rank, (image, _) in enumerate(visual[:DEPTH], start=1):
+        found[image.path].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
+    for rank, match in enumerate(texts, start=1):
+        # A picture with half of the words is worth a quarter: the rest is what it does not say.
+        weight = TEXT_WEIGHT * (match.held / asked) ** 2
+        candidate = _candidate(found, match.image, scores)
+        candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
+        candidate.worded |= match.held == asked
+    for image in names:
+        share = NAME_WEIGHT / (_CONSTANT + 1)
+        candidate = _candidate(found, image, scores)
+        candidate.signals.append(Signal("name", 1, share, asked))
+        candidate.worded = True
+    return sorted(found.values(), key=lambda c: (-c.share, -c.score, os.fsencode(c.image.path)))
+
+
+def _candidate(
+    found: dict[str, Candidate], image: ImageFile, scores: Mapping[str, float]
+) -> Candidate:
+    return found.setdefault(image.path, Candidate(image, scores[image.digest]))

@@ -1,0 +1,77 @@
+"""Files are read once, whole, without waiting for anyone."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from dataclasses import replace
+
+from memery.errors import ImageError
+from memery.types import FileEntry
+
+_TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
+"""A file system's clock: usually a few milliseconds a tick, on some 1 or 2 s."""
+_SECOND_NS = 1_000_000_000
+_OPEN_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a pipe with an image's name must not hold the flow up
+)
+
+
+def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, bytes]:
+    """The file's bytes, and its facts as they were then.
+
+    Args:
+        path: where it lies.
+        entry: what the directory said.
+        max_bytes: larger files are refused.
+
+    Raises:
+        ImageError: it is gone, no regular file, too large, or the system refuses.
+    """
+    try:
+        with open(path, "rb", opener=_open) as file:
+            descriptor = file.fileno()
+            before = os.fstat(descriptor)
+            if before.st_size > max_bytes:
+                raise ImageError("too large", f"{before.st_size} bytes; the limit is {max_bytes}")
+            data = file.read(before.st_size + 1)
+            mtime_ns = _trusted_mtime(before, os.fstat(descriptor))
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError("vanished", "there is no such file") from None
+    except PermissionError as error:
+        raise ImageError("forbidden", error.strerror or "") from None
+    except ValueError as error:  # a NUL in the name
+        raise ImageError("vanished", str(error)) from None
+    except OSError as error:
+        long = error.errno == errno.ENAMETOOLONG
+        reason = "name too long" if long else "input/output error"
+        raise ImageError(reason, error.strerror or "") from None
+    return replace(entry, size=before.st_size, mtime_ns=mtime_ns), data
+
+
+def _open(path: str, _flags: int) -> int:
+    """Open a regular file and nothing else, without waiting for anyone."""
+    descriptor = os.open(path, _OPEN_FLAGS)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ImageError("not an image", "it is not a regular file")
+    return descriptor
+
+
+def _trusted_mtime(before: os.stat_result, after: os.stat_result) -> int:
+    """The time to store; off by 1 ns if the file may have changed without its time telling.
+
+    A file changed twice within one tick of the file system's clock looks unchanged the second time.
+    Storing a time that it never has makes the next scan read it once more (as git does with its
+    "racily clean" entries).
+    """
+    tick = _TICK_NS if before.st_mtime_ns % _SECOND_NS else _COARSE_TICK_NS
+    same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+    if same and abs(time.time_ns() - before.st_mtime_ns) > tick:
+        return before.st_mtime_ns
+    return before.st_mtime_ns - 1

@@ -1,0 +1,1 @@
+"""What finds the text in pictures."""

@@ -1,0 +1,108 @@
+"""A Filter as SQL over `files` joined with `contents`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from memery.filters import Filter
+from memery.stores.interface import Groups
+from memery.words.tokens import tokens
+
+_SECOND_NS = 1_000_000_000
+_PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
+_ORIENTATION = {
+    "landscape": "width > height",
+    "portrait": "width < height",
+    "square": "width = height",
+}
+_PATHS = "path >= ? AND path < ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What stands behind WHERE.
+
+    Attributes:
+        sql: an expression.
+        values: for its question marks, in order.
+        paths_only: it speaks of nothing but paths, so that `contents` need not be joined.
+    """
+
+    sql: str
+    values: tuple[Any, ...]
+    paths_only: bool
+
+
+def condition(scope: Filter) -> Condition:
+    """The condition of a filter."""
+    if scope.is_folder:
+        return Condition(_PATHS, _bounds(scope.under), paths_only=True)
+    parts = [
+        (_PATHS, _bounds(scope.under)),
+        *((f"NOT ({_PATHS})", _bounds(folder)) for folder in scope.not_under),
+        *_dates(scope),
+        ("width >= ? AND height >= ? AND width <= ? AND height <= ?", scope.sides),
+    ]
+    parts += [_extensions("", scope.ext)] if scope.ext else []
+    parts += [_extensions("NOT", scope.not_ext)] if scope.not_ext else []
+    parts += [(_ORIENTATION[scope.orientation], ())] if scope.orientation else []
+    parts += [(f"NOT {_ORIENTATION[scope.not_orientation]}", ())] if scope.not_orientation else []
+    parts += [("NOT digest = ?", (bytes.fromhex(scope.not_digest),))] if scope.not_digest else []
+    if scope.has_text is not None:
+        parts.append(
+            (
+                "(SELECT lines != '[]' FROM texts WHERE texts.content = contents.id) = ?",
+                (scope.has_text,),
+            )
+        )
+    parts += [_quoted(phrase) for phrase in scope.quoted]
+    values = tuple(value for _, some in parts for value in some)
+    return Condition(" AND ".join(f"({sql})" for sql, _ in parts), values, paths_only=False)
+
+
+def matching(words: Groups, operator: str = "OR") -> str:
+    """An FTS5 expression: any phrase of a group stands for the group.
+
+    Every phrase is quoted, so that nothing a user types is syntax.
+    """
+    groups = (
+        " OR ".join('"' + " ".join(phrase).replace('"', "") + '"' for phrase in group)
+        for group in words
+    )
+    return f" {operator} ".join(f"({group})" for group in groups)
+
+
+def _bounds(folder: str) -> tuple[bytes, bytes]:
+    """First and one past the last path of a folder, as bytes."""
+    prefix = os.fsencode(f"{folder}/") if folder else b""
+    return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
+
+
+def _dates(scope: Filter) -> list[tuple[str, tuple[Any, ...]]]:
+    parts = []
+    for moment, than in ((scope.earliest, ">="), (scope.latest, "<=")):
+        if moment is not None:
+            values = (moment.isoformat(), int(moment.timestamp() * _SECOND_NS))
+            sql = f"CASE WHEN taken_at IS NULL THEN mtime_ns {than} ?2 ELSE taken_at {than} ?1 END"
+            parts.append((sql.replace("?2", "?").replace("?1", "?"), values[::-1]))
+    return parts
+
+
+def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
+    endings = [f".{extension}" for extension in extensions]
+    one = "lower(CAST(substr(path, ?) AS TEXT)) = ?"
+    values = tuple(value for end in endings for value in (-len(os.fsencode(end)), end))
+    return f"{negation} ({' OR '.join([one] * len(endings))})", values
+
+
+def _quoted(phrase: str) -> tuple[str, tuple[Any, ...]]:
+    """A phrase in the picture's text, its name or its notes; one without a word is nowhere."""
+    match = matching([[tuple(tokens(phrase))]])
+    return (
+        "contents.id IN (SELECT rowid FROM text_words WHERE text_words MATCH ?)"
+        " OR files.id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)",
+        (match, match),
+    )

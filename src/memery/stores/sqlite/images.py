@@ -1,0 +1,43 @@
+"""Rows to images, believed only as far as they make sense."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from memery.errors import ArchiveDamaged
+from memery.stores.sqlite import schema
+from memery.types import ImageFile
+
+FACTS = "path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, taken_at"
+"""The columns of `files` and `contents` that `image_of` takes."""
+
+
+def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
+    """One row of `FACTS`.
+
+    Raises:
+        ArchiveDamaged: memery does not write such values.
+    """
+    path, size, mtime_ns, digest, *rest = facts
+    image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *rest)
+    numbers = (image.size, image.mtime_ns, image.width, image.height)
+    texts = (image.format, image.taken_at or "")
+    if {int, str} != {*map(type, numbers), *map(type, texts)}:
+        raise ArchiveDamaged(schema.damage(database_file(db), "a fact has the wrong type"))
+    return image
+
+
+def _inside(db: sqlite3.Connection, path: bytes) -> str:
+    """A path as text, if it stays below the root: an archive may come from a stranger."""
+    if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
+        raise ArchiveDamaged(schema.damage(database_file(db), "it names a file outside the folder"))
+    return os.fsdecode(path)
+
+
+def database_file(db: sqlite3.Connection) -> Path:
+    """Where the database lies, for messages."""
+    return Path(db.execute("PRAGMA database_list").fetchone()[2])

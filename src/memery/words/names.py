@@ -1,0 +1,58 @@
+"""The words in the names of files and folders, without those that cameras and programs give."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from memery.words.tokens import tokens
+
+_BY_MACHINE = re.compile(
+    r"""
+    (?:img|image|dsc|dscn|dscf|dcim|pxl|mvimg|pano|gopr|gh\d\d|vid|mov|sam|cimg|p|l|wp|wa|fb_img|scan|pict|
+       burst|snap|untitled|unknown|received|original|copy|edited|resized|thumbnail|thumb|large|small)
+        [\s_-]*\(?\d+\)?
+    | (?:screen[\s_-]?shot|bildschirmfoto|whatsapp[\s_-]image|signal|telegram|photo|picture)
+        [\s_-]*(?:from|at|von)?[\s_-]*\d[\d\s_.:-]*
+    | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
+    | (?<![^\W_])(?=[a-z]*\d)[0-9a-f]{8,}(?![^\W_])
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_GIVEN_BY_MACHINES = frozenset(
+    [
+        "img",
+        "dsc",
+        "dscn",
+        "dscf",
+        "dcim",
+        "pxl",
+        "mvimg",
+        "jpg",
+        "jpeg",
+        "png",
+        "webp",
+        "gif",
+        "wa",
+    ]
+)
+
+
+def name_words(path: str) -> list[str]:
+    """The tokens of a path that a person may have meant; of numbers only years.
+
+    Args:
+        path: with `/`; undecodable bytes as surrogate escapes.
+    """
+    bare = posixpath.splitext(path)[0]
+    parts = (_CAMEL.sub(" ", _BY_MACHINE.sub(" ", part)) for part in bare.split("/"))
+    return [
+        token
+        for part in parts
+        for token in tokens(part.encode("utf-8", "ignore").decode("utf-8"))
+        if len(token) > 1
+        and token not in _GIVEN_BY_MACHINES
+        and (not token.isdecimal() or _YEAR.fullmatch(token))
+    ]

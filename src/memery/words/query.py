@@ -1,0 +1,41 @@
+"""What a query asks for in words: the content words, and the phrases in quotation marks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from memery.words.tokens import content_words, spaced, tokens
+
+_QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words to look for in the text of pictures.
+
+    Attributes:
+        content: each word as the tokens that follow one another, stop words left out.
+        every: the same with stop words.
+        quoted: phrases that must stand in a picture's text, its name or its notes.
+    """
+
+    content: tuple[tuple[str, ...], ...] = ()
+    every: tuple[tuple[str, ...], ...] = ()
+    quoted: tuple[str, ...] = ()
+
+
+def words_of(texts: Iterable[str]) -> Words:
+    """The words of a query's texts."""
+    listed = list(texts)
+    content = dict.fromkeys(word for text in listed for word in content_words(text))
+    every = dict.fromkeys(tuple(tokens(spaced(word))) for text in listed for word in tokens(text))
+    phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
+    return Words(tuple(content), tuple(every), tuple(p for p in phrases if tokens(p)))
+
+
+def unquoted(text: str) -> str:
+    """A text as a model should see it: what is in quotation marks without the marks."""
+    bare = _QUOTED.sub(lambda match: next(filter(None, match.groups()), ""), text)
+    return bare if bare.strip() else text

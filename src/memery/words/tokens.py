@@ -1,0 +1,81 @@
+"""Texts to tokens, as SQLite's FTS5 cuts and folds them (unicode61, remove_diacritics 2)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_TOKEN = re.compile(r"[^\W_]+")
+_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
+"""Kana and Han: written without spaces."""
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_CORRECTED_LENGTH = 4
+"""Shorter tokens have too many neighbours."""
+_WORDS_MAX = 32
+"""Content words of a query that are looked for: the rest of a long text adds nothing."""
+
+STOP_WORDS = frozenset(
+    """
+    a about above after again all also am an and any are as at be because been before being below
+    between both but by can cannot could did do does doing don down during each few for from further
+    had has have having he her here hers herself him himself his how i if in into is isn it its
+    itself just let ll me more most my myself no nor not now of off on once only or other our ours
+    ourselves out over own re s same she should so some such t than that the their theirs them
+    themselves then there these they this those through to too under until up upon ve very was wasn
+    we were what when where which while who whom why will with would you your yours yourself
+    yourselves
+    image images meme memes photo photograph photographs photography photos pic pics picture
+    pictures screenshot screenshots
+    """.split()  # noqa: SIM905 - a list of 150 strings is no easier to read
+)
+"""English words that say nothing about what a picture shows, and words for pictures themselves."""
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text: runs of letters and digits in lower case, without diacritics."""
+    return _TOKEN.findall(_folded(text))
+
+
+def _folded(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    parts = unicodedata.normalize("NFKD", text.lower())
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", bare)
+
+
+def spaced(text: str) -> str:
+    """The same text with every kana and Han character a word of its own."""
+    return _CJK.sub(lambda match: f" {match[0]} ", text)
+
+
+def content_words(text: str) -> list[tuple[str, ...]]:
+    """What a query asks for in words, each as the tokens that follow one another in a text.
+
+    Stop words are left out, and single letters; a run of kana or Han is one phrase.
+    """
+    found = dict.fromkeys(
+        tuple(tokens(spaced(word)))
+        for word in tokens(text)
+        if word not in STOP_WORDS and (len(word) > 1 or _CJK.match(word) or word.isdecimal())
+    )
+    return list(found)[:_WORDS_MAX]
+
+
+def near(token: str) -> Iterator[str]:
+    """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
+
+    Short ones have none. Letters beside a-z and digits are those of the token itself.
+    """
+    if len(token) < _CORRECTED_LENGTH or token.isdecimal():
+        return
+    letters = dict.fromkeys(_LETTERS + token)
+    for at in range(len(token) + 1):
+        head, tail = token[:at], token[at:]
+        yield from (f"{head}{letter}{tail}" for letter in letters)
+        if tail:
+            yield head + tail[1:]
+            yield from (f"{head}{letter}{tail[1:]}" for letter in letters)
+        if len(tail) > 1:
+            yield f"{head}{tail[1]}{tail[0]}{tail[2:]}"
