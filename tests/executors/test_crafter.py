@@ -49,14 +49,14 @@ def test_reading_runs_ahead_but_not_far(folder, monkeypatch):
     files = entries(folder, 60)
     read = []
     lock = threading.Lock()
-    original = module._read_file
+    original = module.read_file
 
     def counted(*arguments):
         with lock:
             read.append(arguments[0])
         return original(*arguments)
 
-    monkeypatch.setattr(module, "_read_file", counted)
+    monkeypatch.setattr(module, "read_file", counted)
     batches = crafter(folder, batch_size=5).craft(files, set())
     next(batches)
     time.sleep(0.5)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memery.gateway.cli import models
-from memery.gateway.cli.choices import ReportFormat, ResultFormat
+from memery.gateway.cli import models, options
+from memery.gateway.cli.choices import Mode, ReportFormat, Sort
 
 if TYPE_CHECKING:
     from memery.gateway.cli.console import Notices
@@ -22,43 +22,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models.app, name="models")
-
-Folder = Annotated[
-    Path, typer.Argument(metavar="PATH", readable=False, help="The folder of images.")
-]
-Model = Annotated[
-    str | None,
-    typer.Option(metavar="NAME|DIR|URL", help="Model to use; see memery models list."),
-]
-Precision = Annotated[
-    Literal["fp32", "int8"] | None,
-    typer.Option(help="Of a model that has both; int8 is faster and less exact."),
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        metavar="auto|cpu|cuda|PROVIDER", help="What computes [default: cuda if there is one]."
-    ),
-]
-ArchiveFolder = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", readable=False, help="Archive, instead of PATH/.memery."),
-]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
-Texts = Annotated[
-    list[str],
-    typer.Option("-t", "--text", metavar="TEXT", help="A further text; TEXT^2 counts double."),
-]
-Images = Annotated[
-    list[str],
-    typer.Option("-i", "--image", metavar="IMAGE", help="A picture; - is standard input."),
-]
-Excluded = Annotated[list[str], typer.Option("--not", metavar="TEXT", help="Less of this.")]
-ExcludedImages = Annotated[
-    list[str], typer.Option("--not-image", metavar="IMAGE", help="Less of what this picture shows.")
-]
-Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
 
 
 def _version(wanted: bool) -> None:
@@ -86,63 +49,135 @@ def main(
 
 @app.command(epilog="Example: memery recall ~/Pictures 'a dog on a beach' --not people -n 5")
 def recall(
-    path: Folder,
+    path: options.Folder,
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to find.")] = None,
-    texts: Texts = [],  # noqa: B006 - Typer copies defaults
-    images: Images = [],  # noqa: B006
-    excluded: Excluded = [],  # noqa: B006
-    excluded_images: ExcludedImages = [],  # noqa: B006
-    top_k: Annotated[int, typer.Option("-n", "--top-k", min=1, help="How many hits.")] = 10,
-    offset: Annotated[int, typer.Option(min=0, help="How many of the best to leave out.")] = 0,
-    format_: Annotated[
-        ResultFormat | None,
-        typer.Option("--format", help="How to print [default: table; jsonl with --queries-from]."),
-    ] = None,
+    texts: options.Texts = [],  # noqa: B006 - Typer copies defaults
+    images: options.Images = [],  # noqa: B006
+    excluded: options.Excluded = [],  # noqa: B006
+    excluded_images: options.ExcludedImages = [],  # noqa: B006
+    top_k: options.TopK = 10,
+    offset: options.Offset = 0,
+    mode: options.RankMode = Mode.AUTO,
+    explain: options.Explain = False,
+    min_strength: options.MinStrength = None,
+    sort: options.SortBy = Sort.SCORE,
+    under: options.Under = "",
+    not_under: options.NotUnder = [],  # noqa: B006
+    since: options.Since = None,
+    until: options.Until = None,
+    extensions: options.Extensions = [],  # noqa: B006
+    not_extensions: options.NotExtensions = [],  # noqa: B006
+    orientation: options.Shape = None,
+    not_orientation: options.NotShape = None,
+    min_size: options.MinSize = None,
+    max_size: options.MaxSize = None,
+    has_text: options.HasText = None,
+    format_: options.Results = None,
     queries_from: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Search for each line of a file.")
     ] = None,
-    model: Model = None,
-    precision: Precision = None,
-    device: Device = None,
-    no_index: Annotated[bool, typer.Option("--no-index", help="Search what is indexed.")] = False,
-    archive: ArchiveFolder = None,
+    model: options.Model = None,
+    precision: options.Precision = None,
+    device: options.Device = None,
+    no_index: options.NoIndex = False,
+    archive: options.ArchiveFolder = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
     copy_to: Annotated[
         Path | None, typer.Option(metavar="DIR", readable=False, help="Copy the hits there.")
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Find images by text, by picture, or by both; index what is new first."""
-    from memery.gateway.cli import commands
+    from memery.gateway.cli import search_commands as commands
 
     typed = [*([text] if text is not None else []), *texts]
     commands.recall(
         path,
         commands.Words(typed, images, excluded, excluded_images),
-        commands.Page(top_k, offset, refresh=not no_index),
         _notices(quiet, verbose),
+        wanted={
+            "top_k": top_k,
+            "offset": offset,
+            "mode": mode.value,
+            "min_strength": min_strength,
+            "sort": sort.value,
+        },
+        conditions={
+            "under": under,
+            "not_under": tuple(not_under),
+            "since": since,
+            "until": until,
+            "ext": options.comma_separated(extensions),
+            "not_ext": options.comma_separated(not_extensions),
+            "orientation": orientation.value if orientation else "",
+            "not_orientation": not_orientation.value if not_orientation else "",
+            "min_size": min_size or (0, 0),
+            "max_size": max_size or (0, 0),
+            "has_text": has_text,
+        },
         settings={
             "model": model,
             "precision": precision,
             "device": device,
             "archive": archive,
         },
-        format_=format_,
+        output=commands.Output(format_, explain, open_, copy_to, show),
         queries_from=queries_from,
-        open_=open_,
-        copy_to=copy_to,
-        show=show,
+        refresh=not no_index,
+    )
+
+
+@app.command(epilog="Example: memery similar ~/Pictures ~/Pictures/2023/cat.jpg -n 5")
+def similar(
+    path: options.Folder,
+    image: Annotated[
+        str, typer.Argument(metavar="IMAGE", help="A picture, indexed or not; - is standard input.")
+    ],
+    top_k: options.TopK = 10,
+    offset: options.Offset = 0,
+    min_strength: options.MinStrength = None,
+    sort: options.SortBy = Sort.SCORE,
+    under: options.Under = "",
+    format_: options.Results = None,
+    model: options.Model = None,
+    no_index: options.NoIndex = False,
+    archive: options.ArchiveFolder = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
+    copy_to: Annotated[
+        Path | None, typer.Option(metavar="DIR", readable=False, help="Copy the hits there.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find the images most like one; itself and its exact copies are left out."""
+    from memery.gateway.cli import search_commands as commands
+
+    commands.similar(
+        path,
+        image,
+        _notices(quiet, verbose),
+        wanted={
+            "top_k": top_k,
+            "offset": offset,
+            "min_strength": min_strength,
+            "sort": sort.value,
+        },
+        conditions={"under": under},
+        settings={"model": model, "archive": archive},
+        output=commands.Output(format_, False, open_, copy_to, show),
+        refresh=not no_index,
     )
 
 
 @app.command(epilog="Example: memery build ~/Pictures --workers 4")
 def build(
-    path: Folder,
-    model: Model = None,
-    precision: Precision = None,
-    device: Device = None,
+    path: options.Folder,
+    model: options.Model = None,
+    precision: options.Precision = None,
+    device: options.Device = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding threads [default: one per processor].")
@@ -155,12 +190,19 @@ def build(
         bool | None,
         typer.Option("--follow-links/--no-follow-links", help="Follow symbolic links; remembered."),
     ] = None,
-    archive: ArchiveFolder = None,
-    format_: Report = ReportFormat.TEXT,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    read_text: Annotated[
+        bool | None,
+        typer.Option(
+            "--read-text/--no-read-text",
+            help="Read the text in pictures; remembered [default: if memery[ocr] is installed].",
+        ),
+    ] = None,
+    archive: options.ArchiveFolder = None,
+    format_: options.Report = ReportFormat.TEXT,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Index a folder: read and encode what is new or changed."""
+    """Index a folder: read and encode what is new or changed, then read the text in pictures."""
     from memery.gateway.cli import commands
 
     commands.build(
@@ -173,6 +215,7 @@ def build(
             "archive": archive,
             "workers": workers,
             "follow_links": follow_links,
+            "read_text": read_text,
         },
         rebuild=rebuild,
         verify=verify,
@@ -183,11 +226,11 @@ def build(
 
 @app.command(epilog="Example: memery status ~/Pictures")
 def status(
-    path: Folder,
-    archive: ArchiveFolder = None,
-    format_: Report = ReportFormat.TEXT,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    path: options.Folder,
+    archive: options.ArchiveFolder = None,
+    format_: options.Report = ReportFormat.TEXT,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Say what is indexed, what is not, and why."""
     from memery.gateway.cli import commands
@@ -198,15 +241,15 @@ def status(
 
 @app.command(epilog="Example: memery purge ~/Pictures --yes")
 def purge(
-    path: Folder,
+    path: options.Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     model: Annotated[
         str | None,
         typer.Option(metavar="ID", help="Only the embeddings of this model, as status names it."),
     ] = None,
-    archive: ArchiveFolder = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    archive: options.ArchiveFolder = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
     """Delete what memery stored about a folder. The images stay."""
     from memery.gateway.cli import commands

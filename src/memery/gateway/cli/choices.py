@@ -18,3 +18,27 @@ class ReportFormat(enum.StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Mode(enum.StrEnum):
+    """What hits are ranked by."""
+
+    AUTO = "auto"
+    VISUAL = "visual"
+    TEXT = "text"
+
+
+class Sort(enum.StrEnum):
+    """The order of the hits that were chosen."""
+
+    SCORE = "score"
+    DATE = "date"
+    NAME = "name"
+
+
+class Orientation(enum.StrEnum):
+    """The shape of an image."""
+
+    LANDSCAPE = "landscape"
+    PORTRAIT = "portrait"
+    SQUARE = "square"

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
+_STAGES = {"images": "Indexing", "text": "Reading text"}
+
 NOTHING_FOUND = 1
 OUTPUT_FAILED = 3
 INTERRUPTED = 130
@@ -156,6 +158,7 @@ class Tally:
         self.last: Progress | None = None
         self._make_bar = make_bar
         self._bar: Bar | None = None
+        self._stage = ""
 
     def __call__(self, progress: Progress) -> None:
         """Take new counts."""
@@ -164,7 +167,11 @@ class Tally:
             return
         if self._bar is None:
             self._bar = self._make_bar()
-            self._bar.add_task("Indexing", speed="")
+        if progress.stage != self._stage:  # a stage begins: its counts and its speed are its own
+            self._stage = progress.stage
+            for task in self._bar.tasks:
+                self._bar.remove_task(task.id)
+            self._bar.add_task(_STAGES[progress.stage], speed="")
         task = self._bar.tasks[0]
         speed = f"{task.speed:.0f} images/s" if task.speed else ""
         self._bar.update(task.id, completed=progress.done, total=progress.total, speed=speed)

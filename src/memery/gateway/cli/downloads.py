@@ -1,0 +1,21 @@
+"""The model that a command needs is fetched before the command begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from memery import plugins
+from memery.config import load_config
+from memery.gateway.cli.console import Notices
+
+
+def have_model(settings: dict[str, Any], notices: Notices) -> None:
+    """Download the model that was named, with a bar, if it is not there."""
+    name = load_config(**settings).model
+    if name == "auto" or name in plugins.names("memery.models"):
+        return
+    from memery.gateway.cli.model_commands import fetch
+    from memery.models import catalogue
+
+    if catalogue.is_to_be_downloaded(name):
+        fetch(catalogue.split(name, "")[0], notices)

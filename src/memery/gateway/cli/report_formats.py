@@ -1,0 +1,175 @@
+"""Reports and states as text and JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from memery.executors.interface import Changes
+from memery.gallery import printable
+from memery.gateway.cli.choices import ReportFormat
+from memery.gateway.cli.formats import images, size, write, write_json
+from memery.gateway.library import Status, TextStatus
+from memery.types import IndexReport, Skip
+
+_SKIPS_SHOWN = 10
+"""Skipped files that a build names; `memery status` names all."""
+_TIME_DIGITS = 3
+
+
+def write_report(report: IndexReport, format_: ReportFormat) -> None:
+    """Print what a build did."""
+    if format_ is ReportFormat.JSON:
+        return write_json(_report_json(report))
+    parts = [f"{report.encoded} encoded"]
+    parts += [f"{report.reused} recognised"] if report.reused else []
+    parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
+    parts += [f"{report.removed} removed"] if report.removed else []
+    parts += [f"{len(report.skips)} skipped"] if report.skips else []
+    write(f"{images(report.searchable)} searchable ({', '.join(parts)}) with {report.model_id}\n")
+    if report.read:
+        share = report.recognising / max(report.finding + report.recognising, 1e-9)
+        write(
+            f"{images(report.read)} read, {report.with_text} with text"
+            f" ({100 * (1 - share):.0f} % of the time to find it, {100 * share:.0f} % to read it)\n"
+        )
+    return _write_skips(report.skips, _SKIPS_SHOWN)
+
+
+def _report_json(report: IndexReport) -> dict[str, Any]:
+    return {
+        "archive": str(report.archive),
+        "index": str(report.index),
+        "model_id": report.model_id,
+        "searchable": report.searchable,
+        "encoded": report.encoded,
+        "reused": report.reused,
+        "moved": report.moved,
+        "unchanged": report.unchanged,
+        "removed": report.removed,
+        "skipped": _skips_json(report.skips),
+        "seconds": round(report.seconds, _TIME_DIGITS),
+        "text": {
+            "read": report.read,
+            "with_text": report.with_text,
+            "finding_seconds": round(report.finding, _TIME_DIGITS),
+            "recognising_seconds": round(report.recognising, _TIME_DIGITS),
+        },
+    }
+
+
+def write_preview(changes: Changes, format_: ReportFormat) -> None:
+    """Print what a build would do."""
+    counts = _changes_json(changes)
+    if format_ is ReportFormat.JSON:
+        return write_json(counts)
+    return write(
+        f"Would read {images(counts['new'])} that are new and {counts['changed']} changed, and"
+        f" remove {counts['gone']}; {counts['unchanged']} are unchanged.\n"
+    )
+
+
+def _changes_json(changes: Changes) -> dict[str, int]:
+    return {
+        "new": len(changes.new),
+        "changed": len(changes.changed),
+        "gone": len(changes.gone),
+        "unchanged": changes.unchanged,
+        "links": changes.links,
+    }
+
+
+def write_status(status: Status, format_: ReportFormat) -> None:
+    """Print the state of a folder and its archive."""
+    if format_ is ReportFormat.JSON:
+        return write_json(_status_json(status))
+    changes = status.changes
+    lines = [f"Folder      {status.folder}"]
+    if status.root != status.folder:
+        lines.append(f"Part of     {status.root}")
+    bulk = f"({size(status.size)})" if status.exists else "(not made yet: run memery build)"
+    lines.append(f"Archive     {status.archive} {bulk}")
+    for space, count in status.spaces:
+        use = ""
+        if len(status.spaces) > 1:
+            command = f"memery build {status.root} --model {space.model_id}"
+            use = " (answers searches)" if space == status.space else f" (to use it: {command})"
+        lines.append(f"Model       {space.model_id}, {count} embeddings{use}")
+    pending = f", {len(changes.new) + len(changes.changed)} to read, {len(changes.gone)} gone"
+    lines.append(f"Images      {status.searchable} searchable{pending}")
+    lines.append(f"Text        {_text_line(status)}")
+    lines.append(f"Links       {changes.links} left out")
+    if status.holder:
+        lines.append(f"Writer      process {status.holder} is indexing")
+    lines += [f"Ignored     {path}: made by memery 0.1" for path in status.seed_files]
+    write("".join(f"{printable(line)}\n" for line in lines))
+    return _write_skips((*status.skips, *changes.skips))
+
+
+def _text_line(status: Status) -> str:
+    text = status.text
+    done = f"{text.read} read, {text.with_text} hold text"
+    others = [reader for reader, _ in text.readers if reader != text.reader]
+    if others:
+        done += f", some of them read by {', '.join(others)}"
+    if not text.wanted:
+        return f"{done}; reading is off: memery build {status.root} --read-text"
+    if text.reader is None:
+        return f"{done}; to read what pictures say: pip install 'memery[ocr]'"
+    left = f", {text.unread} to read: memery build {status.root}" if text.unread else ""
+    return f"{done}{left} ({text.reader})"
+
+
+def _status_json(status: Status) -> dict[str, Any]:
+    return {
+        "folder": str(status.folder),
+        "root": str(status.root),
+        "archive": str(status.archive),
+        "exists": status.exists,
+        "size": status.size,
+        "searchable": status.searchable,
+        "pending": _changes_json(status.changes),
+        "skipped": _skips_json((*status.skips, *status.changes.skips)),
+        "model_id": status.space and status.space.model_id,
+        "spaces": [
+            {
+                "model_id": space.model_id,
+                "fingerprint": space.fingerprint,
+                "dim": space.dim,
+                "embeddings": count,
+                "answers": space == status.space,
+            }
+            for space, count in status.spaces
+        ],
+        "text": _text_json(status.text),
+        "holder": status.holder,
+    }
+
+
+def _text_json(text: TextStatus) -> dict[str, Any]:
+    return {
+        "wanted": text.wanted,
+        "reader": text.reader,
+        "read": text.read,
+        "with_text": text.with_text,
+        "unread": text.unread,
+        "readers": [{"reader": reader, "images": count} for reader, count in text.readers],
+    }
+
+
+def _skips_json(skips: Iterable[Skip]) -> list[dict[str, str]]:
+    return [{"path": skip.path, "reason": skip.reason, "detail": skip.detail} for skip in skips]
+
+
+def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:
+    if not skips:
+        return
+    reasons = Counter(skip.reason for skip in skips)
+    counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    write(f"Skipped     {len(skips)} ({counts}):\n")
+    for skip in skips[:limit]:
+        detail = f" ({printable(skip.detail)})" if skip.detail else ""
+        write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
+    if limit is not None and len(skips) > limit:
+        write(f"  … and {len(skips) - limit} more: memery status names all\n")

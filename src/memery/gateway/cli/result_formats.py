@@ -1,0 +1,106 @@
+"""Hits as a table, paths and JSON."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from memery.gateway.cli.choices import ResultFormat
+from memery.gateway.cli.formats import write_json, write_table
+from memery.gateway.cli.terms import STDIN
+from memery.types import Hit, Results, Signal, Term
+
+_SCORE_DIGITS = 6
+_STRENGTH_DIGITS = 2
+_TIME_DIGITS = 3
+
+
+def write_results(
+    results: Results, path: Path, format_: ResultFormat, *, explain: bool = False
+) -> None:
+    """Print hits; path is the folder as the user typed it."""
+    match format_:
+        case ResultFormat.TABLE:
+            _write_table(results, path, explain=explain)
+        case ResultFormat.PATHS | ResultFormat.PATHS0:
+            _write_paths(results, path, b"\n" if format_ is ResultFormat.PATHS else b"\0")
+        case ResultFormat.JSON:
+            write_json(results_json(results, explain=explain))
+        case ResultFormat.JSONL:
+            for hit in results:
+                write_json(_hit_json(hit, explain=explain))
+
+
+def results_json(results: Results, *, explain: bool = False) -> dict[str, Any]:
+    """The object of `--format json`."""
+    took = {stage: getattr(results.took, stage) for stage in ("index", "encode", "search", "total")}
+    return {
+        "query": [_term_json(term) for term in results.query.terms],
+        "model_id": results.model_id,
+        "total": results.total,
+        "took_ms": {stage: round(value, _TIME_DIGITS) for stage, value in took.items()},
+        "hits": [_hit_json(hit, explain=explain) for hit in results],
+    }
+
+
+def _term_json(term: Term) -> dict[str, Any]:
+    if term.text is not None:
+        return {"text": term.text, "boost": term.boost}
+    image = term.image
+    name = STDIN if image is None or isinstance(image, bytes) else os.fspath(image)
+    return {"image": name, "boost": term.boost}
+
+
+def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
+    signals = {"signals": [_signal_json(signal) for signal in hit.signals]}
+    return {
+        "rank": hit.rank,
+        "id": hit.id,
+        "path": hit.path,
+        "score": round(hit.score, _SCORE_DIGITS),
+        "strength": round(hit.strength, _STRENGTH_DIGITS),
+        "weak": hit.weak,
+        "width": hit.image.width,
+        "height": hit.image.height,
+        "taken_at": hit.image.taken_at,
+        **(signals if explain else {}),
+    }
+
+
+def _signal_json(signal: Signal) -> dict[str, Any]:
+    return {
+        "name": signal.name,
+        "rank": signal.rank,
+        "share": round(signal.share, _SCORE_DIGITS),
+        "held": signal.held,
+    }
+
+
+def _write_paths(results: Results, path: Path, end: bytes) -> None:
+    sys.stdout.buffer.writelines(os.fsencode(path / hit.path) + end for hit in results)
+    sys.stdout.buffer.flush()
+
+
+def _write_table(results: Results, path: Path, *, explain: bool) -> None:
+    columns = {"Rank": "right", "Score": "right", "Strength": "right", "Path": "left"}
+    columns |= {"Why": "left"} if explain else {}
+    write_table(
+        columns,
+        (
+            (
+                str(hit.rank),
+                f"{hit.score:.4f}",
+                f"{'weak ' if hit.weak else ''}{hit.strength:.1f}",
+                str(path / hit.path),
+                *([" + ".join(map(_why, hit.signals))] if explain else []),
+            )
+            for hit in results
+        ),
+    )
+
+
+def _why(signal: Signal) -> str:
+    words = f", {signal.held} words" if signal.held > 1 else ", 1 word" if signal.held else ""
+    return f"{signal.share:.4f} ({signal.name} rank {signal.rank}{words})"
