@@ -145,7 +145,7 @@ def test_eight_readers_during_a_build(tmp_path, environment):
 
 
 SMALL_DISK = """
-mount -t tmpfs -o size=200k none "$2" || exit 99
+mount -t tmpfs -o size=400k none "$2" || exit 99
 "$0" -m memery build "$1" --archive "$2/a"; echo "full: $?"
 "$0" -m memery recall "$1" red --archive "$2/a" --no-index -n 1 --format paths; echo "recall: $?"
 mount -o remount,size=20m "$2"

@@ -10,8 +10,8 @@ _TOKEN = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
 """Kana and Han: written without spaces."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_CORRECTED_LENGTH = 4
-"""Shorter tokens have too many neighbours."""
+_CORRECTED_LENGTHS = range(4, 31)
+"""Shorter tokens have too many neighbours; longer ones are no words, and have thousands."""
 _WORDS_MAX = 32
 """Content words of a query that are looked for: the rest of a long text adds nothing."""
 
@@ -66,9 +66,9 @@ def content_words(text: str) -> list[tuple[str, ...]]:
 def near(token: str) -> Iterator[str]:
     """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
 
-    Short ones have none. Letters beside a-z and digits are those of the token itself.
+    Short ones have none, nor very long ones. Letters beside a-z and digits are those of the token itself.
     """
-    if len(token) < _CORRECTED_LENGTH or token.isdecimal():
+    if len(token) not in _CORRECTED_LENGTHS or token.isdecimal():
         return
     letters = dict.fromkeys(_LETTERS + token)
     for at in range(len(token) + 1):

@@ -7,6 +7,7 @@ images, in standard deviations.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,5 +43,7 @@ class Background:
         return (score - self.mean) / self.deviation if self.deviation else 0.0
 
     def score(self, strength: float) -> float:
-        """The score that has this strength."""
+        """The least score of this strength; none reaches a positive one where all are alike."""
+        if not self.deviation and strength > 0:
+            return math.inf
         return self.mean + strength * self.deviation

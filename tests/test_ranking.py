@@ -1,0 +1,306 @@
+"""Finding what people mean: words in pictures and names, filters, similar pictures, feedback."""
+
+import itertools
+import os
+import time
+from datetime import date, datetime, timedelta
+
+import pytest
+from PIL import Image
+
+from memery import Filter, Memery, index_flow, plugins, query_flow
+from memery.archive import find_archive
+from memery.config import Config
+from memery.errors import ImageError, QueryError
+from memery.stores.interface import Text
+from memery.types import Line, Term
+
+COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
+PAGE = "memes"
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+
+
+def paint(folder, name, colour, size=(40, 30), *, taken_at=None, when=1_700_000_000):
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if taken_at:
+        exif.get_ifd(0x8769)[0x9003] = taken_at
+    Image.new("RGB", size, colour).save(file, exif=exif)
+    os.utime(file, (when, when))
+    return file
+
+
+def write(folder, texts):
+    """Let pictures hold text, as if a reader had found it."""
+    archive = find_archive(folder)
+    store = plugins.open_store(archive, Config())
+    with Memery(folder) as memery:
+        digests = {hit.path: hit.image.digest for hit in memery.recall("red", top_k=100)}
+    with store.writing():
+        store.commit_texts(
+            [
+                Text(digests[path], "tests 1", (Line(line, 0.9, (0, 0, 1, 1)),) if line else ())
+                for path, line in texts.items()
+            ]
+        )
+    store.close()
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    for number, colour in enumerate(COLOURS):
+        paint(folder, f"{number:02}.png", colour)
+    paint(folder, f"{PAGE}/one.png", "#dc1e1f")
+    paint(folder, f"{PAGE}/two.png", "#dc1e20")
+    index_flow(folder)
+    write(
+        folder,
+        {
+            f"{PAGE}/one.png": "ONE DOES NOT SIMPLY walk into mordor",
+            f"{PAGE}/two.png": "WHENYOUWALK the dog",
+            "03.png": "",
+        },
+    )
+    return folder
+
+
+def paths(results):
+    return [hit.path for hit in results]
+
+
+def test_exact_words_put_a_picture_on_top(photos):
+    assert paths(query_flow(photos, "simply mordor", top_k=1)) == [f"{PAGE}/one.png"]
+    hit = query_flow(photos, "walk into mordor blue", top_k=20)[0]
+    assert hit.path == f"{PAGE}/one.png"
+    assert not hit.weak or hit.signals[1].held < 4
+    assert {signal.name for signal in hit.signals} == {"visual", "text"}
+    assert query_flow(photos, "simply mordor", top_k=1)[0].score == pytest.approx(0, abs=0.02)
+
+
+def test_glued_words_are_found(photos):
+    assert paths(query_flow(photos, "walk dog", top_k=1)) == [f"{PAGE}/two.png"]
+
+
+def test_a_typo_beside_a_right_word_is_corrected(photos):
+    assert paths(query_flow(photos, "simply mordro", top_k=1)) == [f"{PAGE}/one.png"]
+    assert paths(query_flow(photos, "mordro", mode="text")) == [f"{PAGE}/one.png"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "red",
+        "a blue picture",
+        "the thing that is not",
+        "of the and",
+        "green zebra",
+        "mordro",
+        "img 2",
+    ],
+)
+def test_words_that_stand_nowhere_rank_as_sight_alone(photos, query):
+    every = {"top_k": 100}
+    auto, visual = (query_flow(photos, query, mode=m, **every) for m in ("auto", "visual"))
+    assert [(hit.path, hit.score, hit.strength) for hit in auto] == [
+        (hit.path, hit.score, hit.strength) for hit in visual
+    ]
+
+
+def test_mode_text_finds_only_what_holds_a_word(photos):
+    results = query_flow(photos, "walk", mode="text")
+    assert set(paths(results)) == {f"{PAGE}/one.png", f"{PAGE}/two.png"}
+    assert results.total == 2
+    assert not query_flow(photos, "elephant", mode="text")
+    with pytest.raises(QueryError, match="words"):
+        query_flow(photos, image_query=photos / "00.png", mode="text")
+
+
+def test_quoted_words_must_stand_there(photos):
+    assert paths(query_flow(photos, '"into mordor"')) == [f"{PAGE}/one.png"]
+    assert paths(query_flow(photos, "red “walk the dog”")) == [f"{PAGE}/two.png"]
+    assert not query_flow(photos, '"mordor into"')
+    assert len(query_flow(photos, '"mordor into"', mode="visual")) == 10
+
+
+def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
+    folder = tmp_path / "photos"
+    paint(folder, "IMG_1234.png", "red")
+    paint(folder, "norway/lake house.png", "blue")
+    paint(folder, "green.png", "green")
+    index_flow(folder)
+    assert query_flow(folder, "lake norway", top_k=1)[0].path == "norway/lake house.png"
+    assert query_flow(folder, "IMG_1234", top_k=9)[0].signals[0].name == "visual"
+    explained = query_flow(folder, "lake house")[0].signals
+    assert [(signal.name, signal.held) for signal in explained][-1] == ("name", 2)
+
+
+SYNTAX = [
+    '"',
+    '""',
+    '"" OR ""',
+    "mordor*",
+    "NEAR(walk, mordor)",
+    "-mordor",
+    "^walk",
+    "raw: walk",
+    "{",
+]
+SCRIPTS = ["שלום עולם", "مرحبا", "हिन्दी", "e\u0301te\u0301", "👍🏽", "x\0y", "\u202emordor", "猫"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "text"])
+@pytest.mark.parametrize("query", [*SYNTAX, *SCRIPTS])
+def test_nothing_that_is_typed_is_syntax(photos, query, mode):
+    try:
+        results = query_flow(photos, query, mode=mode, top_k=100)
+    except QueryError as error:
+        assert mode == "text"
+        assert "words" in str(error)  # noqa: PT017 - some are no words, which is said
+    else:
+        assert mode == "text" or '"' in query or results.total == 12
+
+
+def test_a_very_long_query_is_answered(photos):
+    words = " ".join(f"word{number}" for number in range(1200))
+    assert query_flow(photos, f"{words} mordor", top_k=1).total == 12
+    assert query_flow(photos, "mordor " + "x" * 10_000, top_k=1)[0].path == f"{PAGE}/one.png"
+
+
+def test_filters_narrow_the_search_itself(photos):
+    only = query_flow(photos, "red", top_k=2, under=PAGE)
+    assert paths(only) == [f"{PAGE}/one.png", f"{PAGE}/two.png"]
+    assert only.total == 2
+    without = query_flow(photos, "red", top_k=10, where=Filter(not_under=PAGE))
+    assert len(without) == without.total == 10
+    for has_text, count in ((True, 2), (False, 1), (None, 12)):
+        found = query_flow(photos, "red", top_k=99, where=Filter(has_text=has_text))
+        assert found.total == len(found) == count
+
+
+def test_a_part_of_the_folder_has_folders_of_its_own(photos):
+    paint(photos, f"{PAGE}/deep/three.png", "green")
+    index_flow(photos)
+    part = photos / PAGE
+    assert paths(query_flow(part, "red", under="deep")) == ["deep/three.png"]
+    assert len(query_flow(part, "red", where=Filter(not_under="deep"))) == 2
+    for outside in ("..", "../memes", "/", "deep/../.."):
+        with pytest.raises(QueryError, match="leads out"):
+            query_flow(part, "red", under=outside)
+
+
+def test_dates(tmp_path):
+    folder = tmp_path / "photos"
+    paint(folder, "old.jpg", "red", taken_at="2019:07:01 12:00:00")
+    paint(folder, "new.jpg", "red", taken_at="2023:05:20 08:30:00", size=(41, 30))
+    paint(folder, "file.jpg", "red", when=time.time() - 86_400, size=(42, 30))
+    index_flow(folder)
+
+    def found(**dates):
+        return sorted(paths(query_flow(folder, "red", refresh=False, **dates)))
+
+    assert found(since="2023") == ["file.jpg", "new.jpg"]
+    assert found(until="2019") == ["old.jpg"]
+    assert found(since="2023-05", until="2023-05") == ["new.jpg"]
+    assert found(since="30d") == ["file.jpg"]
+    assert found(since=date.today() - timedelta(days=2)) == ["file.jpg"]
+    assert found(until=datetime(2023, 5, 20, 8, 29)) == ["old.jpg"]
+    newest = query_flow(folder, "red", sort="date", refresh=False)
+    assert paths(newest) == ["file.jpg", "new.jpg", "old.jpg"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"since": "2023-02-30"},
+        {"since": "0000"},
+        {"until": "yesterday"},
+        {"since": "99999y"},
+        {"ext": "a/b"},
+        {"orientation": "round"},
+        {"min_size": "large"},
+        {"max_size": (-1, 2)},
+        {"under": "../.."},
+        {"under": "a\0b"},
+        {"not_under": ("..",)},
+    ],
+)
+def test_conditions_that_make_no_sense(condition):
+    with pytest.raises(QueryError):
+        Filter(**condition)
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"mode": "psychic"}, {"sort": "luck"}, {"min_strength": float("nan")}, {"top_k": 0}]
+)
+def test_rankings_that_make_no_sense(photos, wanted):
+    with pytest.raises(QueryError):
+        query_flow(photos, "red", **wanted)
+
+
+def test_pages_join_in_every_mode(photos):
+    for mode, query in itertools.product(("auto", "visual"), ("walk the red dog", "red")):
+        whole = paths(query_flow(photos, query, top_k=100, mode=mode, refresh=False))
+        pages = [
+            paths(query_flow(photos, query, top_k=5, offset=offset, mode=mode, refresh=False))
+            for offset in range(0, 15, 5)
+        ]
+        assert list(itertools.chain(*pages)) == whole
+
+
+def test_a_least_strength_is_a_threshold(photos):
+    every = query_flow(photos, "red", top_k=100)
+    strengths = [hit.strength for hit in every]
+    assert strengths == sorted(strengths, reverse=True)
+    least = strengths[2]
+    some = query_flow(photos, "red", top_k=100, min_strength=least)
+    assert paths(some) == paths(every)[: some.total]
+    assert some.total == sum(strength >= least for strength in strengths)
+    assert not query_flow(photos, "red", min_strength=1e6)
+    assert query_flow(photos, "mordor", min_strength=1e6).total == 1  # its words stand there
+
+
+def test_similar_leaves_the_picture_itself_out(photos):
+    with Memery(photos) as memery:
+        results = memery.similar(photos / "00.png", top_k=3)
+        assert "00.png" not in paths(results)
+        assert results.total == 11
+        elsewhere = paint(photos.parent, "elsewhere.png", "#dc1e1f", size=(50, 50))
+        assert set(paths(memery.similar(elsewhere, top_k=3))) == {
+            "00.png",
+            f"{PAGE}/one.png",
+            f"{PAGE}/two.png",
+        }
+        assert paths(memery.similar(results[0], top_k=1, where=Filter(under=PAGE)))
+        with pytest.raises(ImageError):
+            memery.similar(photos / "nothing.png")
+
+
+def test_a_picture_that_is_indexed_is_not_encoded_again(photos, monkeypatch):
+    with Memery(photos) as memery:
+        monkeypatch.setattr(
+            "memery.testing.ColourModel.encode_images", lambda *_: pytest.fail("encoded again")
+        )
+        assert memery.similar(photos / "00.png")
+        assert memery.recall(image_query=photos / "00.png")[0].path == "00.png"
+
+
+def test_feedback_moves_the_query(photos):
+    before = query_flow(photos, "red", top_k=100)
+    after = query_flow(photos, "red", more=[photos / "02.png"], less=before[:2], top_k=100)
+    assert paths(after)[0] == "02.png"
+    boosts = [term.boost for term in after.query.terms]
+    assert boosts[0] == 1
+    assert boosts[1] > 0 > boosts[2] == boosts[3]
+
+
+def test_a_text_in_quotation_marks_is_encoded_without_them(photos):
+    with Memery(photos) as memery:
+        plain, quoted = (memery.recall(Term(text=t), mode="visual") for t in ("red", '"red"'))
+        assert [hit.score for hit in plain] == [hit.score for hit in quoted]
