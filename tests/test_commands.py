@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 RECALL_KEYS = ["query", "model_id", "total", "took_ms", "hits"]
-HIT_KEYS = ["rank", "id", "path", "score", "width", "height", "taken_at"]
+HIT_KEYS = ["rank", "id", "path", "score", "strength", "weak", "width", "height", "taken_at"]
+HEADINGS = ["Rank", "Score", "Strength", "Path"]
 
 
 @pytest.fixture
@@ -72,8 +73,9 @@ def text(done):
 
 def test_table_paths_and_json(run, photos):
     done = run("recall", "photos", "red", "-n", "2")
-    assert text(done).splitlines()[0].split() == ["Rank", "Score", "Path"]
-    assert text(done).splitlines()[1].split() == ["1", "1.0000", "photos/red.png"]
+    assert text(done).splitlines()[0].split() == HEADINGS
+    rank, score, *_, path = text(done).splitlines()[1].split()
+    assert (rank, score, path) == ("1", "1.0000", "photos/red.png")
     assert "3 images read" in done.stderr.decode()
     assert text(run("recall", "photos", "blue", "--format", "paths")).splitlines()[0] == (
         "photos/trip/blue.png"
@@ -147,7 +149,7 @@ def test_settings_that_are_none(run, photos, tmp_path):
 def test_empty_folder_has_nothing_to_print(run, tmp_path):
     (tmp_path / "empty").mkdir()
     done = run("recall", "empty", "red", check=1)
-    assert done.stdout.split() == [b"Rank", b"Score", b"Path"]
+    assert text(done).split() == HEADINGS
 
 
 def test_build_status_purge(run, photos):

@@ -65,7 +65,7 @@ def test_console_sessions(folder):
             )
             assert normalised(done.stdout) == normalised(expected), command
             commands += 1
-    assert commands == 7
+    assert commands == 9
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -93,7 +93,9 @@ def help_of(*words):
     return subprocess.check_output([sys.executable, "-m", "memery", *words, "--help"], text=True)
 
 
-@pytest.mark.parametrize("command", ["", "recall", "build", "status", "purge", "models list"])
+@pytest.mark.parametrize(
+    "command", ["", "recall", "similar", "build", "status", "purge", "models list"]
+)
 def test_readme_names_every_command_and_option(command):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"`memery {command}" in readme

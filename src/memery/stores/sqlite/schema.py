@@ -161,7 +161,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {number + 1}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # an interruption may come just after the commit
+            connection.execute("ROLLBACK")
         raise
 
 
