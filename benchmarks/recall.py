@@ -33,10 +33,14 @@ def fill(folder: Path) -> None:
     store.close()
 
 
+def digest_of(number: int) -> str:
+    """The digest of the image with this number."""
+    return hashlib.sha256(str(number).encode()).hexdigest()
+
+
 def _addition(number: int, vector: np.ndarray) -> Addition:
-    digest = hashlib.sha256(str(number).encode()).hexdigest()
     entry = FileEntry(f"album{number % 100:03d}/image{number:06d}.jpg", 100_000, number)
-    return Addition(entry, digest, Content(640, 480, "JPEG", None, vector))
+    return Addition(entry, digest_of(number), Content(640, 480, "JPEG", None, vector))
 
 
 def run() -> None:

@@ -6,12 +6,13 @@ import logging
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ArchiveDamaged
 from memery.filters import Filter
+from memery.stores.interface import Found
 from memery.stores.sqlite import index, schema
 from memery.stores.sqlite.conditions import Condition, condition
 from memery.stores.sqlite.images import FACTS, database_file, image_of
@@ -48,6 +49,12 @@ _IMAGES = f"""
     FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
     WHERE {{}} AND embeddings.id IN ({{}})
 """
+_PASSING = """
+    SELECT {} FROM files {}
+    CROSS JOIN embeddings ON embeddings.content = files.content AND space = ? WHERE {}
+"""
+"""CROSS keeps SQLite from beginning with all embeddings where a folder holds few of them."""
+_FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
 
 
 class Searcher:
@@ -97,10 +104,14 @@ class Searcher:
         vector: NDArray[np.float32],
         limit: int,
         scope: Filter,
-    ) -> Sequence[tuple[ImageFile, float]]:
+    ) -> Found:
         """The best images that pass a filter, best first, equal scores by path."""
         passing = condition(scope)
-        allowed = None if scope == Filter() else _ids_passing(db, space, passing)
+        if scope == Filter():
+            allowed, total = None, count_images(db, space, scope)
+        else:
+            rows = _rows_passing(db, space, passing)
+            allowed, total = _unique(rows), len(rows)
         newer = self._scan_newer(db, space, vector, allowed)
         want = limit + _MARGIN
         while True:
@@ -115,7 +126,7 @@ class Searcher:
             if complete or (
                 len(pairs) >= limit and pairs[limit - 1][1] > float(scores[-1]) + _ROUNDING
             ):
-                return pairs[:limit]
+                return Found(pairs[:limit], total)
             want *= 4
 
     def _candidates(
@@ -248,16 +259,31 @@ def _matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
 
-def _ids_passing(db: sqlite3.Connection, space: int, passing: Condition) -> NDArray[np.int64]:
+def count_images(db: sqlite3.Connection, space: int, scope: Filter) -> int:
+    """Images of a space that pass a filter."""
+    spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
+    if spaces == 1 and space and scope == Filter():
+        # Every content came with an embedding in the only space there is: no need to join.
+        row = db.execute("SELECT count(*) FROM files WHERE content IS NOT NULL").fetchone()
+        return int(row[0])
+    passing = condition(scope)
+    sql = _PASSING.format("count(*)", "" if passing.paths_only else _FACTS_TOO, passing.sql)
+    return int(db.execute(sql, (space, *passing.values)).fetchone()[0])
+
+
+def _rows_passing(db: sqlite3.Connection, space: int, passing: Condition) -> NDArray[np.int64]:
+    """The embedding's id of every file that passes, ascending; one twice for two files of it."""
     import numpy as np
 
-    contents = "" if passing.paths_only else "JOIN contents ON contents.id = content"
-    rows = db.execute(
-        f"SELECT DISTINCT embeddings.id FROM embeddings JOIN files USING (content) {contents}"
-        f" WHERE space = ? AND {passing.sql}",
-        (space, *passing.values),
-    )
+    sql = _PASSING.format("embeddings.id", "" if passing.paths_only else _FACTS_TOO, passing.sql)
+    rows = db.execute(sql, (space, *passing.values))
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
+
+
+def _unique(ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    import numpy as np
+
+    return np.unique(ids)
 
 
 def _exact_scores(

@@ -15,7 +15,7 @@ from memery.filters import Filter
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
 from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.search import Searcher, digest_scores
+from memery.stores.sqlite.search import Searcher, count_images, digest_scores
 from memery.stores.sqlite.spaces import Spaces
 from memery.stores.sqlite.text import Texts, forget_name, forget_unused, write_name
 from memery.types import Skip
@@ -159,7 +159,7 @@ class SQLiteStore:
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
         with self._db.reading() as db:
-            return _count(db, self._spaces.number(db, space), scope)
+            return count_images(db, self._spaces.number(db, space), scope)
 
     def skips(self, scope: Filter) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
@@ -177,8 +177,7 @@ class SQLiteStore:
         with self._db.reading() as db:
             self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
             number = self._spaces.number(db, space)
-            ranked = self._searcher.search(db, number, vector, limit, scope)
-            return Found(ranked, _count(db, number, scope))
+            return self._searcher.search(db, number, vector, limit, scope)
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that stand for the whole space."""
@@ -287,22 +286,6 @@ _NAMES = sys.getfilesystemencoding()
 def _name(path: bytes | str) -> str:
     """A path as text. One stored as text is a stranger's: its file is read again."""
     return path if isinstance(path, str) else path.decode(_NAMES, "surrogateescape")
-
-
-def _count(db: sqlite3.Connection, space: int, scope: Filter) -> int:
-    spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
-    if spaces == 1 and space and scope == Filter():
-        # Every content came with an embedding in the only space there is: no need to join.
-        row = db.execute("SELECT count(*) FROM files WHERE content IS NOT NULL").fetchone()
-        return int(row[0])
-    passing = condition(scope)
-    contents = "" if passing.paths_only else "JOIN contents ON contents.id = content"
-    row = db.execute(
-        f"SELECT count(*) FROM files JOIN embeddings USING (content) {contents}"
-        f" WHERE space = ? AND {passing.sql}",
-        (space, *passing.values),
-    ).fetchone()
-    return int(row[0])
 
 
 def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
