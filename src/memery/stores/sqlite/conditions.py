@@ -40,8 +40,9 @@ def condition(scope: Filter) -> Condition:
     """The condition of a filter."""
     if scope.is_folder:
         return Condition(_PATHS, _bounds(scope.under), paths_only=True)
-    parts = [
-        (_PATHS, _bounds(scope.under)),
+    parts: list[tuple[str, tuple[Any, ...]]] = [
+        # Without a folder no bounds: SQLite would walk the files by their paths, four times slower.
+        *([(_PATHS, _bounds(scope.under))] if scope.under else []),
         *((f"NOT ({_PATHS})", _bounds(folder)) for folder in scope.not_under),
         *_dates(scope),
         ("width >= ? AND height >= ? AND width <= ? AND height <= ?", scope.sides),

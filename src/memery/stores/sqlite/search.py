@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from memery.errors import ArchiveDamaged
 from memery.filters import Filter
@@ -21,6 +21,8 @@ from memery.types import ImageFile
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Value = TypeVar("Value", int, bytes)
 
 logger = logging.getLogger(__name__)
 
@@ -312,13 +314,16 @@ def digest_scores(
     db: sqlite3.Connection, space: int, vector: NDArray[np.float32], digests: Iterable[str]
 ) -> dict[str, float]:
     """The cosine of each content that has an embedding."""
+    keys = [bytes.fromhex(digest) for digest in digests]
     ids: dict[int, str] = {}
-    sql = "SELECT embeddings.id FROM embeddings JOIN contents ON contents.id = content"
-    for digest in digests:
-        key = bytes.fromhex(digest)
-        row = db.execute(f"{sql} WHERE space = ? AND digest = ?", (space, key)).fetchone()
-        if row is not None:
-            ids[row[0]] = digest
+    for part in _parts(keys):
+        rows = db.execute(
+            "SELECT embeddings.id, CAST(digest AS BLOB) FROM contents"
+            " CROSS JOIN embeddings ON content = contents.id AND space = ?"
+            f" WHERE digest IN ({_marks(part)})",
+            (space, *part),
+        )
+        ids |= {id_: digest.hex() for id_, digest in rows}
     exact = _exact_scores(db, space, vector, list(ids))
     return {ids[id_]: score for id_, score in exact.items()}
 
@@ -333,9 +338,9 @@ def _images(
             yield id_, image_of(db, facts)
 
 
-def _parts(ids: list[int]) -> Iterable[list[int]]:
-    return (ids[start : start + _VARIABLES] for start in range(0, len(ids), _VARIABLES))
+def _parts(values: list[Value]) -> Iterable[list[Value]]:
+    return (values[start : start + _VARIABLES] for start in range(0, len(values), _VARIABLES))
 
 
-def _marks(values: list[int]) -> str:
+def _marks(values: Sequence[object]) -> str:
     return ",".join("?" * len(values))
