@@ -53,7 +53,8 @@ class Ranker:
         if ranking.min_strength is not None:
             least = background.score(ranking.min_strength)
         if ranking.mode != "visual":
-            ranking = replace(ranking, scope=replace(ranking.scope, quoted=words.quoted))
+            quoted = (*ranking.scope.quoted, *words.quoted)
+            ranking = replace(ranking, scope=replace(ranking.scope, quoted=quoted))
         if ranking.mode == "text" and not words.quoted:
             found = self._by_words(space, vector, words.content or words.every, ranking)
             total = len(found)
