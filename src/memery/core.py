@@ -285,7 +285,7 @@ def _image_term(image: Image) -> Term:
 
 
 def _negated(term: Term) -> Term:
-    return Term(term.text, term.image, -term.boost)
+    return replace(term, boost=-term.boost)
 
 
 def _milliseconds(started: float) -> float:

@@ -2,6 +2,7 @@
 
 MemeryError
 ├── QueryError             the query's words, boosts or numbers make no search
+│   └── ImageUnknown       no image that is indexed has this id
 ├── ConfigError            a setting has no such value
 ├── FolderError            the folder is missing, is no folder or cannot be read
 ├── ImageError             an image cannot be decoded (`reason` is one of `SKIP_REASONS`)
@@ -37,6 +38,20 @@ class MemeryError(Exception):
 
 class QueryError(MemeryError):
     """The query's words, boosts or numbers make no search."""
+
+
+class ImageUnknown(QueryError):  # noqa: N818 - a state, as those below
+    """No image that is indexed has this id.
+
+    Attributes:
+        id: what was asked for.
+    """
+
+    def __init__(self, id_: str) -> None:
+        super().__init__(
+            f"No image that is indexed has the id {id_[:40]!r}: search anew, it may have changed."
+        )
+        self.id = id_
 
 
 class ConfigError(MemeryError):

@@ -7,12 +7,15 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import overload
 
 from memery.errors import QueryError
 from memery.filters import Filter
 from memery.gallery import Picture, grid_html
+
+_SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,20 @@ class ImageFile:
     taken_at: str | None = None
 
     @property
+    def date(self) -> str:
+        """When it was taken, else when the file was changed: local time, ISO 8601."""
+        modified = datetime.fromtimestamp(self.mtime_ns / _SECOND_NS)
+        return self.taken_at or modified.isoformat()
+
+    @property
     def id(self) -> str:
         """Opaque name of this content at this path: 32 hexadecimal digits."""
-        key = os.fsencode(self.path) + b"\0" + bytes.fromhex(self.digest)
-        return hashlib.blake2b(key, digest_size=16).hexdigest()
+        return image_id(os.fsencode(self.path), bytes.fromhex(self.digest))
+
+
+def image_id(path: bytes, digest: bytes) -> str:
+    """The id of a content at a path."""
+    return hashlib.blake2b(path + b"\0" + digest, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +112,19 @@ class Term:
         text: what to look for, in words.
         image: a path, or the bytes of an encoded image.
         boost: weight in the query vector; negative means "less of this".
+        id: of an indexed image (`ImageFile.id`): no file is read, nothing is encoded.
 
     Raises:
-        QueryError: neither or both of text and image, blank text, boost zero or not finite.
+        QueryError: not just one of text, image and id; blank text; boost zero or not finite.
     """
 
     text: str | None = None
     image: str | os.PathLike[str] | bytes | None = None
     boost: float = 1.0
+    id: str | None = None
 
     def __post_init__(self) -> None:
-        if (self.text is None) == (self.image is None):
+        if sum(kind is not None for kind in (self.text, self.image, self.id)) != 1:
             raise QueryError("A term is either a text or an image: give exactly one of them.")
         if self.text is not None and not self.text.strip():
             raise QueryError("A text to search for is empty: say what the picture shows.")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from memery.errors import ArchiveError, ModelError, QueryError
+from memery.errors import ArchiveError, ImageUnknown, ModelError, QueryError
 from memery.executors.interface import Picture
 from memery.models.interface import EmbeddingModel
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Searchable, Space
 from memery.types import Query
 from memery.words.query import unquoted
 
@@ -29,7 +29,7 @@ _NORM_MIN = 1e-6
 class _Known:
     """The digests that a store has an embedding of."""
 
-    store: Store
+    store: Searchable
     space: Space
 
     def __contains__(self, digest: object) -> bool:
@@ -44,7 +44,7 @@ class Encoder:
         store: where embeddings are remembered.
     """
 
-    def __init__(self, model: EmbeddingModel, store: Store) -> None:
+    def __init__(self, model: EmbeddingModel, store: Searchable) -> None:
         self._model = model
         self._store = store
 
@@ -72,6 +72,7 @@ class Encoder:
         """The normalised sum of boost × embedding.
 
         Raises:
+            ImageUnknown: a term has an id that no image of the space has.
             QueryError: the terms cancel each other out.
         """
         import numpy as np
@@ -79,11 +80,12 @@ class Encoder:
         crafted = iter(pictures)
         total = np.zeros(self.space.dim, dtype=np.float64)
         for term in query.terms:
-            embedding = (
-                self._encode_picture(next(crafted))
-                if term.text is None
-                else self._encode_text(unquoted(term.text))
-            )
+            if term.text is not None:
+                embedding = self._encode_text(unquoted(term.text))
+            elif term.id is not None:
+                embedding = self._look_up(term.id)
+            else:
+                embedding = self._encode_picture(next(crafted))
             with np.errstate(over="ignore", invalid="ignore"):  # checked below
                 total += term.boost * embedding.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -107,6 +109,13 @@ class Encoder:
         if known is not None:
             return known
         embedding: NDArray[np.float32] = self.encode_images([picture])[0]
+        return embedding
+
+    def _look_up(self, id_: str) -> NDArray[np.float32]:
+        image = self._store.image(self.space, id_)
+        embedding = None if image is None else self._store.embedding(self.space, image.digest)
+        if embedding is None:
+            raise ImageUnknown(id_)
         return embedding
 
     def _remembered(

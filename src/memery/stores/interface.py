@@ -5,7 +5,7 @@ A store is held to this page by `tests/stores/contract.py`, which any implementa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -127,7 +127,107 @@ class SkipAddition:
     circumstances: str
 
 
-class Store(Protocol):
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A part of the images that pass a filter.
+
+    Attributes:
+        images: in the order asked for.
+        total: how many there are.
+    """
+
+    images: Sequence[ImageFile]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """How many images there are of each kind.
+
+    Attributes:
+        folders: by path, images in folders below included; "" is the root.
+        months: by year and month, such as 2023-05, of `ImageFile.date`; newest first.
+        types: by extension in lower case, "" for none; most first.
+    """
+
+    folders: Mapping[str, int]
+    months: Mapping[str, int]
+    types: Mapping[str, int]
+
+
+class Searchable(Protocol):
+    """What a search asks for: of one store, or of several as if they were one."""
+
+    def count(self, space: Space, scope: Filter) -> int:
+        """Images that a search in the space can find."""
+        ...
+
+    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
+        """The images nearest to a unit vector of shape (dim,): at most limit of them."""
+        ...
+
+    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of a unit vector with embeddings that stand for the whole space.
+
+        float32 of shape (n,): all of a small space, a sample of a large one.
+        """
+        ...
+
+    def scores(
+        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
+    ) -> dict[str, float]:
+        """The cosine of a unit vector with each content that has an embedding."""
+        ...
+
+    def text(self, digest: str) -> Text | None:
+        """What was read in a picture, or None if nobody has read it."""
+        ...
+
+    def find_text(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[Match]:
+        """Images whose text holds any of the words, best first (bm25), equal ones by path."""
+        ...
+
+    def find_names(
+        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose name and notes together hold all of the words, best first."""
+        ...
+
+    def vocabulary(self, words: Collection[str]) -> set[str]:
+        """Which of these tokens stand in the text of any picture."""
+        ...
+
+    def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
+        """The embedding of a content, shape (dim,), or None."""
+        ...
+
+    def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
+        """The remembered embedding of a text, shape (dim,), or None."""
+        ...
+
+    def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
+        """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
+        ...
+
+    def image(self, space: Space, id_: str) -> ImageFile | None:
+        """The image of the space that has an id, or None."""
+        ...
+
+    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+        """Images that pass a filter, without a query.
+
+        The order is "date" (newest first: `ImageFile.date`, then path) or "name".
+        """
+        ...
+
+    def facets(self, space: Space, scope: Filter) -> Facets:
+        """What the images that pass a filter can be narrowed by."""
+        ...
+
+
+class Store(Searchable, Protocol):
     """Facts and embeddings of one folder of images. The store is the truth."""
 
     def writing(self) -> AbstractContextManager[None]:
@@ -197,29 +297,8 @@ class Store(Protocol):
         """Drop the embeddings of files that are gone."""
         ...
 
-    def count(self, space: Space, scope: Filter) -> int:
-        """Images that a search in the space can find."""
-        ...
-
     def skips(self, scope: Filter) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
-        ...
-
-    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
-        """The images nearest to a unit vector of shape (dim,): at most limit of them."""
-        ...
-
-    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with embeddings that stand for the whole space.
-
-        float32 of shape (n,): all of a small space, a sample of a large one.
-        """
-        ...
-
-    def scores(
-        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
-    ) -> dict[str, float]:
-        """The cosine of a unit vector with each content that has an embedding."""
         ...
 
     def unread(self, scope: Filter, *, everything: bool = False) -> Sequence[tuple[FileEntry, str]]:
@@ -233,44 +312,12 @@ class Store(Protocol):
         """Store what was read in pictures, in one transaction; unknown contents are passed over."""
         ...
 
-    def text(self, digest: str) -> Text | None:
-        """What was read in a picture, or None if nobody has read it."""
-        ...
-
     def count_texts(self, scope: Filter) -> tuple[int, int]:
         """Images whose text was read, and how many of them hold any."""
         ...
 
     def readers(self) -> Sequence[tuple[str, int]]:
         """What read the text that is stored, each with the number of contents, most first."""
-        ...
-
-    def find_text(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
-    ) -> Sequence[Match]:
-        """Images whose text holds any of the words, best first (bm25), equal ones by path."""
-        ...
-
-    def find_names(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
-        """Images whose name and notes together hold all of the words, best first."""
-        ...
-
-    def vocabulary(self, words: Collection[str]) -> set[str]:
-        """Which of these tokens stand in the text of any picture."""
-        ...
-
-    def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
-        """The embedding of a content, shape (dim,), or None."""
-        ...
-
-    def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The remembered embedding of a text, shape (dim,), or None."""
-        ...
-
-    def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
         ...
 
     def refresh(self, space: Space) -> None:

@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from memery.errors import RETRIED_REASONS, ArchiveLocked
@@ -15,8 +16,10 @@ from memery.filters import Filter
 from memery.stores.interface import (
     Addition,
     Content,
+    Facets,
     Found,
     Groups,
+    Listing,
     Match,
     SkipAddition,
     Space,
@@ -190,6 +193,32 @@ class MemoryStore:
         raw = "\n".join(line.text for line in text.lines) if text else ""
         named = name_words(image.path)
         return [tokens(raw), split_text(raw).split(), named, tokens(content.notes)]
+
+    def image(self, space: Space, id_: str) -> ImageFile | None:
+        """The image of the space that has an id, or None."""
+        images = (image for image, _ in self._images(space, Filter()))
+        return next((image for image in images if image.id == id_), None)
+
+    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+        """Images that pass a filter."""
+        images = [image for image, _ in self._images(space, scope)]
+        images.sort(key=lambda image: os.fsencode(image.path))
+        if order == "date":
+            images.sort(key=lambda image: image.date, reverse=True)
+        return Listing(images[offset : offset + limit], len(images))
+
+    def facets(self, space: Space, scope: Filter) -> Facets:
+        """What the images that pass a filter can be narrowed by."""
+        images = [image for image, _ in self._images(space, scope)]
+        above = (PurePosixPath(image.path).parents for image in images)
+        folders = Counter(str(folder) for folders in above for folder in folders)
+        months = Counter(image.date[:7] for image in images)
+        types = Counter(PurePosixPath(image.path).suffix[1:].lower() for image in images)
+        return Facets(
+            {folder.removeprefix("."): count for folder, count in folders.items()},
+            dict(sorted(months.items(), reverse=True)),
+            dict(sorted(types.items(), key=lambda pair: (-pair[1], pair[0]))),
+        )
 
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""

@@ -10,6 +10,8 @@ from memery.words.tokens import content_words, spaced, tokens
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
+_BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -39,3 +41,10 @@ def unquoted(text: str) -> str:
     """A text as a model should see it: what is in quotation marks without the marks."""
     bare = _QUOTED.sub(lambda match: next(filter(None, match.groups()), ""), text)
     return bare if bare.strip() else text
+
+
+def split_boost(value: str) -> tuple[str, float]:
+    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^."""
+    match = _BOOSTED.fullmatch(value)
+    term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
+    return term.replace("\\^", "^"), boost

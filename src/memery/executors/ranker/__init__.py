@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
@@ -13,7 +12,7 @@ from memery.errors import QueryError
 from memery.executors.ranker.fusion import DEPTH, Candidate, fuse
 from memery.executors.ranker.strength import WEAK, Background
 from memery.filters import Filter
-from memery.stores.interface import Groups, Match, Space, Store
+from memery.stores.interface import Groups, Match, Searchable, Space
 from memery.types import Hit, ImageFile, Ranking
 from memery.words.query import Words
 from memery.words.tokens import near
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 _MATCHES_MAX = 1000
 """Images that hold words of a query and are ranked by that, beside those ranked by sight."""
-_SECOND_NS = 1_000_000_000
 
 
 class Ranker:
@@ -35,7 +33,7 @@ class Ranker:
         store: what searches.
     """
 
-    def __init__(self, archive: Archive, store: Store) -> None:
+    def __init__(self, archive: Archive, store: Searchable) -> None:
         self._root = os.fspath(archive.root)
         self._prefix = Filter(archive.scope).prefix
         self._store = store
@@ -166,11 +164,5 @@ def _sorted(hits: list[Hit], order: str) -> list[Hit]:
     if order == "name":
         return sorted(hits, key=lambda hit: os.fsencode(hit.path))
     if order == "date":
-        return sorted(hits, key=lambda hit: _date(hit.image), reverse=True)
+        return sorted(hits, key=lambda hit: hit.image.date, reverse=True)
     return hits
-
-
-def _date(image: ImageFile) -> str:
-    """When a picture was taken, else when its file was changed: local time, ISO 8601."""
-    modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS)
-    return image.taken_at or modified.isoformat()

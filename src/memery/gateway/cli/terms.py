@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from memery.errors import ImageError
 from memery.types import Query, Term
+from memery.words.query import split_boost
 
 STDIN = "-"
 _STDIN_PICTURE = "The picture on standard input"
-_BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
 
 
 def parse_query(
@@ -62,14 +61,14 @@ class _StandardInput:
 
 
 def _text_term(value: str, _read: Callable[[], bytes], sign: int) -> Term:
-    text, boost = _split(value)
+    text, boost = split_boost(value)
     return Term(text=text, boost=sign * boost)
 
 
 def _image_term(value: str, read: Callable[[], bytes], sign: int) -> Term:
     if _exists(value):
         return Term(image=value, boost=float(sign))
-    name, boost = _split(value)
+    name, boost = split_boost(value)
     return Term(image=read() if name == STDIN else name, boost=sign * boost)
 
 
@@ -78,10 +77,3 @@ def _exists(name: str) -> bool:
         return Path(name).exists()
     except (OSError, ValueError):
         return False
-
-
-def _split(value: str) -> tuple[str, float]:
-    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^."""
-    match = _BOOSTED.fullmatch(value)
-    term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
-    return term.replace("\\^", "^"), boost

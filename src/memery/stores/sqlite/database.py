@@ -15,12 +15,16 @@ from memery.stores.sqlite import schema
 
 logger = logging.getLogger(__name__)
 
+READERS = 8
+"""Connections that read at a time; further readers wait for one."""
 _DIGITS = 18
 """Of the version, at most."""
 
 
 class Database:
-    """Nothing is created on disk before the first write; until then an empty one in memory serves.
+    """One connection writes, a few read beside it, so that threads do not wait for one another.
+
+    Nothing is created on disk before the first write; until then an empty one in memory serves.
 
     Args:
         archive: whose database to open.
@@ -32,6 +36,9 @@ class Database:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._mutex = threading.RLock()
+        self._places = threading.Semaphore(READERS)
+        self._idle: list[sqlite3.Connection] = []
+        self._closed = False
         self._in_memory = not archive.exists()
         self._connection = schema.connect(None if self._in_memory else archive.store)
         try:
@@ -71,21 +78,43 @@ class Database:
     @contextlib.contextmanager
     def transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         """All of what happens inside, or nothing."""
-        with self._mutex, schema.translated(self._archive.store):
-            self._connection.execute(begin)
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:  # some failures have rolled back already
-                    self._connection.execute("ROLLBACK")
-                raise
+        with (
+            self._mutex,
+            schema.translated(self._archive.store),
+            _transaction(self._connection, begin),
+        ):
+            yield self._connection
 
-    def reading(self) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
         """One snapshot: what others commit meanwhile is not seen."""
-        if self._in_memory and self._archive.exists():  # another process has made it meanwhile
-            self._open_file()
-        return self.transaction("BEGIN DEFERRED")
+        if self._in_memory or self._closed:
+            with self._mutex:
+                if self._in_memory and self._archive.exists():  # another process has made it
+                    self._open_file()
+                if self._in_memory or self._closed:
+                    with self.transaction("BEGIN DEFERRED") as db:
+                        yield db
+                    return
+        with self._places, schema.translated(self._archive.store):
+            connection = self._take()
+            try:
+                with _transaction(connection, "BEGIN DEFERRED"):
+                    yield connection
+            finally:
+                self._give_back(connection)
+
+    def _take(self) -> sqlite3.Connection:
+        with contextlib.suppress(IndexError):
+            return self._idle.pop()  # one step: no other thread gets the same
+        return schema.connect(self._archive.store)
+
+    def _give_back(self, connection: sqlite3.Connection) -> None:
+        with self._mutex:
+            if self._closed:
+                connection.close()
+            else:
+                self._idle.append(connection)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
@@ -122,8 +151,23 @@ class Database:
     def close(self) -> None:
         """Let go of the file."""
         with self._mutex:
+            self._closed = True
             self._connection.close()
+            while self._idle:
+                self._idle.pop().close()
 
     def damaged(self, what: str) -> ArchiveDamaged:
         """The error for content that memery does not write."""
         return ArchiveDamaged(schema.damage(self._archive.store, what))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # some failures have rolled back already
+            connection.execute("ROLLBACK")
+        raise

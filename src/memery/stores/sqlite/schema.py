@@ -12,6 +12,7 @@ from pathlib import Path
 
 from memery.archive import APPLICATION_ID, unwritable
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
+from memery.types import image_id
 from memery.words.names import name_words
 
 BUSY_SECONDS = 10.0
@@ -68,6 +69,8 @@ MIGRATIONS = (
     f"""
     ALTER TABLE contents ADD COLUMN notes TEXT;
     ALTER TABLE contents ADD COLUMN hashes BLOB;
+    ALTER TABLE files ADD COLUMN handle BLOB;
+    CREATE INDEX files_by_handle ON files (handle);
     CREATE TABLE texts (
         content INTEGER PRIMARY KEY REFERENCES contents (id),
         reader TEXT NOT NULL,
@@ -167,7 +170,13 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 
 def _name_files(connection: sqlite3.Connection) -> None:
-    """Let the files of an archive from before be found by their names."""
+    """Let the files of an archive from before be found by their names and ids."""
+    rows = connection.execute(
+        "SELECT files.id, path, digest FROM files JOIN contents ON contents.id = content"
+    ).fetchall()
+    for id_, path, digest in rows:
+        handle = bytes.fromhex(image_id(path, digest))
+        connection.execute("UPDATE files SET handle = ? WHERE id = ?", (handle, id_))
     for id_, path in connection.execute("SELECT id, path FROM files").fetchall():
         words = " ".join(name_words(os.fsdecode(path)))
         connection.execute("INSERT INTO file_words (rowid, name) VALUES (?, ?)", (id_, words))

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,45 +60,69 @@ _PASSING = """
 _FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
 
 
-class Searcher:
-    """Searches one space at a time, keeping its index open."""
+class Indexes:
+    """Keeps the search index open from one search to the next, for any number of threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._mutex = threading.Lock()
         self._generation: Path | None = None
         self._index: index.ExactIndex | None = None
 
-    def open(self, prefix: str, dim: int) -> None:
+    def open(self, prefix: str, dim: int) -> Searcher:
         """Use the newest sound generation; damaged ones are deleted, since they can be rebuilt."""
-        for generation in index.generations(self._folder, prefix):
-            if generation == self._generation:
-                return
-            try:
-                self._index = index.ExactIndex(generation, dim)
-            except (OSError, ValueError, RuntimeError, MemoryError) as error:
-                self._discard(generation, str(error))
+        with self._mutex:
+            for generation in index.generations(self._folder, prefix):
+                if generation == self._generation:
+                    break
+                try:
+                    self._index = index.ExactIndex(generation, dim)
+                except (OSError, ValueError, RuntimeError, MemoryError) as error:
+                    discard(generation, str(error))
+                else:
+                    self._generation = generation
+                    break
             else:
-                self._generation = generation
-                return
-        self.close()
+                self._index = self._generation = None
+            return Searcher(self._folder, self._generation, self._index)
 
     def close(self) -> None:
         """Let go of the mapped files."""
-        self._index = self._generation = None
+        with self._mutex:
+            self._index = self._generation = None
 
     def forget(self, prefix: str) -> None:
         """Delete every generation of a space."""
         self.close()
         index.drop_others(self._folder, None, prefix)
 
+
+def discard(generation: Path, why: str) -> None:
+    """Delete a generation that is damaged."""
+    logger.warning("The search index is damaged (%s). It is rebuilt from the store.", why)
+    shutil.rmtree(generation, ignore_errors=True)
+
+
+class Searcher:
+    """Searches one space, in one transaction.
+
+    Args:
+        folder: where indexes lie.
+        generation: the one to use, or None.
+        opened: the same, opened.
+    """
+
+    def __init__(
+        self, folder: Path, generation: Path | None, opened: index.ExactIndex | None
+    ) -> None:
+        self._folder = folder
+        self._generation = generation
+        self._index = opened
+
     def _drop(self, why: str) -> None:
         assert self._generation is not None
-        self._discard(self._generation, why)
-
-    def _discard(self, generation: Path, why: str) -> None:
-        logger.warning("The search index is damaged (%s). It is rebuilt from the store.", why)
-        shutil.rmtree(generation, ignore_errors=True)
-        self.close()
+        discard(self._generation, why)
+        self._index = self._generation = None
 
     def search(
         self,
@@ -215,14 +240,13 @@ class Searcher:
         return bool(amiss > max(_LAG_ROWS, held // _LAG_SHARE))
 
     def write(self, db: sqlite3.Connection, space: int, dim: int, prefix: str) -> None:
-        """Write the next generation and use it from now on."""
+        """Write the next generation."""
         rows = db.execute("SELECT count(*) FROM embeddings WHERE space = ?", (space,)).fetchone()[0]
         blocks = ((ids, block.tobytes()) for ids, block in _blocks(db, space, _BEFORE, dim))
         present = index.generations(self._folder, prefix)
         number = int(present[0].name.removeprefix(prefix)) + 1 if present else 1
         generation = index.write(self._folder, f"{prefix}{number}", dim, rows, blocks)
         index.drop_others(self._folder, generation, prefix)
-        self.open(prefix, dim)
 
     def verify(self, db: sqlite3.Connection, space: int, dim: int) -> Iterator[str]:
         """Check every embedding of a space, and the index against them."""

@@ -15,10 +15,11 @@ from memery.filters import Filter
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
 from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.search import Searcher, count_images, digest_scores
+from memery.stores.sqlite.listings import Listings
+from memery.stores.sqlite.search import Indexes, count_images, digest_scores
 from memery.stores.sqlite.spaces import Spaces
 from memery.stores.sqlite.text import Texts, forget_name, forget_unused, write_name
-from memery.types import Skip
+from memery.types import Skip, image_id
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,10 +40,11 @@ _STRANGE_TYPES = """
     LIMIT 1
 """
 _UPSERT_FILE = """
-    INSERT INTO files (path, size, mtime_ns, content, skip_reason, skip_detail, circumstances)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
+    INSERT INTO files
+        (path, size, mtime_ns, content, handle, skip_reason, skip_detail, circumstances)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
-        content = excluded.content, skip_reason = excluded.skip_reason,
+        content = excluded.content, handle = excluded.handle, skip_reason = excluded.skip_reason,
         skip_detail = excluded.skip_detail, circumstances = excluded.circumstances
 """
 
@@ -54,7 +56,8 @@ class SQLiteStore:
         self._db = Database(archive)
         self._spaces = Spaces(self._db)
         self._texts = Texts(self._db, self._spaces)
-        self._searcher = Searcher(archive.index)
+        self._listings = Listings(self._db, self._spaces)
+        self._indexes = Indexes(archive.index)
         self.writing = self._db.writing
         self.version = self._db.version
         self.setting = self._db.setting
@@ -62,6 +65,9 @@ class SQLiteStore:
         self.spaces = self._spaces.all
         self.current_space = self._spaces.current
         self.switch_space = self._spaces.switch
+        self.image = self._listings.image
+        self.browse = self._listings.browse
+        self.facets = self._listings.facets
         self.unread = self._texts.unread
         self.commit_texts = self._texts.commit
         self.text = self._texts.text
@@ -83,7 +89,7 @@ class SQLiteStore:
             db.execute(f"DELETE FROM files WHERE content IS NOT NULL AND {unknown}")
             forget_unused(db)
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
-        self._searcher.forget(prefix)
+        self._indexes.forget(prefix)
         self._db.shrink()
 
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
@@ -126,7 +132,7 @@ class SQLiteStore:
             db.executemany(
                 _UPSERT_FILE,
                 [
-                    (os.fsencode(entry.path), entry.size, entry.mtime_ns, None,
+                    (os.fsencode(entry.path), entry.size, entry.mtime_ns, None, None,
                      skip.skip.reason, skip.skip.detail, skip.circumstances)
                     for skip in skips
                     for entry in (skip.entry,)
@@ -175,15 +181,15 @@ class SQLiteStore:
     def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
         """The images nearest to a unit vector."""
         with self._db.reading() as db:
-            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
+            searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             number = self._spaces.number(db, space)
-            return self._searcher.search(db, number, vector, limit, scope)
+            return searcher.search(db, number, vector, limit, scope)
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that stand for the whole space."""
         with self._db.reading() as db:
-            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
-            return self._searcher.background(db, self._spaces.number(db, space), vector)
+            searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
+            return searcher.background(db, self._spaces.number(db, space), vector)
 
     def scores(
         self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
@@ -247,14 +253,14 @@ class SQLiteStore:
         Where that cannot be done now, searches read the rest from the store: slower, as right.
         """
         with self._db.reading() as db:
-            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
-            lags = self._searcher.lags(db, self._spaces.number(db, space))
+            searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
+            lags = searcher.lags(db, self._spaces.number(db, space))
         if not lags:
             return
         try:
             with self._db.writing(), self._db.reading() as db:
                 prefix = self._spaces.generation_prefix(db, space)
-                self._searcher.write(db, self._spaces.number(db, space), space.dim, prefix)
+                searcher.write(db, self._spaces.number(db, space), space.dim, prefix)
         except ArchiveLocked:
             logger.debug("The index is left to the process that is writing.")
         except ArchiveError as error:
@@ -270,13 +276,13 @@ class SQLiteStore:
                 faults.append("a row refers to one that does not exist")
             if db.execute(_STRANGE_TYPES).fetchone():
                 faults.append("a value has the wrong type")
-            self._searcher.open(self._spaces.generation_prefix(db, space), space.dim)
-            faults += self._searcher.verify(db, self._spaces.number(db, space), space.dim)
+            searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
+            faults += searcher.verify(db, self._spaces.number(db, space), space.dim)
         return faults
 
     def close(self) -> None:
         """Let go of files and memory."""
-        self._searcher.close()
+        self._indexes.close()
         self._db.close()
 
 
@@ -302,9 +308,11 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
         "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
     ).fetchone()
     entry = addition.entry
+    path = os.fsencode(entry.path)
+    handle = bytes.fromhex(image_id(path, digest))
     db.execute(
         _UPSERT_FILE,
-        (path := os.fsencode(entry.path), entry.size, entry.mtime_ns, content, None, None, None),
+        (path, entry.size, entry.mtime_ns, content, handle, None, None, None),
     )
     file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
     write_name(db, file, entry.path, notes)

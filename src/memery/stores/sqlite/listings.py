@@ -1,0 +1,96 @@
+"""Images of the SQLite store without a query: by id, page by page, and counted by kind."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from memery.filters import Filter
+from memery.stores.interface import Facets, Listing, Space
+from memery.stores.sqlite.conditions import condition
+from memery.stores.sqlite.database import Database
+from memery.stores.sqlite.images import FACTS, image_of
+from memery.stores.sqlite.spaces import Spaces
+from memery.types import ImageFile
+
+_ID = re.compile("[0-9a-f]{32}")
+_SEARCHABLE = """
+    FROM files JOIN contents ON contents.id = files.content
+    WHERE EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id) AND {}
+"""
+_DATE = (
+    "coalesce(taken_at, strftime('%Y-%m-%dT%H:%M:%f', mtime_ns / 1e9, 'unixepoch', 'localtime'))"
+)
+_ORDERS = {"date": f"{_DATE} DESC, path", "name": "path"}
+
+
+class Listings:
+    """Reads `files` and `contents`.
+
+    Args:
+        database: of the archive.
+        spaces: its spaces: what has no embedding in one is not listed with it.
+    """
+
+    def __init__(self, database: Database, spaces: Spaces) -> None:
+        self._db = database
+        self._spaces = spaces
+
+    def image(self, space: Space, id_: str) -> ImageFile | None:
+        """The image of the space that has an id, or None."""
+        if not _ID.fullmatch(id_):
+            return None
+        sql = f"SELECT {FACTS} {_SEARCHABLE.format('handle = ?')}"
+        with self._db.reading() as db:
+            values = (self._spaces.number(db, space), bytes.fromhex(id_))
+            images = [image_of(db, row) for row in db.execute(sql, values)]
+        # An archive may come from a stranger: an id that is not the image's own is none.
+        return next((image for image in images if image.id == id_), None)
+
+    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+        """Images that pass a filter, in an order that needs no query."""
+        where = condition(scope)
+        searchable = _SEARCHABLE.format(where.sql)
+        with self._db.reading() as db:
+            values = (self._spaces.number(db, space), *where.values)
+            total = db.execute(f"SELECT count(*) {searchable}", values).fetchone()[0]
+            rows = db.execute(
+                f"SELECT {FACTS} {searchable} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
+                (*values, limit, offset),
+            )
+            return Listing([image_of(db, row) for row in rows], total)
+
+    def facets(self, space: Space, scope: Filter) -> Facets:
+        """What the images that pass a filter can be narrowed by."""
+        where = condition(scope)
+        searchable = _SEARCHABLE.format(where.sql)
+        with self._db.reading() as db:
+            values = (self._spaces.number(db, space), *where.values)
+            paths = [os.fsdecode(row[0]) for row in db.execute(f"SELECT path {searchable}", values)]
+            months = db.execute(
+                f"SELECT substr({_DATE}, 1, 7), count(*) {searchable} GROUP BY 1 ORDER BY 1 DESC",
+                values,
+            ).fetchall()
+        return Facets(count_folders(paths), dict(months), count_types(paths))
+
+
+def count_folders(paths: Iterable[str]) -> dict[str, int]:
+    """How many of these lie in each folder or below, by path; "" is the root."""
+    direct = Counter(posixpath.dirname(path) for path in paths)
+    below: Counter[str] = Counter()
+    for folder, count in direct.items():
+        below[folder] += count
+        above = folder
+        while above:
+            above = posixpath.dirname(above)
+            below[above] += count
+    return dict(sorted(below.items()))
+
+
+def count_types(paths: Iterable[str]) -> dict[str, int]:
+    """How many of these have each extension, most first."""
+    types = Counter(posixpath.splitext(path)[1].removeprefix(".").lower() for path in paths)
+    return dict(sorted(types.items(), key=lambda pair: (-pair[1], pair[0])))
