@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -12,12 +13,14 @@ from itertools import islice
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import decode_upright
-from memery.errors import ImageError
+from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.interface import Read
 from memery.files import read_file
 from memery.readers.interface import Reading, TextReader
 from memery.stores.interface import Text
 from memery.types import FileEntry
+
+logger = logging.getLogger(__name__)
 
 _BATCH = 16
 """Pictures per transaction: some seconds of work are lost at most."""
@@ -29,7 +32,8 @@ class Reader:
     Args:
         archive: whose files to read.
         reader: what reads; its networks are loaded when the first picture is to be read.
-        config: threads and limits. One thread unless asked for more: each takes 200 to 500 MB.
+        config: threads and limits. One thread unless asked for more: RapidOCR takes 400 MB for the
+            first and 200 MB for each further one.
     """
 
     def __init__(self, archive: Archive, reader: TextReader, config: Config) -> None:
@@ -38,12 +42,16 @@ class Reader:
         self._config = config
 
     def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[Read, None, None]:
-        """Read pictures, batch by batch; a file whose content has changed is passed over."""
+        """Read pictures, batch by batch; a file whose content has changed is passed over.
+
+        Raises:
+            ReaderError: the reader cannot be loaded, or failed on every picture of a full batch.
+        """
         info = self._reader.info
         pool = ThreadPoolExecutor(self._config.workers or 1, thread_name_prefix="memery-reader")
         try:
             waiting = iter(pending)
-            running: deque[tuple[str, Future[Reading | None]]] = deque()
+            running: deque[tuple[str, Future[Reading | Exception | None]]] = deque()
             while True:
                 for entry, digest in islice(waiting, 2 * _BATCH - len(running)):
                     running.append((digest, pool.submit(self._read, entry, digest, info.side)))
@@ -51,17 +59,11 @@ class Reader:
                     return
                 batch = [running.popleft() for _ in range(min(_BATCH, len(running)))]
                 readings = [(digest, future.result()) for digest, future in batch]
-                name = f"{info.name} {info.version}"
-                yield Read(
-                    tuple(Text(digest, name, r.lines) for digest, r in readings if r is not None),
-                    passed=sum(reading is None for _, reading in readings),
-                    finding=sum(r.finding for _, r in readings if r is not None),
-                    recognising=sum(r.recognising for _, r in readings if r is not None),
-                )
+                yield _read(readings, f"{info.name} {info.version}")
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _read(self, entry: FileEntry, digest: str, side: int) -> Reading | None:
+    def _read(self, entry: FileEntry, digest: str, side: int) -> Reading | Exception | None:
         """What stands in a file, or None if it is not (any more) what was indexed."""
         try:
             _, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
@@ -70,4 +72,32 @@ class Reader:
             pixels = decode_upright(data, side, self._config.max_pixels)
         except ImageError:
             return None
-        return self._reader.read(pixels)
+        try:
+            return self._reader.read(pixels)
+        except MemeryError:
+            raise
+        except Exception as error:  # a reader is anyone's code
+            logger.debug("The text in %s was not read: %r", entry.path, error)
+            return error
+
+
+def _read(readings: Sequence[tuple[str, Reading | Exception | None]], reader: str) -> Read:
+    """A batch. What the reader fails on counts as without text: it would fail again."""
+    failures = [reading for _, reading in readings if isinstance(reading, Exception)]
+    if len(failures) == _BATCH:
+        error = failures[0]
+        raise ReaderError(
+            f"{reader} fails on every picture ({type(error).__name__}: {error}). Nothing of that"
+            " is kept. Mend its installation, or build with --no-read-text."
+        ) from error
+    known = [
+        (digest, Reading((), 0.0, 0.0) if isinstance(reading, Exception) else reading)
+        for digest, reading in readings
+        if reading is not None
+    ]
+    return Read(
+        tuple(Text(digest, reader, reading.lines) for digest, reading in known),
+        passed=len(readings) - len(known),
+        finding=sum(reading.finding for _, reading in known),
+        recognising=sum(reading.recognising for _, reading in known),
+    )

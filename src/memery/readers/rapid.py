@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ReaderError
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SIDE = 2000
-"""Lines are cut out of the picture at this size: small text needs it. RapidOCR's own limit."""
+"""Lines are cut out of the picture at this size: small text needs it."""
+_SURE = 0.5
+"""Confidence from which a line counts."""
 _PARAMETERS = {
     "Global.use_cls": False,
-    "Global.text_score": 0.5,
+    # It would enlarge a picture of one row to 30, and then to gigabytes; sizes are bounded here.
+    "Global.use_preprocess_img": False,
+    "Global.text_score": 0.0,  # what it leaves out, it tells no time for
     "Global.log_level": "critical",
     "Det.limit_type": "max",
     "Det.limit_side_len": 960,
@@ -35,6 +40,7 @@ _PARAMETERS = {
 }
 _HAN = re.compile(r"(?<![㐀-鿿])[㐀-鿿](?![㐀-鿿])")
 """A Han character alone: what a mark or an ornament is taken for."""
+_GET = "pip install --force-reinstall 'memery[ocr]'"
 
 
 class RapidReader:
@@ -45,7 +51,7 @@ class RapidReader:
             raise ReaderError(
                 "Reading the text in pictures needs RapidOCR: pip install 'memery[ocr]'"
             )
-        self._of_thread = threading.local()
+        self._loading = threading.Lock()
 
     @cached_property
     def info(self) -> ReaderInfo:
@@ -54,32 +60,60 @@ class RapidReader:
 
         return ReaderInfo("rapidocr", version("rapidocr"), _SIDE)
 
-    def _engine(self) -> Any:
-        """This thread's own: an engine keeps what it is doing in itself."""
-        if not hasattr(self._of_thread, "engine"):
-            from rapidocr import RapidOCR
+    @cached_property
+    def _loaded(self) -> Any:
+        """The engine. All threads share it: it keeps nothing of a picture in itself."""
+        try:
+            import rapidocr
 
-            self._of_thread.engine = RapidOCR(params=_PARAMETERS)
-        return self._of_thread.engine
+            models = Path(rapidocr.__file__).parent / "models"
+            # With files named, it looks for none and asks no network.
+            files = {
+                f"{network}.model_path": str(_network(models, network.lower()))
+                for network in ("Det", "Rec")
+            }
+            return rapidocr.RapidOCR(params=_PARAMETERS | files)
+        except Exception as error:  # it stands on half a dozen packages, with errors of their own
+            raise ReaderError(
+                f"RapidOCR cannot be loaded ({type(error).__name__}: {_first_line(error)})."
+                f" Install it anew: {_GET}"
+            ) from error
+
+    def _engine(self) -> Any:
+        with self._loading:
+            return self._loaded
 
     def read(self, pixels: NDArray[np.uint8]) -> Reading:
-        """Read an upright picture, RGB, height × width × 3."""
+        """Read an upright picture, RGB, height × width × 3.
+
+        Raises:
+            ReaderError: the engine cannot be loaded.
+        """
         engine = self._engine()
         started = time.perf_counter()
         found = engine(pixels[:, :, ::-1])  # it takes BGR, as OpenCV does
-        seconds = time.perf_counter() - started
-        texts = getattr(found, "txts", None)
-        if not texts:
-            return Reading((), seconds, 0.0)
-        recognising = float(found.elapse_list[-1] or 0)
+        if not getattr(found, "txts", None):
+            return Reading((), time.perf_counter() - started, 0.0)
         height, width = pixels.shape[:2]
         lines = (
             _line(text, score, box / (width, height))
-            for text, score, box in zip(texts, found.scores, found.boxes, strict=True)
+            for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
+            if score >= _SURE
         )
-        return Reading(
-            tuple(line for line in lines if line.text), seconds - recognising, recognising
-        )
+        finding, _, recognising = found.elapse_list
+        return Reading(tuple(line for line in lines if line.text), finding, recognising)
+
+
+def _network(models: Path, kind: str) -> Path:
+    """The file of a network: each version of the engine has names of its own."""
+    found = sorted(models.glob(f"*_{kind}_*.onnx"))
+    if not found:
+        raise FileNotFoundError(f"no network *_{kind}_*.onnx in {models}")
+    return found[0]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "")
 
 
 def _line(text: str, score: float, corners: NDArray[np.float32]) -> Line:
