@@ -20,18 +20,14 @@ from memery.errors import ArchiveLocked
 from memery.executors.interface import Executors, Picture, Reader
 from memery.filters import Day, Filter
 from memery.plugins import default_executors
-from memery.types import IndexReport, Progress, Query, Ranking, Results, Term, Took
+from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
+from memery.types import IndexReport, Progress, Query, Ranking, Results, Took
 from memery.words.query import words_of
 
 logger = logging.getLogger(__name__)
 
-Text = str | Term
-Image = str | os.PathLike[str] | bytes | Term
 Report = Callable[[Progress], object]
 """What is called with the counts after each step."""
-ANYWHERE = Filter()
-MORE, LESS = 0.75, 0.5
-"""What the mean of pictures to find more of, and less of, counts beside the query."""
 
 
 def index_flow(
@@ -227,65 +223,6 @@ def run_query(
     hits, total = x.ranker.rank(x.encoder.space, vector, words, within)
     took = Took(indexing, encoding, _milliseconds(started))
     return Results(hits, total, query, x.encoder.space.model_id, took)
-
-
-def narrowed(where: Filter, under: str = "", since: Day = None, until: Day = None) -> Filter:
-    """A filter with the conditions that have a parameter of their own; those win.
-
-    Raises:
-        QueryError: a value makes no sense.
-    """
-    return replace(
-        where,
-        under=under or where.under,
-        since=where.since if since is None else since,
-        until=where.until if until is None else until,
-    )
-
-
-def make_query(
-    query: Text | Query | Sequence[Text] | None = None,
-    image_query: Image | Sequence[Image] | None = None,
-    exclude: Text | Sequence[Text] = (),
-    exclude_images: Image | Sequence[Image] = (),
-    more: Image | Sequence[Image] = (),
-    less: Image | Sequence[Image] = (),
-) -> Query:
-    """A Query of whatever was given; what is excluded gets a negative boost.
-
-    Relevance feedback is Rocchio's (1971): the query, plus `MORE` times the mean of what was right,
-    minus `LESS` times the mean of what was wrong.
-
-    Raises:
-        QueryError: nothing was given, or a part of it makes no term.
-    """
-    terms = list(query.terms) if isinstance(query, Query) else []
-    if query is not None and not isinstance(query, Query):
-        terms += [_text_term(text) for text in _listed(query)]
-    if image_query is not None:
-        terms += [_image_term(image) for image in _listed(image_query)]
-    terms += [_negated(_text_term(text)) for text in _listed(exclude)]
-    terms += [_negated(_image_term(image)) for image in _listed(exclude_images)]
-    for judged, weight in ((_listed(more), MORE), (_listed(less), -LESS)):
-        terms += [Term(image=image, boost=weight / len(judged)) for image in judged]
-    return Query(tuple(terms))
-
-
-def _listed(value: Any) -> list[Any]:
-    single = isinstance(value, (str, bytes, os.PathLike, Term))
-    return [value] if single else list(value)
-
-
-def _text_term(text: Text) -> Term:
-    return text if isinstance(text, Term) else Term(text=text)
-
-
-def _image_term(image: Image) -> Term:
-    return image if isinstance(image, Term) else Term(image=image)
-
-
-def _negated(term: Term) -> Term:
-    return replace(term, boost=-term.boost)
 
 
 def _milliseconds(started: float) -> float:

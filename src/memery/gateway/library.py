@@ -13,7 +13,7 @@ from typing import Any, Self
 from memery import plugins
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
-from memery.core import ANYWHERE, Image, Report, Text, make_query, narrowed, run_index, search
+from memery.core import Report, run_index, search
 from memery.errors import (
     ArchiveDamaged,
     ArchiveError,
@@ -23,6 +23,7 @@ from memery.errors import (
 )
 from memery.executors.interface import Changes
 from memery.filters import Day, Filter
+from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.stores.interface import Space, Store
 from memery.types import IndexReport, Query, Ranking, Results, Skip
 
