@@ -10,6 +10,7 @@ from PIL import Image
 
 from memery.decoding import Resize, decode, decoders
 from memery.errors import ImageError
+from memery.likeness import LIKENESS_BYTES
 
 LIMIT = 178_956_970
 
@@ -189,3 +190,10 @@ def test_a_broken_date_is_no_date():
     exif[0x0132] = "yesterday"
     data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
     assert decode(data, Resize(16, "squash"), LIMIT).taken_at is None
+
+
+def test_a_likeness_and_a_colour_come_with_the_pixels():
+    data = encoded(Image.new("RGB", (300, 200), (10, 200, 30)), "PNG")
+    seen = decode(data, Resize(64, "shortest"), 10**6)
+    assert len(seen.hashes) == LIKENESS_BYTES
+    assert seen.colour == 0x0AC81E

@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
+from memery.likeness import colour, likeness
 from memery.notes import written_into
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class Decoded:
         format: what the content is.
         taken_at: EXIF date and time in ISO 8601, or None.
         notes: what someone wrote into the file: title, description, keywords.
+        hashes: the likeness of the whole picture, as `memery.likeness` makes it.
+        colour: its average colour, 0xRRGGBB.
     """
 
     pixels: NDArray[np.uint8]
@@ -61,6 +64,8 @@ class Decoded:
     format: str
     taken_at: str | None
     notes: str = ""
+    hashes: bytes = b""
+    colour: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,8 +212,10 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
-    rgb = _resized(_to_rgb(image), resize, _turned(margins, orientation))
-    return Decoded(np.asarray(rgb, dtype=np.uint8), width, height, format_, taken_at, notes)
+    whole = _resized(_to_rgb(image), resize, _turned(margins, orientation))
+    pixels = np.asarray(_cropped(whole, resize), dtype=np.uint8)
+    seen = likeness(whole), colour(whole)
+    return Decoded(pixels, width, height, format_, taken_at, notes, *seen)
 
 
 def _reduce(image: Image.Image, enough: int) -> tuple[float, float]:
@@ -242,6 +249,7 @@ def _turned(margins: tuple[float, float], orientation: int) -> tuple[float, floa
 def _resized(
     image: Image.Image, resize: Resize, margins: tuple[float, float, float, float]
 ) -> Image.Image:
+    """The whole picture, no larger than the model needs it."""
     from PIL.Image import Resampling
 
     size, kind = resize.size, Resampling(INTERPOLATIONS.index(resize.interpolation))
@@ -254,7 +262,13 @@ def _resized(
     short, long = sorted((width, height))
     scaled = int(edge * long / short)
     shape = (edge, scaled) if width <= height else (scaled, edge)
-    image = image.resize(shape, kind, box)
+    return image.resize(shape, kind, box)
+
+
+def _cropped(image: Image.Image, resize: Resize) -> Image.Image:
+    size = resize.size
+    if image.size == (size, size):
+        return image
     left, top = (_offset(side - size, resize.crop) for side in image.size)
     return image.crop((left, top, left + size, top + size))
 

@@ -46,6 +46,7 @@ class ImageFile:
         height: pixels, upright.
         format: what the content is, as Pillow names it ("JPEG", "PNG", …).
         taken_at: EXIF date and time in ISO 8601, or None.
+        colour: average colour, 0xRRGGBB, or None where it is not known yet.
     """
 
     path: str
@@ -56,6 +57,7 @@ class ImageFile:
     height: int
     format: str
     taken_at: str | None = None
+    colour: int | None = None
 
     @property
     def date(self) -> str:

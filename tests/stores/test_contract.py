@@ -507,3 +507,25 @@ def test_a_closed_store_says_so(tmp_path):
     store.close()
     with pytest.raises(ArchiveError, match="closed"):
         store.count(SPACE, EVERYWHERE)
+
+
+def test_the_likeness_and_the_colour_are_kept(store):
+    content = Content(4, 3, "PNG", None, unit(1), "", b"likeness", 0x00FF7F)
+    store.commit(SPACE, [Addition(FileEntry("a.png", 1, 2), "ab" * 32, content)], [])
+    ((image, _),) = store.search(SPACE, unit(1), 1, EVERYWHERE).ranked
+    assert image.colour == 0x00FF7F
+
+
+def test_contents_from_before_likenesses_are_read_anew(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("a.png", unit(1)), addition("b.png", unit(0, 1))], [])
+    with sqlite3.connect(tmp_path / "photos/.memery/store.sqlite3") as db:
+        db.execute("UPDATE contents SET hashes = NULL WHERE id = 1")
+    db.close()
+    assert store.settled(SPACE, EVERYWHERE, "now") == {"a.png": None, "b.png": (100, 5)}
+    assert store.known_digests(SPACE) == {addition("b.png", None).digest}
+    with store.writing():
+        store.commit(SPACE, [addition("a.png", unit(1))], [])
+    assert store.settled(SPACE, EVERYWHERE, "now")["a.png"] == (100, 5)
+    store.close()

@@ -81,7 +81,14 @@ class Indexer:
                 None
                 if seen is None
                 else Content(
-                    seen.width, seen.height, seen.format, seen.taken_at, next(rows), seen.notes
+                    seen.width,
+                    seen.height,
+                    seen.format,
+                    seen.taken_at,
+                    next(rows),
+                    seen.notes,
+                    seen.hashes,
+                    seen.colour,
                 )
             )
             additions.append(Addition(picture.entry, picture.digest, content))

@@ -51,7 +51,8 @@ class Content:
         taken_at: EXIF date and time in ISO 8601, or None.
         embedding: float32 of shape (dim,), L2-normalised.
         notes: what someone wrote into the file: title, description, keywords.
-        hashes: perceptual hashes, as `memery.likeness` makes them.
+        hashes: its likeness, as `memery.likeness` makes it.
+        colour: average colour, 0xRRGGBB.
     """
 
     width: int
@@ -61,6 +62,7 @@ class Content:
     embedding: NDArray[np.float32]
     notes: str = ""
     hashes: bytes = b""
+    colour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,13 +282,17 @@ class Store(Searchable, Protocol):
     def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
         """Every path known, with the stamp under which its file need not be read again.
 
-        None means that it is to be read in any case: it has no embedding in the space; or it was
-        skipped under other circumstances (decoders and limits), or for one of `RETRIED_REASONS`.
+        None means that it is to be read in any case: it has no embedding in the space, or no
+        likeness, being from an archive of memery 0.2; or it was skipped under other circumstances
+        (decoders and limits), or for one of `RETRIED_REASONS`.
         """
         ...
 
     def known_digests(self, space: Space) -> set[str]:
-        """Digests that have an embedding in the space, those of vanished files included."""
+        """Digests that need not be encoded, those of vanished files included.
+
+        They have an embedding in the space, and a likeness.
+        """
         ...
 
     def commit(

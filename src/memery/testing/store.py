@@ -117,7 +117,7 @@ class MemoryStore:
         return stamps
 
     def known_digests(self, space: Space) -> set[str]:
-        """Digests that have an embedding in the space."""
+        """Digests that need not be encoded."""
         return set(self._contents.get(space, {}))
 
     def commit(
@@ -154,7 +154,7 @@ class MemoryStore:
             if digest in known:
                 content = known[digest]
                 facts = (content.width, content.height, content.format, content.taken_at)
-                image = ImageFile(path, entry.size, entry.mtime_ns, digest, *facts)
+                image = ImageFile(path, entry.size, entry.mtime_ns, digest, *facts, content.colour)
                 if self._passes(image, content, scope):
                     yield image, content
 

@@ -12,7 +12,7 @@ from memery.errors import ArchiveDamaged
 from memery.stores.sqlite import schema
 from memery.types import ImageFile
 
-FACTS = "path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, taken_at"
+FACTS = "path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, taken_at, colour"
 """The columns of `files` and `contents` that `image_of` takes."""
 
 
@@ -24,7 +24,7 @@ def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     """
     path, size, mtime_ns, digest, *rest = facts
     image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *rest)
-    numbers = (image.size, image.mtime_ns, image.width, image.height)
+    numbers = (image.size, image.mtime_ns, image.width, image.height, image.colour or 0)
     texts = (image.format, image.taken_at or "")
     if {int, str} != {*map(type, numbers), *map(type, texts)}:
         raise ArchiveDamaged(schema.damage(database_file(db), "a fact has the wrong type"))

@@ -69,6 +69,7 @@ MIGRATIONS = (
     f"""
     ALTER TABLE contents ADD COLUMN notes TEXT;
     ALTER TABLE contents ADD COLUMN hashes BLOB;
+    ALTER TABLE contents ADD COLUMN colour INTEGER;
     ALTER TABLE files ADD COLUMN handle BLOB;
     CREATE INDEX files_by_handle ON files (handle);
     CREATE TABLE texts (

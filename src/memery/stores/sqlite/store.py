@@ -35,7 +35,8 @@ _STRANGE_TYPES = """
         OR typeof(size) != 'integer' OR typeof(mtime_ns) != 'integer'
     UNION ALL SELECT 1 FROM contents WHERE typeof(digest) != 'blob' OR length(digest) != 32
         OR typeof(width) != 'integer' OR typeof(height) != 'integer' OR typeof(format) != 'text'
-        OR typeof(taken_at) NOT IN ('text', 'null')
+        OR typeof(taken_at) NOT IN ('text', 'null') OR typeof(hashes) NOT IN ('blob', 'null')
+        OR typeof(colour) NOT IN ('integer', 'null')
     UNION ALL SELECT 1 FROM queries WHERE typeof(vector) != 'blob' OR typeof(text) != 'text'
     LIMIT 1
 """
@@ -99,8 +100,8 @@ class SQLiteStore:
         with self._db.reading() as db:
             rows = db.execute(
                 "SELECT path, size, mtime_ns, CASE WHEN skip_reason IS NULL"
-                " THEN EXISTS (SELECT 1 FROM embeddings"
-                " WHERE space = ? AND content = files.content)"
+                " THEN EXISTS (SELECT 1 FROM embeddings JOIN contents ON contents.id = content"
+                " WHERE space = ? AND content = files.content AND hashes IS NOT NULL)"
                 " ELSE circumstances = ?"
                 f" AND skip_reason NOT IN ({','.join('?' * len(reasons))}) END"
                 f" FROM files WHERE {where.sql}",
@@ -112,11 +113,11 @@ class SQLiteStore:
             }
 
     def known_digests(self, space: Space) -> set[str]:
-        """Digests that have an embedding in the space, those of vanished files included."""
+        """Digests that need not be encoded, those of vanished files included."""
         with self._db.reading() as db:
             rows = db.execute(
                 "SELECT CAST(digest AS BLOB) FROM contents JOIN embeddings ON content = contents.id"
-                " WHERE space = ?",
+                " WHERE space = ? AND hashes IS NOT NULL",
                 (self._spaces.number(db, space),),
             )
             return {digest.hex() for (digest,) in rows}
@@ -299,11 +300,13 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     new = addition.content
     if new is not None:
         db.execute(
-            "INSERT INTO contents (digest, width, height, format, taken_at, notes, hashes)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
-            " SET notes = excluded.notes, hashes = excluded.hashes",
-            (digest, new.width, new.height, new.format, new.taken_at, new.notes, new.hashes),
-        )
+            "INSERT INTO contents"
+            " (digest, width, height, format, taken_at, notes, hashes, colour)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour",
+            (digest, new.width, new.height, new.format, new.taken_at, new.notes, new.hashes,
+             new.colour),
+        )  # fmt: skip
     content, notes = db.execute(
         "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
     ).fetchone()
