@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from memery.errors import MemeryError as MemeryError
     from memery.filters import Filter as Filter
     from memery.gateway.library import Memery as Memery
+    from memery.types import Copy as Copy
+    from memery.types import DuplicateGroup as DuplicateGroup
     from memery.types import Hit as Hit
     from memery.types import IndexReport as IndexReport
     from memery.types import Progress as Progress
@@ -31,7 +33,17 @@ _HOMES = {
     "MemeryError": "memery.errors",
     "Filter": "memery.filters",
     **dict.fromkeys(
-        ("Hit", "IndexReport", "Progress", "Query", "Results", "Skip", "Term"),
+        (
+            "Copy",
+            "DuplicateGroup",
+            "Hit",
+            "IndexReport",
+            "Progress",
+            "Query",
+            "Results",
+            "Skip",
+            "Term",
+        ),
         "memery.types",
     ),
 }

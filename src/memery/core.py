@@ -21,7 +21,7 @@ from memery.executors.interface import Executors, Picture, Reader
 from memery.filters import Day, Filter
 from memery.plugins import default_executors
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
-from memery.types import IndexReport, Progress, Query, Ranking, Results, Took
+from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Results, Took
 from memery.words.query import words_of
 
 logger = logging.getLogger(__name__)
@@ -131,6 +131,31 @@ def search(
     else:
         x.indexer.require()
     return run_query(x, query, pictures, ranking, indexing=_milliseconds(started))
+
+
+def find_duplicates(
+    x: Executors,
+    scope: Filter,
+    *,
+    exact_only: bool,
+    refresh: bool,
+    progress: Report | None = None,
+) -> tuple[DuplicateGroup, ...]:
+    """Bring the index up to date if asked to, and group the images that are one picture.
+
+    Args:
+        x: the executors.
+        scope: which images; its folders are relative to the one searched.
+        exact_only: only those with the same bytes.
+        refresh: run the indexing flow first.
+        progress: as in `index_flow`.
+    """
+    if refresh:
+        refresh_index(x, progress)
+    else:
+        x.indexer.require()
+    within = scope.within(x.archive.scope)
+    return x.grouper.group(x.encoder.space, within, exact_only=exact_only)
 
 
 def run_index(

@@ -6,7 +6,8 @@ the picture in its eight orientations, then a grey miniature of `SIDE` × `SIDE`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ def colour(picture: Image.Image) -> int:
     return int.from_bytes(pixel, "big")
 
 
-def orientations(miniatures: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def orientations(miniatures: NDArray[Any]) -> list[NDArray[Any]]:
     """Squares of shape (…, n, n) as they are, turned by 90°, 180°, 270°, and each of it mirrored.
 
     Mirroring swaps rows and columns, so that these eight are all there are.
@@ -52,7 +53,7 @@ def orientations(miniatures: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     return [np.rot90(view, k, (-2, -1)) for view in (miniatures, mirrored) for k in range(4)]
 
 
-def unpacked(likenesses: list[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+def unpacked(likenesses: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     """Hashes of shape (n, 8) and miniatures of shape (n, SIDE, SIDE) of likenesses."""
     import numpy as np
 

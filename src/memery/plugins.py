@@ -13,6 +13,7 @@ from memery.config import Config
 from memery.errors import MemeryError, ModelError, ModelMismatch, ReaderError
 from memery.executors.crafter import Crafter, circumstances
 from memery.executors.encoder import Encoder
+from memery.executors.grouper import Grouper
 from memery.executors.indexer import Indexer
 from memery.executors.interface import Executors
 from memery.executors.loader import Loader
@@ -182,6 +183,7 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
         encoder=encoder,
         indexer=Indexer(archive, store, encoder.space),
         ranker=Ranker(archive, store),
+        grouper=Grouper(archive, store),
         reader=make_reader(archive, config, store),
     )
 

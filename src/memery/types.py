@@ -253,6 +253,67 @@ class Hit(os.PathLike[str]):
 
 
 @dataclass(frozen=True, slots=True)
+class Copy(os.PathLike[str]):
+    """One of several images that are one picture. `Image.open(copy)` works.
+
+    Attributes:
+        path: relative to the folder searched, with `/`.
+        image: the image's facts (its own path is relative to the archive's root).
+        location: absolute path of the file.
+        exact: its bytes are those of the best copy, which may be itself.
+    """
+
+    path: str
+    image: ImageFile
+    location: str = field(repr=False)
+    exact: bool = False
+
+    @property
+    def id(self) -> str:
+        """Opaque, unique per path and content."""
+        return self.image.id
+
+    def __fspath__(self) -> str:
+        return self.location
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup(Sequence[Copy]):
+    """Images that are one picture, the best copy first.
+
+    The best has the most pixels; of several such the most bytes; of several such the oldest date.
+
+    Attributes:
+        copies: two or more.
+    """
+
+    copies: tuple[Copy, ...]
+
+    @property
+    def best(self) -> Copy:
+        """The copy to keep, if one."""
+        return self.copies[0]
+
+    @property
+    def others(self) -> tuple[Copy, ...]:
+        """Every copy but the best."""
+        return self.copies[1:]
+
+    @overload
+    def __getitem__(self, index: int) -> Copy: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Copy, ...]: ...
+    def __getitem__(self, index: int | slice) -> Copy | tuple[Copy, ...]:
+        return self.copies[index]
+
+    def __len__(self) -> int:
+        return len(self.copies)
+
+    def __iter__(self) -> Iterator[Copy]:
+        return iter(self.copies)
+
+
+@dataclass(frozen=True, slots=True)
 class Took:
     """Wall-clock time of a search by stage, in milliseconds."""
 

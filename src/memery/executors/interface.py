@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
 from memery.decoding import Decoded
+from memery.filters import Filter
 from memery.stores.interface import SkipAddition, Space, Text
-from memery.types import FileEntry, Hit, IndexReport, Progress, Query, Ranking, Skip
+from memery.types import DuplicateGroup, FileEntry, Hit, IndexReport, Progress, Query, Ranking, Skip
 from memery.words.query import Words
 
 if TYPE_CHECKING:
@@ -221,6 +222,14 @@ class Ranker(Protocol):
         ...
 
 
+class Grouper(Protocol):
+    """Finds the images that are one picture."""
+
+    def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
+        """Images that pass a filter and have copies, a group each."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Executors:
     """One of each, and the archive that they work on; a Reader only where text is to be read."""
@@ -231,4 +240,5 @@ class Executors:
     encoder: Encoder
     indexer: Indexer
     ranker: Ranker
+    grouper: Grouper
     reader: Reader | None = None

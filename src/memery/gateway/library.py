@@ -13,7 +13,7 @@ from typing import Any, Self
 from memery import plugins
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
-from memery.core import Report, run_index, search
+from memery.core import Report, find_duplicates, run_index, search
 from memery.errors import (
     ArchiveDamaged,
     ArchiveError,
@@ -25,7 +25,7 @@ from memery.executors.interface import Changes
 from memery.filters import Day, Filter
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.stores.interface import Space, Store
-from memery.types import IndexReport, Query, Ranking, Results, Skip
+from memery.types import DuplicateGroup, IndexReport, Query, Ranking, Results, Skip
 
 _NO_SPACE = Space("", "", 1)
 """The space of a folder that was never indexed: nothing is in it."""
@@ -198,6 +198,30 @@ class Memery:
         scope = replace(where, not_digest=picture.digest)
         ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort)
         return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
+
+    def duplicates(
+        self,
+        *,
+        exact_only: bool = False,
+        where: Filter = ANYWHERE,
+        refresh: bool = False,
+        progress: Report | None = None,
+    ) -> tuple[DuplicateGroup, ...]:
+        """Groups of images that are one picture, the best copy of each first. Deletes nothing.
+
+        Args:
+            exact_only: only images with the same bytes; otherwise near duplicates too: encoded
+                anew, made smaller or brighter, cut a little, framed, captioned, turned, mirrored.
+            where: which images are looked at.
+            refresh: bring the index up to date first.
+            progress: called with the counts after each committed batch.
+
+        Raises:
+            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+        """
+        return find_duplicates(
+            self._executors, where, exact_only=exact_only, refresh=refresh, progress=progress
+        )
 
     def preview(self, *, everything: bool = False) -> Changes:
         """What the next build would do; nothing is opened or written.

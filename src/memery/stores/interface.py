@@ -133,6 +133,21 @@ def rarity(texts: int, holding: int) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Likenesses:
+    """What copies are found by, of every content that has one.
+
+    Attributes:
+        digests: of the contents, ascending.
+        likenesses: as `memery.likeness` makes them, in that order.
+        embeddings: float16 of shape (n, dim), likewise.
+    """
+
+    digests: Sequence[str]
+    likenesses: Sequence[bytes]
+    embeddings: NDArray[np.float16]
+
+
+@dataclass(frozen=True, slots=True)
 class SkipAddition:
     """A skipped file to commit, so that it is not opened again without need."""
 
@@ -234,6 +249,10 @@ class Searchable(Protocol):
 
         The order is "date" (newest first: `ImageFile.date`, then path) or "name".
         """
+        ...
+
+    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
+        """What copies of the images that pass a filter are found by, each content once."""
         ...
 
     def facets(self, space: Space, scope: Filter) -> Facets:

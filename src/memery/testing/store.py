@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.filters import Filter
+from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import (
     Addition,
     Content,
     Facets,
     Found,
     Groups,
+    Likenesses,
     Listing,
     Match,
     SkipAddition,
@@ -207,6 +209,17 @@ class MemoryStore:
         if order == "date":
             images.sort(key=lambda image: image.date, reverse=True)
         return Listing(images[offset : offset + limit], len(images))
+
+    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
+        """What copies are found by, each content once."""
+        import numpy as np
+
+        known = {image.digest: content for image, content in self._images(space, scope)}
+        digests = sorted(d for d, c in known.items() if len(c.hashes) == LIKENESS_BYTES)
+        embeddings = np.zeros((len(digests), space.dim), dtype=np.float16)
+        for row, digest in enumerate(digests):
+            embeddings[row] = known[digest].embedding
+        return Likenesses(digests, [known[digest].hashes for digest in digests], embeddings)
 
     def facets(self, space: Space, scope: Filter) -> Facets:
         """What the images that pass a filter can be narrowed by."""

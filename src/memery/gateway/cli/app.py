@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memery.gateway.cli import models, options
-from memery.gateway.cli.choices import Mode, ReportFormat, Sort
+from memery.gateway.cli.choices import DuplicateFormat, Mode, ReportFormat, Sort
 
 if TYPE_CHECKING:
     from memery.gateway.cli.console import Notices
@@ -256,4 +256,33 @@ def purge(
 
     commands.purge(
         path, _notices(quiet, verbose), settings={"archive": archive}, yes=yes, model_id=model
+    )
+
+
+@app.command(epilog="Example: memery duplicates ~/Pictures --format paths0 | xargs -0 ls -l")
+def duplicates(
+    path: options.Folder,
+    exact: Annotated[bool, typer.Option("--exact", help="Only files with the same bytes.")] = False,
+    under: options.Under = "",
+    format_: Annotated[
+        DuplicateFormat,
+        typer.Option("--format", help="How to print; paths: all but the best copy of each."),
+    ] = DuplicateFormat.TABLE,
+    model: options.Model = None,
+    no_index: options.NoIndex = False,
+    archive: options.ArchiveFolder = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Find images that are one picture, and the best copy of each. Nothing is deleted."""
+    from memery.gateway.cli import duplicate_commands
+
+    duplicate_commands.duplicates(
+        path,
+        _notices(quiet, verbose),
+        exact=exact,
+        conditions={"under": under},
+        settings={"model": model, "archive": archive},
+        format_=format_,
+        refresh=not no_index,
     )

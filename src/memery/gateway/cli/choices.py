@@ -42,3 +42,12 @@ class Orientation(enum.StrEnum):
     LANDSCAPE = "landscape"
     PORTRAIT = "portrait"
     SQUARE = "square"
+
+
+class DuplicateFormat(enum.StrEnum):
+    """How `duplicates` prints groups; as paths, all but the best copy of each."""
+
+    TABLE = "table"
+    PATHS = "paths"
+    PATHS0 = "paths0"
+    JSON = "json"

@@ -61,7 +61,7 @@ def recall(
     refresh: bool,
 ) -> int:
     """Find images; index what is new first."""
-    wanted = wanted | {"where": _filter(path, conditions)}
+    wanted = wanted | {"where": make_filter(path, conditions)}
     if queries_from is not None:
         if words or output.format_ not in (None, ResultFormat.JSONL) or _acts(output):
             raise QueryError("--queries-from goes with neither other terms nor other formats.")
@@ -89,7 +89,7 @@ def similar(
     refresh: bool,
 ) -> int:
     """Find the images most like one."""
-    wanted = wanted | {"where": _filter(path, conditions)}
+    wanted = wanted | {"where": make_filter(path, conditions)}
     query = parse_query([], [image], [], [], load_config(**settings).max_bytes)
     have_model(settings, notices)
     with Memery(path, **settings) as memery:
@@ -101,7 +101,7 @@ def similar(
     return _present(results, path, output, notices) or code
 
 
-def _filter(path: Path, conditions: dict[str, Any]) -> Filter:
+def make_filter(path: Path, conditions: dict[str, Any]) -> Filter:
     """The filter; a folder may be typed as the shell completes it, from where the user is."""
     folders = [conditions["under"], *conditions.get("not_under", ())]
     under, *not_under = (_relative(path, folder) for folder in folders)

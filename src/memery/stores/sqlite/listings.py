@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from memery.filters import Filter
-from memery.stores.interface import Facets, Listing, Space
+from memery.likeness import LIKENESS_BYTES
+from memery.stores.interface import Facets, Likenesses, Listing, Space
 from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.images import FACTS, image_of
@@ -21,6 +22,15 @@ _SEARCHABLE = """
     FROM files JOIN contents ON contents.id = files.content
     WHERE EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id) AND {}
 """
+_LIKENESSES = """
+    SELECT CAST(digest AS BLOB), hashes, vector
+    FROM contents JOIN embeddings ON embeddings.content = contents.id
+    WHERE space = ? AND typeof(hashes) = 'blob' AND length(hashes) = ?
+        AND EXISTS (SELECT 1 FROM files WHERE content = contents.id AND {})
+    ORDER BY digest
+"""
+_FLOAT16 = 2
+"""Bytes per number."""
 _DATE = (
     "coalesce(taken_at, strftime('%Y-%m-%dT%H:%M:%f', mtime_ns / 1e9, 'unixepoch', 'localtime'))"
 )
@@ -62,6 +72,23 @@ class Listings:
                 (*values, limit, offset),
             )
             return Listing([image_of(db, row) for row in rows], total)
+
+    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
+        """What copies of the images that pass a filter are found by, each content once."""
+        import numpy as np
+
+        where = condition(scope)
+        with self._db.reading() as db:
+            rows = db.execute(
+                _LIKENESSES.format(where.sql),
+                (self._spaces.number(db, space), LIKENESS_BYTES, *where.values),
+            ).fetchall()
+        digests = [digest.hex() for digest, _, _ in rows]
+        vectors = b"".join(vector for _, _, vector in rows)
+        if len(vectors) != len(rows) * space.dim * _FLOAT16:
+            raise self._db.damaged("an embedding has the wrong size")
+        embeddings = np.frombuffer(vectors, dtype="<f2").reshape(len(rows), space.dim)
+        return Likenesses(digests, [hashes for _, hashes, _ in rows], embeddings)
 
     def facets(self, space: Space, scope: Filter) -> Facets:
         """What the images that pass a filter can be narrowed by."""

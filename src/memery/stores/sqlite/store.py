@@ -68,6 +68,7 @@ class SQLiteStore:
         self.switch_space = self._spaces.switch
         self.image = self._listings.image
         self.browse = self._listings.browse
+        self.likenesses = self._listings.likenesses
         self.facets = self._listings.facets
         self.unread = self._texts.unread
         self.commit_texts = self._texts.commit

@@ -1,0 +1,119 @@
+"""Grouper: finds the images that are one picture, and the best copy of each."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from memery.archive import Archive
+from memery.candidates import candidates
+from memery.filters import Filter
+from memery.likeness import unpacked
+from memery.matching import matches
+from memery.stores.interface import Searchable, Space
+from memery.types import Copy, DuplicateGroup, ImageFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ALL = (1 << 63) - 1
+
+
+class Grouper:
+    """Groups by digest, and by likeness and embedding together.
+
+    Args:
+        archive: whose images to group.
+        store: what knows them.
+    """
+
+    def __init__(self, archive: Archive, store: Searchable) -> None:
+        self._root = os.fspath(archive.root)
+        self._prefix = Filter(archive.scope).prefix
+        self._store = store
+
+    def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
+        """Images with copies, a group each, ordered by the path of the best copy."""
+        files: dict[str, list[ImageFile]] = defaultdict(list)
+        for image in self._store.browse(space, scope, "name", _ALL, 0).images:
+            files[image.digest].append(image)
+        joined = [] if exact_only else self._near(space, scope)
+        seen = {digest for digests in joined for digest in digests}
+        joined += [[digest] for digest in files if digest not in seen]
+        groups = [[image for d in digests for image in files.get(d, ())] for digests in joined]
+        made = [self._made(images) for images in groups if len(images) > 1]
+        return tuple(sorted(made, key=lambda group: os.fsencode(group.best.path)))
+
+    def _near(self, space: Space, scope: Filter) -> list[list[str]]:
+        """Digests of contents that are one picture."""
+        known = self._store.likenesses(space, scope)
+        hashes, miniatures = unpacked(known.likenesses)
+        pairs = candidates(hashes, known.embeddings)
+        alike = pairs[matches(miniatures, pairs)]
+        return [[known.digests[row] for row in rows] for rows in _stars(alike, miniatures)]
+
+    def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
+        ranked = sorted(images, key=_worth)
+        best = ranked[0].digest
+        return DuplicateGroup(
+            tuple(
+                Copy(
+                    path=image.path.removeprefix(self._prefix),
+                    image=image,
+                    location=f"{self._root}/{image.path}",
+                    exact=image.digest == best,
+                )
+                for image in ranked
+            )
+        )
+
+
+def _worth(image: ImageFile) -> tuple[int, int, str, bytes]:
+    """Most pixels first, then most bytes, then the oldest."""
+    return -image.width * image.height, -image.size, image.date, os.fsencode(image.path)
+
+
+def _stars(edges: NDArray[np.int64], miniatures: NDArray[np.uint8]) -> list[list[int]]:
+    """Rows in groups, each of which matches the middle of its group.
+
+    Chains are cut: that one matches another, which matches a third, does not join them. A row
+    whose partner went to another group is left alone.
+    """
+    import numpy as np
+
+    found: list[list[int]] = []
+    left = edges
+    while len(left):
+        parts = _components(left.tolist())
+        degree = Counter(left.ravel().tolist())
+        middles = {max(part, key=lambda row: (degree[row], -row)): part for part in parts}
+        spokes = [(m, row) for m, part in middles.items() for row in part if row != m]
+        tested = np.array(spokes, dtype=np.int64)
+        good = tested[matches(miniatures, np.sort(tested, axis=1))]
+        stars: dict[int, list[int]] = {middle: [middle] for middle in middles}
+        for middle, row in good.tolist():
+            stars[middle].append(row)
+        found += [star for star in stars.values() if len(star) > 1]
+        taken = [row for middle, star in stars.items() for row in {middle, *star}]
+        left = left[~np.isin(left, taken).any(axis=1)]
+    return found
+
+
+def _components(edges: Iterable[Sequence[int]]) -> list[list[int]]:
+    """Rows that are joined by edges, directly or not."""
+    parent: dict[int, int] = {}
+
+    def root(row: int) -> int:
+        while (above := parent.setdefault(row, row)) != row:
+            parent[row] = row = parent[above]
+        return row
+
+    for one, two in edges:
+        parent[root(one)] = root(two)
+    parts: dict[int, list[int]] = defaultdict(list)
+    for row in list(parent):
+        parts[root(row)].append(row)
+    return list(parts.values())

@@ -1,0 +1,106 @@
+"""What `duplicates` does: call the library, print, return an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from memery.gateway.cli import formats
+from memery.gateway.cli.choices import DuplicateFormat
+from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
+from memery.gateway.cli.downloads import have_model
+from memery.gateway.cli.search_commands import make_filter
+from memery.gateway.library import Memery
+from memery.types import Copy, DuplicateGroup
+
+
+@reported
+def duplicates(
+    path: Path,
+    notices: Notices,
+    *,
+    exact: bool,
+    conditions: dict[str, Any],
+    settings: dict[str, Any],
+    format_: DuplicateFormat,
+    refresh: bool,
+) -> int:
+    """Find images that are one picture; nothing is deleted."""
+    where = make_filter(path, conditions)
+    have_model(settings, notices)
+    with Memery(path, **settings) as memery, notices.progress() as tally:
+        groups = memery.duplicates(exact_only=exact, where=where, refresh=refresh, progress=tally)
+    write_groups(groups, path, format_)
+    if not groups:
+        notices.say(f"No image in {path} has a copy.")
+        return NOTHING_FOUND
+    others = sum(len(group.others) for group in groups)
+    spare = formats.size(sum(copy.image.size for group in groups for copy in group.others))
+    notices.say(
+        f"{formats.images(len(groups))} with copies; {others} besides the best ones, {spare}."
+        " Nothing was deleted."
+    )
+    return 0
+
+
+def write_groups(groups: Sequence[DuplicateGroup], path: Path, format_: DuplicateFormat) -> None:
+    """Print groups; path is the folder as the user typed it."""
+    match format_:
+        case DuplicateFormat.TABLE:
+            _write_table(groups, path)
+        case DuplicateFormat.JSON:
+            formats.write_json({"groups": [_group_json(group) for group in groups]})
+        case DuplicateFormat.PATHS | DuplicateFormat.PATHS0:
+            end = b"\n" if format_ is DuplicateFormat.PATHS else b"\0"
+            others = (copy for group in groups for copy in group.others)
+            sys.stdout.buffer.writelines(os.fsencode(path / copy.path) + end for copy in others)
+            sys.stdout.buffer.flush()
+
+
+def _group_json(group: DuplicateGroup) -> dict[str, Any]:
+    return {"best": group.best.path, "copies": [_copy_json(copy) for copy in group]}
+
+
+def _copy_json(copy: Copy) -> dict[str, Any]:
+    image = copy.image
+    return {
+        "id": copy.id,
+        "path": copy.path,
+        "exact": copy.exact,
+        "width": image.width,
+        "height": image.height,
+        "size": image.size,
+        "format": image.format,
+        "date": image.date,
+    }
+
+
+def _write_table(groups: Sequence[DuplicateGroup], path: Path) -> None:
+    if not groups:
+        return
+    columns = {
+        "Group": "right",
+        "Copy": "left",
+        "Pixels": "right",
+        "Size": "right",
+        "Date": "left",
+        "Path": "left",
+    }
+    formats.write_table(
+        columns,
+        (
+            (
+                str(number),
+                "best" if copy is group.best else "exact" if copy.exact else "near",
+                f"{copy.image.width}x{copy.image.height}",
+                formats.size(copy.image.size),
+                copy.image.date[:10],
+                str(path / copy.path),
+            )
+            for number, group in enumerate(groups, 1)
+            for copy in group
+        ),
+    )

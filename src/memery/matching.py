@@ -1,0 +1,213 @@
+"""Whether two pictures are one, by their miniatures: cut, framed, captioned, turned or mirrored.
+
+Two miniatures match where one whole picture, in one of eight orientations, is found in a window of
+the other. Coarse windows are tried first; the best one is then fitted (Lucas and Kanade 1981,
+for windows with sides along the picture's), and what is left after that decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memery.likeness import SIDE, orientations
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+_COARSE = 8
+_COARSE_LEAST = 0.6
+"""Correlation of 8 × 8 pixels that makes fitting worth while."""
+_STEPS = 8
+"""Of fitting: the windows tried first lie a pixel or two from the right ones."""
+_LEAST = 0.965
+"""Correlation of miniatures, fitted, of pictures that are one."""
+_EDGES_LEAST = 0.80
+"""Likewise of their differences between neighbouring pixels: pictures alike in broad areas only
+fall through."""
+_SPOT_MOST = 0.35
+"""Mean difference in any 1/64 of the picture, in standard deviations of the picture's brightness:
+other words on the same picture stay in a few places, where they differ by more."""
+_PAIRS = 4096
+"""Compared at a time: this bounds the memory."""
+_CUTS = (0.0, 0.05, 0.1)
+_BARS = (0.12, 0.2, 0.28)
+_WINDOWS = (
+    *((cut, cut, 1 - cut, 1 - cut) for cut in _CUTS),
+    *((0.0, bar, 1.0, 1.0) for bar in _BARS),
+    *((0.0, 0.0, 1.0, 1 - bar) for bar in _BARS),
+    *((bar, 0.0, 1.0, 1.0) for bar in _BARS),
+    *((0.0, 0.0, 1 - bar, 1.0) for bar in _BARS),
+)
+"""Left, top, right, bottom: the whole, its middle, and all but a bar. Bars at the sides are for
+pictures that were turned after they were captioned."""
+
+
+def matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which pairs are one picture.
+
+    Args:
+        miniatures: uint8 of shape (n, SIDE, SIDE).
+        pairs: rows of miniatures, shape (m, 2).
+    """
+    import numpy as np
+
+    found = np.zeros(len(pairs), dtype=np.bool_)
+    for start in range(0, len(pairs), _PAIRS):
+        part = pairs[start : start + _PAIRS]
+        numbers, rows = np.unique(part, return_inverse=True)
+        found[start : start + len(part)] = _matches(miniatures[numbers], rows.reshape(part.shape))
+    return found
+
+
+def _matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    import numpy as np
+
+    wholes = miniatures.astype(np.float32)
+    turned = np.stack(orientations(wholes), axis=1)
+    views = _descriptors(_shrunk(turned, (0.0, 0.0, 1.0, 1.0)))
+    windows = _descriptors(np.stack([_shrunk(wholes, window) for window in _WINDOWS], axis=1))
+    found = np.zeros(len(pairs), dtype=np.bool_)
+    for one, two in (pairs.T, pairs.T[::-1]):
+        scores = np.einsum("mod,mwd->mow", views[one], windows[two], optimize=True)
+        flat = scores.reshape(len(pairs), -1)
+        best = flat.argmax(axis=1)
+        tried = np.flatnonzero((flat.max(axis=1) > _COARSE_LEAST) & ~found)
+        view, window = np.divmod(best[tried], len(_WINDOWS))
+        starts = np.array(_WINDOWS, dtype=np.float32)[window]
+        found[tried] = _same(turned[one[tried], view], wholes[two[tried]], starts)
+    return found
+
+
+def _same(templates: Floats, pictures: Floats, windows: Floats) -> NDArray[np.bool_]:
+    """Whether each template is a window of its picture, near the window to begin with."""
+    import numpy as np
+
+    templates, pictures = _softened(templates), _softened(pictures)
+    centre = (windows[:, 2:] + windows[:, :2]) / 2
+    extent = windows[:, 2:] - windows[:, :2]
+    fitted = _fitted(templates, pictures, np.concatenate([centre, extent], axis=1))
+    one, two = _normalised(templates), _normalised(_sampled(pictures, fitted))
+    alike = (one * two).mean(axis=(1, 2))
+    edges = _edges(one, two)
+    spots = _spots(one - alike[:, None, None] * two)
+    same: NDArray[np.bool_] = (alike > _LEAST) & (edges > _EDGES_LEAST) & (spots < _SPOT_MOST)
+    return same
+
+
+def _fitted(templates: Floats, pictures: Floats, windows: Floats) -> Floats:
+    """Windows (centre x, y, width, height) moved to where the templates correlate best."""
+    import numpy as np
+
+    across = ((np.arange(SIDE, dtype=np.float32) + 0.5) / SIDE - 0.5)[None, None, :]
+    down = across.transpose(0, 2, 1)
+    slope_y, slope_x = (np.gradient(pictures, 1 / SIDE, axis=axis) for axis in (1, 2))
+    target = _normalised(templates)
+    best, best_alike = windows, np.full(len(windows), -1, dtype=np.float32)
+    for _ in range(_STEPS):
+        seen = _sampled(pictures, windows)
+        spread = seen.std(axis=(1, 2), keepdims=True) + 1
+        normal = (seen - seen.mean(axis=(1, 2), keepdims=True)) / spread
+        alike = (normal * target).mean(axis=(1, 2))
+        better = alike > best_alike
+        best = np.where(better[:, None], windows, best)
+        best_alike = np.maximum(alike, best_alike)
+        right, below = (_sampled(slope, windows) / spread for slope in (slope_x, slope_y))
+        slopes = np.stack([right, below, right * across, below * down], axis=-1)
+        slopes = slopes.reshape(len(windows), -1, 4)
+        slopes -= slopes.mean(axis=1, keepdims=True)
+        rest = (target - normal).reshape(len(windows), -1, 1)
+        square = slopes.transpose(0, 2, 1) @ slopes + 1e-2 * np.eye(4, dtype=np.float32)
+        step = np.linalg.solve(square, slopes.transpose(0, 2, 1) @ rest)[..., 0]
+        windows = windows + np.clip(step, -0.06, 0.06)
+        windows = np.clip(windows, [0.3, 0.3, 0.6, 0.6], [0.7, 0.7, 1.1, 1.1]).astype(np.float32)
+    return best
+
+
+def _sampled(pictures: Floats, windows: Floats) -> Floats:
+    """Windows of pictures, SIDE × SIDE, by linear interpolation."""
+    across = _interpolation(windows[:, 0], windows[:, 2])
+    down = _interpolation(windows[:, 1], windows[:, 3])
+    return down @ pictures @ across.transpose(0, 2, 1)
+
+
+def _interpolation(centre: Floats, extent: Floats) -> Floats:
+    """Weights of shape (n, SIDE, SIDE) of a line's pixels for the pixels of its window."""
+    import numpy as np
+
+    pixels = np.arange(SIDE, dtype=np.float32)
+    places = centre[:, None] + extent[:, None] * ((pixels + 0.5) / SIDE - 0.5)
+    places = np.clip(places * SIDE - 0.5, 0, SIDE - 1)
+    weights: Floats = np.maximum(0, 1 - np.abs(places[:, :, None] - pixels))
+    return weights
+
+
+def _shrunk(pictures: Floats, window: tuple[float, float, float, float]) -> Floats:
+    """A window of each picture, as means of _COARSE × _COARSE areas."""
+    left, top, right, bottom = window
+    return _areas(top, bottom) @ pictures @ _areas(left, right).T
+
+
+def _areas(start: float, stop: float) -> Floats:
+    import numpy as np
+
+    edges = SIDE * np.linspace(start, stop, _COARSE + 1, dtype=np.float32)
+    pixels = np.arange(SIDE, dtype=np.float32)
+    first, last = edges[:-1, None], edges[1:, None]
+    covered = np.clip(np.minimum(last, pixels + 1) - np.maximum(first, pixels), 0, None)
+    weights: Floats = covered / covered.sum(axis=1, keepdims=True)
+    return weights
+
+
+def _descriptors(areas: Floats) -> Floats:
+    """Vectors whose products are correlations."""
+    import numpy as np
+
+    flat = areas.reshape(*areas.shape[:-2], -1)
+    flat = flat - flat.mean(axis=-1, keepdims=True)
+    unit: Floats = flat / (np.linalg.norm(flat, axis=-1, keepdims=True) + 1)
+    return unit
+
+
+def _softened(pictures: Floats) -> Floats:
+    """Blurred by 1-2-1, so that sharpness counts for less."""
+    import numpy as np
+
+    padded = np.pad(pictures, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    rows = (padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]) / 4
+    soft: Floats = (rows[:, :, :-2] + 2 * rows[:, :, 1:-1] + rows[:, :, 2:]) / 4
+    return soft
+
+
+def _normalised(pictures: Floats) -> Floats:
+    """Mean 0 and deviation 1; one colour all over stays near 0."""
+    flat = pictures - pictures.mean(axis=(1, 2), keepdims=True)
+    normal: Floats = flat / (flat.std(axis=(1, 2), keepdims=True) + 1)
+    return normal
+
+
+def _edges(one: Floats, two: Floats) -> Floats:
+    """Correlation of the differences between neighbours."""
+    import numpy as np
+
+    total, squares = np.zeros(len(one), np.float32), np.full(len(one), 1e-6, np.float32)
+    squares_two = squares.copy()
+    for axis in (1, 2):
+        a, b = np.diff(one, axis=axis), np.diff(two, axis=axis)
+        total += (a * b).sum(axis=(1, 2))
+        squares += (a * a).sum(axis=(1, 2))
+        squares_two += (b * b).sum(axis=(1, 2))
+    alike: Floats = total / np.sqrt(squares * squares_two)
+    return alike
+
+
+def _spots(rest: Floats) -> Floats:
+    """The greatest root mean square of any 1/64 of the picture."""
+    import numpy as np
+
+    side = SIDE // _COARSE
+    blocks = (rest**2).reshape(len(rest), _COARSE, side, _COARSE, side).mean(axis=(2, 4))
+    most: Floats = np.sqrt(blocks.max(axis=(1, 2)))
+    return most
