@@ -32,8 +32,7 @@ class Reader:
     Args:
         archive: whose files to read.
         reader: what reads; its networks are loaded when the first picture is to be read.
-        config: threads and limits. One thread unless asked for more: RapidOCR takes 400 MB for the
-            first and 200 MB for each further one.
+        config: threads and limits. One thread unless asked for more: each takes 150 MB more.
     """
 
     def __init__(self, archive: Archive, reader: TextReader, config: Config) -> None:

@@ -66,7 +66,7 @@ def content_words(text: str) -> list[tuple[str, ...]]:
 def near(token: str) -> Iterator[str]:
     """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
 
-    Short ones have none, nor very long ones. Letters beside a-z and digits are those of the token.
+    Short ones have none, nor very long ones. Letters beside a-z and digits are the token's own.
     """
     if len(token) not in _CORRECTED_LENGTHS or token.isdecimal():
         return
