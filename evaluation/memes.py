@@ -1,0 +1,233 @@
+"""Text in pictures: how much of it is read, and how well a picture is found by it.
+
+    python -m evaluation.memes FOLDER [--model NAME] [--photos DIR] [--captions FILE]
+
+FOLDER holds pictures and `truth.jsonl`; each line is an object with `file` and `sentences` (a list
+of texts), or `top` and `bottom` instead. Prints one JSON line:
+
+    recall_raw, recall   share of the words written that are found by the text as it was read, and
+                         with glued words split too, in per cent
+    spurious             words of three letters or more read in 10 photos of DIR, which hold none
+    cpu_s, peak_mb       processor time a picture, and the most memory a build took
+    recognising          share of the reading time that goes into saying what was found
+    R@1                  by kind of query, in mode text and auto: 3 to 5 words of one sentence that
+                         follow one another, as they are; with one typo; with a typo in every word
+    ambiguous            share of queries whose words another picture holds too
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import resource
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from memery import Memery
+from memery.archive import find_archive
+from memery.config import load_config
+from memery.decoding import EXTENSIONS, decode_upright
+from memery.filters import Filter
+from memery.plugins import open_reader, open_store
+from memery.stores.interface import Addition, Content, Store, Text
+from memery.types import FileEntry, Line
+from memery.words.splitting import split_text
+from memery.words.tokens import tokens
+
+_PHOTOS = 100
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_TYPED = 3
+"""Letters that a word needs to get a typo."""
+
+
+def typo(word: str, chance: random.Random) -> str:
+    """The word with one letter lost, doubled, other, or swapped with the next."""
+    at = chance.randrange(len(word) - 1)
+    head, tail = word[:at], word[at:]
+    return chance.choice(
+        (
+            head + tail[1:],
+            head + tail[0] + tail,
+            head + chance.choice(_LETTERS.replace(tail[0].lower(), "")) + tail[1:],
+            head + tail[1] + tail[0] + tail[2:],
+        )
+    )
+
+
+def queries(sentence: str, chance: random.Random) -> dict[str, str]:
+    """Words of a sentence as people type them."""
+    words = sentence.lower().split()
+    count = min(len(words), chance.randint(3, 5))
+    first = chance.randrange(len(words) - count + 1)
+    exact = words[first : first + count]
+    long = [number for number, word in enumerate(exact) if len(word) > _TYPED] or [0]
+    slip = chance.choice(long)
+    return {
+        "exact": " ".join(exact),
+        "typo": " ".join(typo(w, chance) if n == slip else w for n, w in enumerate(exact)),
+        "typos": " ".join(typo(w, chance) if n in long else w for n, w in enumerate(exact)),
+    }
+
+
+def read_truth(folder: Path) -> dict[str, list[str]]:
+    """The sentences of every picture."""
+    lines = (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if line.strip()]
+    return {row["file"]: row.get("sentences") or [row["top"], row["bottom"]] for row in rows}
+
+
+def word_recall(read: dict[str, str], truth: dict[str, list[str]]) -> tuple[float, float]:
+    """Share of the words written that were read, as they were read and with split ones."""
+    raw = both = written = 0
+    for file, sentences in truth.items():
+        words = {token for sentence in sentences for token in tokens(sentence)}
+        found = set(tokens(read[file]))
+        raw += len(words & found)
+        both += len(words & (found | set(split_text(read[file]).split())))
+        written += len(words)
+    return raw / written, both / written
+
+
+def spurious_words(photos: Path) -> float:
+    """Words of three letters or more that are read in 10 photos."""
+    config = load_config()
+    reader = open_reader(config)
+    files = sorted(p for p in photos.rglob("*") if p.suffix.lower().lstrip(".") in EXTENSIONS)
+    chosen = random.Random(0).sample(files, min(_PHOTOS, len(files)))
+    words = [
+        token
+        for file in chosen
+        for line in reader.read(
+            decode_upright(file.read_bytes(), reader.info.side, config.max_pixels)
+        ).lines
+        for token in tokens(line.text)
+        if len(token) >= 3 and token.isalpha()
+    ]
+    return 10 * len(words) / len(chosen)
+
+
+def distract(store: Store, captions: Sequence[str]) -> None:
+    """Add pictures that say something else, without files."""
+    space = store.current_space()
+    assert space is not None
+    vectors = np.random.default_rng(0).normal(size=(len(captions), space.dim))
+    additions, texts = [], []
+    for number, caption in enumerate(captions):
+        digest = f"{number:064x}"
+        vector = (vectors[number] / np.linalg.norm(vectors[number])).astype(np.float32)
+        content = Content(640, 480, "JPEG", None, vector)
+        entry = FileEntry(f"distractors/{number}.jpg", 1, number)
+        additions.append(Addition(entry, digest, content))
+        texts.append(Text(digest, "none", (Line(caption, 1.0, (0.0, 0.0, 1.0, 1.0)),)))
+    with store.writing():
+        store.commit(space, additions, [])
+        store.commit_texts(texts)
+
+
+def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[str, float]:
+    """R@1 by mode and kind of query, and the share of ambiguous queries, in per cent."""
+    chance = random.Random(seed)
+    held = {file: set(tokens(" ".join(sentences))) for file, sentences in truth.items()}
+    right: dict[str, int] = {}
+    ambiguous = 0
+    for file, sentences in truth.items():
+        asked = queries(chance.choice(sentences), chance)
+        wanted = set(tokens(asked["exact"]))
+        ambiguous += sum(wanted <= words for words in held.values()) > 1
+        for kind, text in asked.items():
+            for mode in ("text", "auto"):
+                hits = memery.recall(text, top_k=1, mode=mode)
+                name = f"R@1_{kind}_{mode}"
+                right[name] = right.get(name, 0) + bool(len(hits) and hits[0].path == file)
+    counts = {**right, "ambiguous": ambiguous}
+    return {name: round(100 * count / len(truth), 1) for name, count in counts.items()}
+
+
+def evaluate(
+    folder: Path,
+    model: str,
+    photos: Path | None = None,
+    captions: Sequence[str] = (),
+    archive: Path | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Build an archive of the folder, reading the text in its pictures, and measure.
+
+    Args:
+        folder: pictures and `truth.jsonl`.
+        model: that encodes them.
+        photos: pictures without text.
+        captions: texts of further pictures, to tell the right ones from.
+        archive: where to keep it; by default it is made anew and thrown away.
+        seed: of the queries.
+    """
+    truth = read_truth(folder)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = archive or Path(temporary)
+        with Memery(folder, model=model, archive=place, read_text=False) as memery:
+            memery.build()
+        result: dict[str, Any] = {"folder": folder.name, "model_id": model, "images": len(truth)}
+        with Memery(folder, model=model, archive=place, read_text=True) as memery:
+            started = time.process_time()
+            report = memery.build()
+            seconds = time.process_time() - started
+            if report.read:
+                spent = report.finding + report.recognising
+                result["cpu_s"] = round(seconds / report.read, 3)
+                result["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+                result["recognising"] = _percent(report.recognising / spent)
+        store = open_store(find_archive(folder, place), load_config())
+        read = _texts(store, truth)
+        result["recall_raw"], result["recall"] = map(_percent, word_recall(read, truth))
+        distract(store, captions)
+        store.close()
+        with Memery(folder, model=model, archive=place) as memery:
+            result |= first_ranks(memery, truth, seed)
+    if photos is not None:
+        result["spurious"] = round(spurious_words(photos), 2)
+    return result
+
+
+def _texts(store: Store, truth: dict[str, list[str]]) -> dict[str, str]:
+    """What was read in every picture."""
+    digests = {entry.path: digest for entry, digest in store.unread(Filter(), everything=True)}
+    texts = {file: store.text(digests[file]) for file in truth}
+    return {f: "\n".join(li.text for li in text.lines) if text else "" for f, text in texts.items()}
+
+
+def _percent(share: float) -> float:
+    return round(100 * share, 1)
+
+
+def main() -> None:
+    """Read the arguments, print one JSON line."""
+    parser = argparse.ArgumentParser(description="measure the reading of text in pictures")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--photos", type=Path, help="a folder of pictures without text")
+    parser.add_argument("--captions", type=Path, help="texts of further pictures, one a line")
+    parser.add_argument("--archive", type=Path, help="keep the archive here, to read only once")
+    parser.add_argument("--seed", type=int, default=0, help="of the queries")
+    arguments = parser.parse_args()
+    if not (arguments.folder / "truth.jsonl").is_file():
+        parser.error(f"{arguments.folder} holds no truth.jsonl")
+    captions = arguments.captions.read_text(encoding="utf-8") if arguments.captions else ""
+    result = evaluate(
+        arguments.folder.resolve(),
+        arguments.model,
+        arguments.photos,
+        captions.splitlines()[:1500],
+        arguments.archive,
+        arguments.seed,
+    )
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
