@@ -47,7 +47,9 @@ _TYPED = 3
 
 
 def typo(word: str, chance: random.Random) -> str:
-    """The word with one letter lost, doubled, other, or swapped with the next."""
+    """The word with one letter lost, doubled, other, or swapped with the next; no single letter."""
+    if len(word) == 1:
+        return word
     at = chance.randrange(len(word) - 1)
     head, tail = word[:at], word[at:]
     return chance.choice(

@@ -32,7 +32,7 @@ from memery.stores.interface import (
 from memery.types import FileEntry, ImageFile, Skip
 from memery.words.names import name_words
 from memery.words.splitting import split_text
-from memery.words.tokens import tokens
+from memery.words.tokens import joined, tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +171,7 @@ class MemoryStore:
         ]
         text = self._texts.get(image.digest)
         written = [" ".join(words) for words in self._written(image, content)]
-        quoted = [" ".join(tokens(phrase)) for phrase in scope.quoted]
+        quoted = [(_cut(phrase), _cut(joined(phrase))) for phrase in scope.quoted]
         return (
             image.path.startswith(scope.prefix)
             and not any(image.path.startswith(f"{folder}/") for folder in scope.not_under)
@@ -186,7 +186,7 @@ class MemoryStore:
             and (
                 scope.has_text is None or (text is not None and scope.has_text == bool(text.lines))
             )
-            and all(any(f" {q} " in f" {w} " for w in written) for q in quoted)
+            and all(any(f" {q} " in f" {w} " for w in written for q in either) for either in quoted)
             and scope.not_digest != image.digest
         )
 
@@ -374,6 +374,10 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+def _cut(phrase: str) -> str:
+    return " ".join(tokens(phrase))
 
 
 def _holds(group: Sequence[tuple[str, ...]], words: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from memery.words.tokens import content_words, spaced, tokens
+from memery.words.tokens import content_words, joined, spaced, tokens
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
 
@@ -32,7 +32,9 @@ def words_of(texts: Iterable[str]) -> Words:
     """The words of a query's texts."""
     listed = list(texts)
     content = dict.fromkeys(word for text in listed for word in content_words(text))
-    every = dict.fromkeys(tuple(tokens(spaced(word))) for text in listed for word in tokens(text))
+    every = dict.fromkeys(
+        tuple(tokens(spaced(word))) for text in listed for word in tokens(joined(text))
+    )
     phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
     return Words(tuple(content), tuple(every), tuple(p for p in phrases if tokens(p)))
 

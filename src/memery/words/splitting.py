@@ -13,7 +13,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from memery.words.tokens import spaced, tokens
+from memery.words.tokens import joined, spaced, tokens
 
 _LONGEST_WORD = 18
 _SHORTEST, _LONGEST = 5, 80
@@ -63,5 +63,8 @@ def _split_letters(piece: str) -> list[str]:
 
 
 def split_text(text: str) -> str:
-    """A text with its glued words split, for the search; kana and Han one by one."""
-    return " ".join(word for token in tokens(spaced(text)) for word in split(token))
+    """A text with its glued words split, for the search.
+
+    Kana and Han stand one by one, words without their apostrophes.
+    """
+    return " ".join(word for token in tokens(spaced(joined(text))) for word in split(token))

@@ -1,4 +1,4 @@
-"""Texts to tokens, as SQLite's FTS5 cuts and folds them (unicode61, remove_diacritics 2)."""
+"""Texts to tokens. What is stored for the search and what is asked for are both cut here."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+_APOSTROPHE = re.compile(r"(?<=\w)['’ʼ＇](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
 """Kana and Han: written without spaces."""
@@ -25,6 +26,8 @@ STOP_WORDS = frozenset(
     themselves then there these they this those through to too under until up upon ve very was wasn
     we were what when where which while who whom why will with would you your yours yourself
     yourselves
+    arent cant couldnt didnt doesnt dont hasnt havent hes im isnt ive lets shes shouldnt thats
+    theres theyre wasnt werent whats wont wouldnt youre youve
     image images meme memes photo photograph photographs photography photos pic pics picture
     pictures screenshot screenshots
     """.split()  # noqa: SIM905 - a list of 150 strings is no easier to read
@@ -45,6 +48,11 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
+def joined(text: str) -> str:
+    """The same text without the apostrophes in words, as many write and readers read: dont."""
+    return _APOSTROPHE.sub("", text)
+
+
 def spaced(text: str) -> str:
     """The same text with every kana and Han character a word of its own."""
     return _CJK.sub(lambda match: f" {match[0]} ", text)
@@ -53,11 +61,12 @@ def spaced(text: str) -> str:
 def content_words(text: str) -> list[tuple[str, ...]]:
     """What a query asks for in words, each as the tokens that follow one another in a text.
 
-    Stop words are left out, and single letters; a run of kana or Han is one phrase.
+    Stop words are left out, and single letters; a run of kana or Han is one phrase. Words lose
+    their apostrophes, as `splitting.split_text` has it.
     """
     found = dict.fromkeys(
         tuple(tokens(spaced(word)))
-        for word in tokens(text)
+        for word in tokens(joined(text))
         if word not in STOP_WORDS and (len(word) > 1 or _CJK.match(word) or word.isdecimal())
     )
     return list(found)[:_WORDS_MAX]

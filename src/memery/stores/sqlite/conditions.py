@@ -9,7 +9,7 @@ from typing import Any
 
 from memery.filters import Filter
 from memery.stores.interface import Groups
-from memery.words.tokens import tokens
+from memery.words.tokens import joined, tokens
 
 _SECOND_NS = 1_000_000_000
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
@@ -101,7 +101,7 @@ def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[An
 
 def _quoted(phrase: str) -> tuple[str, tuple[Any, ...]]:
     """A phrase in the picture's text, its name or its notes; one without a word is nowhere."""
-    match = matching([[tuple(tokens(phrase))]])
+    match = matching([[tuple(tokens(phrase)), tuple(tokens(joined(phrase)))]])
     return (
         "contents.id IN (SELECT rowid FROM text_words WHERE text_words MATCH ?)"
         " OR files.id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)",

@@ -17,6 +17,7 @@ from memery.stores.sqlite.spaces import Spaces
 from memery.types import FileEntry, ImageFile, Line
 from memery.words.names import name_words
 from memery.words.splitting import split_text
+from memery.words.tokens import tokens
 
 _VARIABLES = 500
 """Values bound in one statement; SQLite's oldest limit is 999."""
@@ -184,7 +185,7 @@ def _write(db: sqlite3.Connection, text: Text) -> None:
             raw = "\n".join(line.text for line in text.lines)
             db.execute(
                 "INSERT INTO text_words (rowid, raw, split) VALUES (?, ?, ?)",
-                (content, raw, split_text(raw)),
+                (content, " ".join(tokens(raw)), split_text(raw)),
             )
 
 
@@ -192,7 +193,7 @@ def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) 
     """Let a file be found by the words of its name and its notes."""
     db.execute(
         "INSERT OR REPLACE INTO file_words (rowid, name, notes) VALUES (?, ?, ?)",
-        (file, " ".join(name_words(path)), notes or ""),
+        (file, " ".join(name_words(path)), " ".join(tokens(notes or ""))),
     )
 
 
