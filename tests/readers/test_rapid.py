@@ -1,0 +1,130 @@
+"""The real engine on pictures with text that is known."""
+
+import io
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from memery.decoding import decode_upright
+from memery.errors import ReaderError
+from memery.readers import rapid
+from memery.readers.rapid import RapidReader
+from memery.words.tokens import tokens
+
+ORIENTATION = 0x0112
+TEXT = "grumpy penguin dances"
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return RapidReader()
+
+
+def written(text=TEXT, ink="black", paper="white", size=(640, 200)):
+    image = Image.new("RGB", size, paper)
+    ImageDraw.Draw(image).text((30, 70), text, fill=ink, font=ImageFont.load_default(48))
+    return image
+
+
+def read(reader, image):
+    return reader.read(np.asarray(image))
+
+
+def test_text_is_read_with_its_place(reader):
+    reading = read(reader, written())
+    (line,) = reading.lines
+    assert tokens(line.text) == TEXT.split()
+    assert 0.9 < line.confidence <= 1
+    left, top, right, bottom = line.box
+    assert left == pytest.approx(30 / 640, abs=0.03)
+    assert top == pytest.approx(80 / 200, abs=0.1)
+    assert 0.6 < right < 1
+    assert top < bottom < 0.75
+    assert reading.finding > 0
+    assert reading.recognising > 0
+
+
+def test_white_on_black_is_read_alike(reader):
+    (line,) = read(reader, written(ink="white", paper="black")).lines
+    assert tokens(line.text) == TEXT.split()
+
+
+def test_a_picture_that_lies_on_its_side_is_read_upright(reader):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    file = io.BytesIO()
+    written().rotate(90, expand=True).save(file, "JPEG", exif=exif, quality=90)
+    (line,) = reader.read(decode_upright(file.getvalue(), reader.info.side, 10**8)).lines
+    assert tokens(line.text) == TEXT.split()
+
+
+def test_lines_go_from_the_top_down(reader):
+    image = Image.new("RGB", (600, 300), "white")
+    draw = ImageDraw.Draw(image)
+    for top, word in ((20, "first"), (120, "second"), (220, "third")):
+        draw.text((50, top), word, fill="black", font=ImageFont.load_default(48))
+    assert [line.text for line in read(reader, image).lines] == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize(
+    "size",
+    [(1, 1), (1, 2000), (2000, 1), (2, 3), (15, 15), (33, 31), (2000, 8), (8, 2000), (2000, 2000)],
+)
+def test_blank_pictures_of_any_shape_hold_nothing(reader, size):
+    for paper in ("white", "black"):
+        reading = read(reader, Image.new("RGB", size, paper))
+        assert reading.lines == ()
+        assert reading.recognising == 0
+
+
+def test_threads_share_the_engine(reader):
+    words = ["apple", "bridge", "castle", "dragon", "engine", "forest"]
+    pictures = [np.asarray(written(word, size=(300 + 40 * n, 200))) for n, word in enumerate(words)]
+    with ThreadPoolExecutor(3) as pool:
+        readings = list(pool.map(reader.read, pictures))
+    assert [tokens(reading.lines[0].text) for reading in readings] == [[word] for word in words]
+
+
+def test_a_single_ornament_is_no_text():
+    corners = np.array([[-0.1, 0], [0.5, 0], [0.5, 1.2], [0, 1]], dtype=np.float32)
+    line = rapid._line("田 two 田中 words 口", 0.9, corners)
+    assert line.text == "two 田中 words"
+    assert line.box == (0.0, 0.0, 0.5, 1.0)
+
+
+OFFLINE = """
+import sys
+seen = []
+sys.addaudithook(lambda event, a: seen.append(event) if event == "socket.connect" else None)
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from memery.readers.rapid import RapidReader
+reader = RapidReader()
+assert "cv2" not in sys.modules and "onnxruntime" not in sys.modules
+image = Image.new("RGB", (400, 120), "white")
+ImageDraw.Draw(image).text((30, 30), "offline", fill="black", font=ImageFont.load_default(48))
+text = reader.read(np.asarray(image)).lines[0].text
+sys.exit(f"{text} {seen}")
+"""
+
+
+def test_it_needs_no_network_and_says_nothing():
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr.strip()) == ("", "offline []")
+
+
+def test_a_broken_installation_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "rapidocr", None)
+    with pytest.raises(ReaderError, match=r"cannot be loaded.*pip install"):
+        RapidReader().read(np.zeros((40, 40, 3), np.uint8))
+
+
+def test_missing_networks_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no network"):
+        rapid._network(tmp_path, "det")

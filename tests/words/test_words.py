@@ -1,0 +1,124 @@
+"""Words: cut alike wherever they come from, split without loss, corrected within one edit."""
+
+import sqlite3
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memery.words.names import name_words
+from memery.words.query import unquoted, words_of
+from memery.words.splitting import split, split_text
+from memery.words.tokens import content_words, joined, near, spaced, tokens
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@pytest.fixture(scope="module")
+def table():
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE VIRTUAL TABLE t USING fts5(w, tokenize='unicode61 remove_diacritics 2')")
+    yield db
+    db.close()
+
+
+@given(TEXT)
+def test_what_is_cut_is_found_by_fts5_as_a_phrase(table, text):
+    """Whatever its own tables of Unicode say: both sides went through the same cut."""
+    words = tokens(text)
+    stored = " ".join(words)
+    table.execute("DELETE FROM t")
+    table.execute("INSERT INTO t VALUES (?)", (stored,))
+    whole = table.execute("SELECT count(*) FROM t WHERE t MATCH ?", (f'"{stored}"',)).fetchone()
+    table.execute("INSERT INTO t VALUES ('')")
+    empty = not any(_seen_by_fts(table, word) for word in words)
+    assert whole == (0 if empty else 1,)
+
+
+def _seen_by_fts(table, word):
+    table.execute("INSERT INTO t VALUES (?)", (word,))
+    found = table.execute("SELECT count(*) FROM t WHERE t MATCH ?", (f'"{word}"',)).fetchone()[0]
+    return bool(found)
+
+
+@given(st.text(st.characters(codec="latin-1")))
+def test_composed_or_not_is_the_same(text):
+    assert tokens(unicodedata.normalize("NFD", text)) == tokens(text)
+
+
+@given(TEXT)
+def test_tokens_stay_what_they_are(text):
+    assert tokens(" ".join(tokens(text))) == tokens(text)
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz0123456789é", max_size=90))
+def test_splitting_loses_no_letter(token):
+    assert "".join(split(token)) == token
+
+
+@pytest.mark.parametrize(
+    ("glued", "words"),
+    [
+        ("thisisfine", ["this", "is", "fine"]),
+        ("onedoesnotsimply", ["one", "does", "not", "simply"]),
+        ("personcutting", ["person", "cutting"]),
+        ("elephant", ["elephant"]),
+        ("xqzvkjw", ["xqzvkjw"]),
+    ],
+)
+def test_glued_words_are_split(glued, words):
+    assert split(glued) == words
+
+
+@given(st.text("abcdefgh", min_size=4, max_size=8))
+def test_what_is_near_is_one_edit_away(token):
+    for other in near(token):
+        assert _within_one_edit(token, other)
+
+
+def _within_one_edit(one, two):
+    if len(one) == len(two):
+        wrong = [n for n, (a, b) in enumerate(zip(one, two, strict=True)) if a != b]
+        swapped = len(wrong) == 2 and wrong[1] == wrong[0] + 1
+        return len(wrong) <= 1 or (swapped and one[wrong[0]] == two[wrong[1]])
+    short, long = sorted((one, two), key=len)
+    return any(short == long[:n] + long[n + 1 :] for n in range(len(long)))
+
+
+def test_apostrophes_meet():
+    assert tokens("DON'T") == ["don", "t"]
+    assert split_text("DON’T panic, man's hat") == "dont panic mans hat"
+    assert content_words("man's hat") == content_words("mans hat")
+    assert joined("'quoted' rock 'n' roll") == "'quoted' rock 'n' roll"
+
+
+@pytest.mark.parametrize("text", ['"', "*", "NEAR(", "-", ":", "^", "AND OR NOT", "\0", "", "🙂"])
+def test_syntax_is_no_word(text):
+    assert words_of([text]).content == ()
+
+
+def test_words_of_a_long_text_are_bounded():
+    words = words_of([" ".join(f"word{n}" for n in range(2000))])
+    assert len(words.content) == 32
+
+
+def test_scripts():
+    assert tokens("שלום עולם") == ["שלום", "עולם"]
+    assert tokens("مرحبا") == ["مرحبا"]
+    assert content_words("日本") == [("日", "本")]
+    assert spaced("a日b") == "a 日 b"
+
+
+def test_quotation_marks():
+    assert words_of(['a "red car" „so nicht“ «ça va»']).quoted == ("red car", "so nicht", "ça va")
+    assert unquoted('a "red car"') == "a red car"
+    assert unquoted('""') == '""'
+
+
+def test_names_that_machines_give_say_nothing():
+    assert name_words("DCIM/IMG_1234.jpg") == []
+    assert name_words("Screenshot 2024-01-02 at 10.11.12.png") == []
+    assert name_words("summer-holiday/GrumpyCat_2019.jpg") == [
+        *("summer", "holiday", "grumpy", "cat", "2019"),
+    ]
