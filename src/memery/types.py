@@ -228,8 +228,9 @@ class Hit(os.PathLike[str]):
         score: cosine of query and image, -1 to 1.
         image: the image's facts (its own path is relative to the archive's root).
         location: absolute path of the file.
-        strength: standard deviations that the score stands above the mean of all images' scores
-            for this query; it compares across queries and models, which the score does not.
+        strength: how far the score stands above what the best of the archive's images would reach
+            by chance for this query; it compares across queries and models, which the score does
+            not.
         weak: it hardly stands out, and does not hold the words of the query either.
         signals: what each ranking contributed; empty beyond the ranks that count.
     """

@@ -46,7 +46,7 @@ class Ranker:
         Raises:
             QueryError: mode "text" without a word to look for.
         """
-        background = Background.of(self._store.background(space, vector))
+        background = Background.of(self._store.background(space, vector), space.dim)
         least = None
         if ranking.min_strength is not None:
             least = background.score(ranking.min_strength)
