@@ -59,8 +59,9 @@ format: $(TEST_READY) ## Format the code
 dist: $(TEST_READY) ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build --outdir dist .
 
-eval: $(READY) ## Measure retrieval on DATA=folder with a captions.jsonl
-	@$(BIN)/python -m evaluation.captions "$(DATA)"
+eval: $(TEST_READY) ## Measure how well memery finds: CAPTIONS=, LABELLED=, MEMES= folders; MODEL=name
+	@$(BIN)/python -m evaluation $(if $(CAPTIONS),--captions "$(CAPTIONS)") $(if $(LABELLED),--labelled "$(LABELLED)") \
+		$(if $(MEMES),--memes "$(MEMES)") $(if $(MODEL),--model "$(MODEL)")
 
 train: ## Train the starter model: CAPTIONS=folder LABELLED=folder
 	$(MAKE) -C training train CAPTIONS="$(abspath $(CAPTIONS))" LABELLED="$(abspath $(LABELLED))"

@@ -26,6 +26,15 @@ _FIRST = 100
 """How many hits are asked for before all are."""
 
 
+def read_rows(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's `captions.jsonl`."""
+    file = folder / "captions.jsonl"
+    if not file.is_file():
+        raise SystemExit(f"{folder} holds no captions.jsonl.")
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.strip()]
+
+
 def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
     """The rank of a picture for a text, 1 for the best."""
     for top_k in (min(_FIRST, count), count):
@@ -46,8 +55,7 @@ def label_precision(memery: Memery, labels: dict[str, set[str]]) -> float:
 
 def evaluate(folder: Path, model: str) -> dict[str, Any]:
     """Index the folder into an archive of its own, and measure."""
-    lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line) for line in lines if line.strip()]
+    rows = read_rows(folder)
     labels: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if "label" in row:
@@ -69,17 +77,17 @@ def evaluate(folder: Path, model: str) -> dict[str, Any]:
             "images": count,
             "queries": len(ranks),
             **{
-                f"R@{k}": _percent(sum(rank <= k for rank in ranks) / len(ranks))
-                for k in (1, 5, 10)
+                f"R@{k}": percent(sum(rank <= k for rank in ranks) / len(ranks)) for k in (1, 5, 10)
             },
             "median_rank": statistics.median(ranks),
         }
         if labels:
-            result["label_P@10"] = _percent(label_precision(memery, labels))
+            result["label_P@10"] = percent(label_precision(memery, labels))
         return result
 
 
-def _percent(share: float) -> float:
+def percent(share: float) -> float:
+    """A share of 1 in per cent, to one digit."""
     return round(100 * share, 1)
 
 
@@ -89,8 +97,6 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
     arguments = parser.parse_args()
-    if not (arguments.folder / "captions.jsonl").is_file():
-        parser.error(f"{arguments.folder} holds no captions.jsonl")
     print(json.dumps(evaluate(arguments.folder.resolve(), arguments.model)))
 
 

@@ -13,7 +13,7 @@ from memery.types import Query, Term
 Text = str | Term
 Image = str | os.PathLike[str] | bytes | Term
 ANYWHERE = Filter()
-MORE, LESS = 0.75, 0.5
+MORE, LESS = 0.5, 0.25
 """What the mean of pictures to find more of, and less of, counts beside the query."""
 
 
