@@ -5,7 +5,6 @@ A store is held to this page by `tests/stores/contract.py`, which any implementa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -115,21 +114,10 @@ class Match:
     Attributes:
         image: the image.
         held: how many of the groups of words stand in its text, 1 or more.
-        share: of all the groups, weighted by `rarity`, what stands there: above 0, to 1.
     """
 
     image: ImageFile
     held: int
-    share: float
-
-
-def rarity(texts: int, holding: int) -> float:
-    """What a word says that stands in some of so many texts: inverse document frequency.
-
-    Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework", with 1 added inside the
-    logarithm, so that it is never negative.
-    """
-    return math.log(1 + (texts - holding + 0.5) / (holding + 0.5))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,6 @@ from memery.stores.interface import (
     Space,
     Stamp,
     Text,
-    rarity,
 )
 from memery.types import FileEntry, ImageFile, Skip
 from memery.words.names import name_words
@@ -309,22 +308,12 @@ class MemoryStore:
         self, space: Space, words: Groups, scope: Filter, limit: int | None
     ) -> Sequence[Match]:
         """Images whose text holds any of the words, those with more of them first."""
-        texts = [
-            (tokens(raw), split_text(raw).split())
-            for text in self._texts.values()
-            if (raw := "\n".join(line.text for line in text.lines))
-        ]
-        rarities = [
-            rarity(len(texts), sum(_holds(g, raw) or _holds(g, split) for raw, split in texts))
-            for g in words
-        ]
         found = []
         for image, content in self._images(space, scope):
-            whole, parts, _, _ = self._written(image, content)
-            held = [n for n, g in enumerate(words) if _holds(g, whole) or _holds(g, parts)]
+            raw, split, _, _ = self._written(image, content)
+            held = sum(_holds(group, raw) or _holds(group, split) for group in words)
             if held:
-                share = sum(rarities[n] for n in held) / sum(rarities)
-                found.append(Match(image, len(held), share))
+                found.append(Match(image, held))
         found.sort(key=lambda match: (-match.held, os.fsencode(match.image.path)))
         return found[:limit]
 

@@ -66,7 +66,7 @@ def fuse(
         found[image.path].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
     for rank, match in enumerate(texts, start=1):
         # A picture with half of the words is worth a quarter: the rest is what it does not say.
-        weight = TEXT_WEIGHT * match.share**2
+        weight = TEXT_WEIGHT * (match.held / asked) ** 2
         candidate = _candidate(found, match.image, scores)
         candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
         candidate.worded |= match.held == asked

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from memery.filters import Filter
-from memery.stores.interface import Groups, Match, Space, Text, rarity
+from memery.stores.interface import Groups, Match, Space, Text
 from memery.stores.sqlite.conditions import condition, matching
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.images import FACTS, image_of
@@ -108,14 +108,11 @@ class Texts:
         """Images whose text holds any of the words, best first."""
         with self._db.reading() as db:
             found = self._found(db, space, "text_words", matching(words), scope, limit)
-            holders = [_holders(db, group) for group in words]
-            texts = db.execute("SELECT count(*) FROM texts WHERE lines != '[]'").fetchone()[0]
-        rarities = [rarity(texts, len(contents)) for contents in holders]
-        return [
-            Match(image, len(held), sum(rarities[n] for n in held) / sum(rarities))
-            for content, image in found
-            for held in ([n for n, contents in enumerate(holders) if content in contents],)
-        ]
+            held = [_holders(db, group) for group in words]
+            return [
+                Match(image, sum(content in holders for holders in held))
+                for content, image in found
+            ]
 
     def find_names(
         self, space: Space, words: Groups, scope: Filter, limit: int | None
