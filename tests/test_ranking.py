@@ -294,7 +294,11 @@ def test_a_picture_that_is_indexed_is_not_encoded_again(photos, monkeypatch):
 def test_feedback_moves_the_query(photos):
     before = query_flow(photos, "red", top_k=100)
     after = query_flow(photos, "red", more=[photos / "02.png"], less=before[:2], top_k=100)
-    assert paths(after)[0] == "02.png"
+    ranks = [paths(answer).index("02.png") for answer in (before, after)]
+    assert ranks[1] < ranks[0]
+    assert after[ranks[1]].score > before[ranks[0]].score
+    wrong = before[0].path
+    assert after[paths(after).index(wrong)].score < before[0].score
     boosts = [term.boost for term in after.query.terms]
     assert boosts[0] == 1
     assert boosts[1] > 0 > boosts[2] == boosts[3]
