@@ -18,7 +18,7 @@ _CONSTANT = 60
 """Of the paper."""
 DEPTH = 500
 """Ranks by sight that count when there is anything else to fuse them with."""
-TEXT_WEIGHT = 2.0
+TEXT_WEIGHT = 1.5
 """All the words in the text of a picture outweigh the first rank by sight."""
 NAME_WEIGHT = 0.5
 
