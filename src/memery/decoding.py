@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
-from memery.likeness import colour, likeness
+from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _PILLOW_FACTOR = 2
 _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
+_SEEN_SIDE = 2 * SIDE
+"""A likeness is made from no smaller a picture, whatever the model takes."""
 _EXIF_IFD, _DATE_TAKEN, _DATE, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's resampling filters, in the order of its numbers for them."""
@@ -208,12 +210,15 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
     format_ = image.format or "unknown"
     taken_at, notes = _taken_at(image), written_into(image)
     orientation = image.getexif().get(_ORIENTATION, 1)
-    margins = _reduce(image, _DRAFT_FACTOR * (resize.edge or resize.size))
+    margins = _reduce(image, _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE))
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
-    whole = _resized(_to_rgb(image), resize, _turned(margins, orientation))
+    rgb, margin = _to_rgb(image), _turned(margins, orientation)
+    whole = _resized(rgb, resize, margin)
     pixels = np.asarray(_cropped(whole, resize), dtype=np.uint8)
+    if min(whole.size) < _SEEN_SIDE:
+        whole = _resized(rgb, Resize(_SEEN_SIDE, "squash"), margin)
     seen = likeness(whole), colour(whole)
     return Decoded(pixels, width, height, format_, taken_at, notes, *seen)
 

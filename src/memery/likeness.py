@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-SIDE = 32
+SIDE = 36
 """Of the miniature, pixels."""
 ORIENTATIONS = 8
 _HASH_BYTES = 8

@@ -18,18 +18,28 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
 
 _COARSE = 8
-_COARSE_LEAST = 0.6
+_COARSE_LEAST = 0.8
 """Correlation of 8 × 8 pixels that makes fitting worth while."""
 _STEPS = 8
 """Of fitting: the windows tried first lie a pixel or two from the right ones."""
-_LEAST = 0.965
+_WHOLE = 0.03
+"""How far a window may be from the whole picture and count as the whole."""
+_LEAST = 0.93
 """Correlation of miniatures, fitted, of pictures that are one."""
-_EDGES_LEAST = 0.80
-"""Likewise of their differences between neighbouring pixels: pictures alike in broad areas only
-fall through."""
-_SPOT_MOST = 0.35
-"""Mean difference in any 1/64 of the picture, in standard deviations of the picture's brightness:
-other words on the same picture stay in a few places, where they differ by more."""
+_EDGES_WHOLE, _EDGES_CUT = 0.94, 0.86
+"""Likewise of the differences between neighbouring pixels, if the window is the whole picture, and
+if it is cut: then pixels lie across one another. Evaluated, as is the next."""
+_PATCHES_WHOLE, _PATCHES_CUT = 0.95, 0.82
+"""Likewise within the patches of the picture, but for a few of them, which a watermark may cover.
+Other words on the same picture cover more."""
+_PATCH, _COVERED = 4, 1 / 7
+"""Side of a patch, pixels, and the share of the patches that may be covered."""
+_PLAIN = 0.02
+"""Variance, of the picture's, of a patch that shows nothing."""
+_FEWEST = 8
+"""Patches that show something: a picture of fog is like any other."""
+_RIM = 2
+"""Pixels that what lies outside a window shines into."""
 _PAIRS = 4096
 """Compared at a time: this bounds the memory."""
 _CUTS = (0.0, 0.05, 0.1)
@@ -75,6 +85,8 @@ def _matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray
         flat = scores.reshape(len(pairs), -1)
         best = flat.argmax(axis=1)
         tried = np.flatnonzero((flat.max(axis=1) > _COARSE_LEAST) & ~found)
+        if not len(tried):
+            continue
         view, window = np.divmod(best[tried], len(_WINDOWS))
         starts = np.array(_WINDOWS, dtype=np.float32)[window]
         found[tried] = _same(turned[one[tried], view], wholes[two[tried]], starts)
@@ -89,11 +101,13 @@ def _same(templates: Floats, pictures: Floats, windows: Floats) -> NDArray[np.bo
     centre = (windows[:, 2:] + windows[:, :2]) / 2
     extent = windows[:, 2:] - windows[:, :2]
     fitted = _fitted(templates, pictures, np.concatenate([centre, extent], axis=1))
-    one, two = _normalised(templates), _normalised(_sampled(pictures, fitted))
+    inner = np.s_[:, _RIM:-_RIM, _RIM:-_RIM]
+    one, two = (_normalised(seen[inner]) for seen in (templates, _sampled(pictures, fitted)))
+    whole = (np.abs(fitted - (0.5, 0.5, 1, 1)) < _WHOLE).all(axis=1)
     alike = (one * two).mean(axis=(1, 2))
-    edges = _edges(one, two)
-    spots = _spots(one - alike[:, None, None] * two)
-    same: NDArray[np.bool_] = (alike > _LEAST) & (edges > _EDGES_LEAST) & (spots < _SPOT_MOST)
+    same: NDArray[np.bool_] = alike > _LEAST
+    same &= _edges(one, two) > np.where(whole, _EDGES_WHOLE, _EDGES_CUT)
+    same &= _patches(one, two) > np.where(whole, _PATCHES_WHOLE, _PATCHES_CUT)
     return same
 
 
@@ -108,7 +122,7 @@ def _fitted(templates: Floats, pictures: Floats, windows: Floats) -> Floats:
     best, best_alike = windows, np.full(len(windows), -1, dtype=np.float32)
     for _ in range(_STEPS):
         seen = _sampled(pictures, windows)
-        spread = seen.std(axis=(1, 2), keepdims=True) + 1
+        spread = np.maximum(seen.std(axis=(1, 2), keepdims=True), 1)
         normal = (seen - seen.mean(axis=(1, 2), keepdims=True)) / spread
         alike = (normal * target).mean(axis=(1, 2))
         better = alike > best_alike
@@ -183,8 +197,10 @@ def _softened(pictures: Floats) -> Floats:
 
 def _normalised(pictures: Floats) -> Floats:
     """Mean 0 and deviation 1; one colour all over stays near 0."""
+    import numpy as np
+
     flat = pictures - pictures.mean(axis=(1, 2), keepdims=True)
-    normal: Floats = flat / (flat.std(axis=(1, 2), keepdims=True) + 1)
+    normal: Floats = flat / np.maximum(flat.std(axis=(1, 2), keepdims=True), 1)
     return normal
 
 
@@ -195,7 +211,9 @@ def _edges(one: Floats, two: Floats) -> Floats:
     total, squares = np.zeros(len(one), np.float32), np.full(len(one), 1e-6, np.float32)
     squares_two = squares.copy()
     for axis in (1, 2):
-        a, b = np.diff(one, axis=axis), np.diff(two, axis=axis)
+        a, b = (np.diff(seen, axis=axis) for seen in (one, two))
+        # A sky's even slope is no likeness.
+        a, b = (steps - steps.mean(axis=(1, 2), keepdims=True) for steps in (a, b))
         total += (a * b).sum(axis=(1, 2))
         squares += (a * a).sum(axis=(1, 2))
         squares_two += (b * b).sum(axis=(1, 2))
@@ -203,11 +221,22 @@ def _edges(one: Floats, two: Floats) -> Floats:
     return alike
 
 
-def _spots(rest: Floats) -> Floats:
-    """The greatest root mean square of any 1/64 of the picture."""
+def _patches(one: Floats, two: Floats) -> Floats:
+    """The least correlation within a patch, but for the share that may be covered; 0 for fog."""
     import numpy as np
 
-    side = SIDE // _COARSE
-    blocks = (rest**2).reshape(len(rest), _COARSE, side, _COARSE, side).mean(axis=(2, 4))
-    most: Floats = np.sqrt(blocks.max(axis=(1, 2)))
-    return most
+    one, two = _cut(one), _cut(two)
+    one, two = (seen - seen.mean(axis=2, keepdims=True) for seen in (one, two))
+    spread, spread_two = (one**2).mean(axis=2), (two**2).mean(axis=2)
+    alike = (one * two).mean(axis=2) / np.sqrt(spread * spread_two + 1e-6)
+    shown = np.maximum(spread, spread_two) > _PLAIN
+    ordered = np.sort(np.where(shown, alike, 1), axis=1)
+    least: Floats = ordered[:, int(_COVERED * ordered.shape[1])]
+    return np.where(shown.sum(axis=1) < _FEWEST, 0, least)
+
+
+def _cut(pictures: Floats) -> Floats:
+    """Patches of shape (n, count, _PATCH²)."""
+    count = pictures.shape[1] // _PATCH
+    split = pictures.reshape(-1, count, _PATCH, count, _PATCH).transpose(0, 1, 3, 2, 4)
+    return split.reshape(len(pictures), count * count, _PATCH * _PATCH)

@@ -1,0 +1,145 @@
+"""Duplicates as a user meets them: through the command, and through the library."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter, ImageOps
+
+from memery import Memery
+from memery.errors import ArchiveMissing
+from memery.likeness import likeness, unpacked
+from memery.matching import matches
+
+
+def scene(seed, size=(240, 180)):
+    """A picture with broad shapes and detail, of its own for each seed."""
+    rng = np.random.default_rng(seed)
+    broad = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)).resize(size)
+    fine = Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).resize(size)
+    return Image.blend(broad, fine, 0.4)
+
+
+@pytest.fixture(autouse=True)
+def colours(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "trip").mkdir(parents=True)
+    for seed in range(4):
+        scene(seed).save(folder / f"{seed}.png")
+    shutil.copy(folder / "0.png", folder / "trip" / "again.png")
+    scene(0).resize((120, 90)).save(folder / "trip" / "small.jpg", quality=80)
+    ImageOps.mirror(scene(1)).save(folder / "mirrored.jpg", quality=80)
+    scene(2).rotate(90, expand=True).resize((360, 480)).save(folder / "turned.jpg", quality=80)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no picture")
+    for number, path in enumerate(sorted(folder.rglob("*.*"))):
+        os.utime(path, (1_700_000_000 + number, 1_700_000_000 + number))
+    return folder
+
+
+def run(*words):
+    command = [sys.executable, "-m", "memery", "duplicates", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def found(groups):
+    return [[copy.path for copy in group] for group in groups]
+
+
+NEAR = [["0.png", "trip/again.png", "trip/small.jpg"], ["1.png", "mirrored.jpg"]]
+
+
+def test_groups_begin_with_the_best_copy(photos):
+    with Memery(photos) as memery:
+        groups = memery.duplicates(refresh=True)
+    assert found(groups) == [*NEAR, ["turned.jpg", "2.png"]]
+    first = groups[0]
+    assert first.best is first[0]
+    assert [copy.exact for copy in first] == [True, True, False]
+    with Image.open(first.others[1]) as image:
+        assert image.size == (120, 90)
+
+
+def test_exact_only_and_a_part_of_the_folder(photos):
+    with Memery(photos) as memery:
+        memery.build()
+        assert found(memery.duplicates(exact_only=True)) == [["0.png", "trip/again.png"]]
+    with Memery(photos / "trip") as memery:
+        assert found(memery.duplicates(refresh=True)) == [["again.png", "small.jpg"]]
+
+
+def test_a_file_that_moved_is_named_where_it_is(photos):
+    with Memery(photos) as memery:
+        memery.build()
+        (photos / "mirrored.jpg").rename(photos / "trip" / "moved.jpg")
+        assert ["1.png", "trip/moved.jpg"] in found(memery.duplicates(refresh=True))
+
+
+def test_nothing_indexed_is_an_error_without_refresh(photos):
+    with Memery(photos) as memery, pytest.raises(ArchiveMissing):
+        memery.duplicates()
+
+
+def test_the_table_names_every_copy(photos):
+    result = run(photos)
+    assert result.returncode == 0
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[0] == ["Group", "Copy", "Pixels", "Size", "Date", "Path"]
+    assert [row[1] for row in rows[1:4]] == ["best", "exact", "near"]
+    assert "Nothing was deleted" in result.stderr
+
+
+def test_the_list_leaves_the_best_copies_out(photos):
+    result = run(photos, "--format", "paths0", "-q")
+    names = ["trip/again.png", "trip/small.jpg", "mirrored.jpg", "2.png"]
+    assert result.stdout == "".join(f"{photos / name}\0" for name in names)
+    assert result.stderr == ""
+    assert sorted(path.name for path in photos.rglob("*.png")) == [
+        "0.png", "1.png", "2.png", "3.png", "again.png",
+    ]  # fmt: skip
+
+
+def test_json_of_a_part(photos):
+    assert run(photos, "-q").returncode == 0
+    result = run(photos, "--under", "trip", "--no-index", "--exact", "--format", "json")
+    assert (result.returncode, json.loads(result.stdout)) == (1, {"groups": []})
+    result = run(photos, "--no-index", "--format", "json")
+    group = json.loads(result.stdout)["groups"][0]
+    assert group["best"] == "0.png"
+    assert [copy["exact"] for copy in group["copies"]] == [True, True, False]
+    assert group["copies"][2]["width"] == 120
+
+
+def test_an_empty_folder_and_a_missing_one(tmp_path):
+    result = run(tmp_path)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "has a copy" in result.stderr
+    assert run(tmp_path / "none").returncode == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_likeness_stays_through_changes_and_tells_scenes_apart(seed):
+    original = scene(seed)
+    small = original.resize((96, 72))
+    cut = original.crop((10, 4, 232, 172))
+    soft = original.filter(ImageFilter.GaussianBlur(1))
+    seen = [original, soft, small, cut, original.rotate(270, expand=True), scene(seed + 10)]
+    hashes, miniatures = unpacked([likeness(picture) for picture in seen])
+    assert np.bitwise_count(hashes[0] ^ hashes[1]).max() <= 6
+    pairs = np.array([(0, row) for row in range(1, len(seen))])
+    assert matches(miniatures, pairs).tolist() == [True, True, True, True, False]
+
+
+def test_one_colour_is_like_nothing():
+    _, miniatures = unpacked([likeness(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")])
+    assert not matches(miniatures, np.array([(0, 1)])).any()
