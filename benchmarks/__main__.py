@@ -3,7 +3,18 @@
 import argparse
 from pathlib import Path
 
-from benchmarks import clip, memory, ranking, recall, rescan, search, single, startup, throughput
+from benchmarks import (
+    clip,
+    duplicates,
+    memory,
+    ranking,
+    recall,
+    rescan,
+    search,
+    single,
+    startup,
+    throughput,
+)
 
 parser = argparse.ArgumentParser(description="measure what memery's budgets name")
 parser.add_argument("--photos", type=Path, help="a folder of photos, for the throughput")
@@ -15,6 +26,7 @@ if arguments.model:
 startup.run()
 search.run()
 recall.run()
+duplicates.run()
 ranking.run()
 rescan.run()
 memory.run()

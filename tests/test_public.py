@@ -17,6 +17,8 @@ from memery.types import Hit, ImageFile, Query, Results, Term
 def test_exports_are_pinned():
     assert sorted(memery.__all__) == [
         "Filter",
+        "Copy",
+        "DuplicateGroup",
         "Hit",
         "IndexReport",
         "Memery",

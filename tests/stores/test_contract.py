@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
 from memery.filters import Filter
+from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Addition, Content, SkipAddition, Space, Text
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.testing import MemoryStore
@@ -529,3 +530,20 @@ def test_contents_from_before_likenesses_are_read_anew(tmp_path):
         store.commit(SPACE, [addition("a.png", unit(1))], [])
     assert store.settled(SPACE, EVERYWHERE, "now")["a.png"] == (100, 5)
     store.close()
+
+
+def test_likenesses_come_in_bulk_each_content_once(store):
+    def liked(path, key, vector, hashes):
+        content = Content(4, 3, "PNG", None, vector, "", hashes)
+        return Addition(FileEntry(path, 1, 2), key * 32, content)
+
+    one, two = b"1" * LIKENESS_BYTES, b"2" * LIKENESS_BYTES
+    store.commit(SPACE, [liked("a/x", "bb", unit(1), one), liked("y", "aa", unit(0, 1), two)], [])
+    again = Addition(FileEntry("a/z", 1, 2), "bb" * 32, None)
+    store.commit(SPACE, [again, liked("none", "cc", unit(1), b"")], [])
+    known = store.likenesses(SPACE, EVERYWHERE)
+    assert list(known.digests) == ["aa" * 32, "bb" * 32]
+    assert list(known.likenesses) == [two, one]
+    np.testing.assert_allclose(known.embeddings, [unit(0, 1), unit(1)], atol=1e-3)
+    assert list(store.likenesses(SPACE, Filter("a")).digests) == ["bb" * 32]
+    assert store.likenesses(OTHER, EVERYWHERE).embeddings.shape == (0, OTHER.dim)

@@ -53,7 +53,7 @@ class Grouper:
         hashes, miniatures = unpacked(known.likenesses)
         pairs = candidates(hashes, known.embeddings)
         alike = pairs[matches(miniatures, pairs)]
-        return [[known.digests[row] for row in rows] for rows in _stars(alike, miniatures)]
+        return [[known.digests[row] for row in rows] for rows in stars(alike, miniatures)]
 
     def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
         ranked = sorted(images, key=_worth)
@@ -76,7 +76,7 @@ def _worth(image: ImageFile) -> tuple[int, int, str, bytes]:
     return -image.width * image.height, -image.size, image.date, os.fsencode(image.path)
 
 
-def _stars(edges: NDArray[np.int64], miniatures: NDArray[np.uint8]) -> list[list[int]]:
+def stars(edges: NDArray[np.int64], miniatures: NDArray[np.uint8]) -> list[list[int]]:
     """Rows in groups, each of which matches the middle of its group.
 
     Chains are cut: that one matches another, which matches a third, does not join them. A row

@@ -1,0 +1,60 @@
+"""Grouping of 100,000 likenesses: a tenth of them copies of others, the rest of pictures alone."""
+
+import resource
+import time
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.measure import say
+from memery.candidates import candidates
+from memery.executors.grouper import stars
+from memery.likeness import likeness, unpacked
+from memery.matching import matches
+
+ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
+
+
+def run() -> None:
+    """Seconds and memory from what the store gives to the groups."""
+    rng = np.random.default_rng(0)
+    likenesses = [likeness(_scene(rng)) for _ in range(SCENES)]
+    _, miniatures = unpacked(likenesses)
+    # Further pictures are mixtures of two: as smooth as pictures are, and unlike either.
+    one, two = rng.integers(0, SCENES, (2, ROWS))
+    mixed = (miniatures[one] // 2 + miniatures[two][:, ::-1] // 2).astype(np.uint8)
+    hashes = rng.integers(0, 1 << 63, (ROWS, 8), dtype=np.uint64)
+    near = rng.standard_normal((ROWS // 50, DIM), dtype=np.float32)[np.arange(ROWS) // 50]
+    embeddings = near + rng.standard_normal((ROWS, DIM), dtype=np.float32)
+    copies, originals = rng.permutation(ROWS)[: 2 * COPIES].reshape(2, COPIES)
+    noise = rng.integers(0, 4, mixed[originals].shape, dtype=np.uint8)
+    mixed[copies], hashes[copies] = np.minimum(mixed[originals], 251) + noise, hashes[originals]
+    embeddings[copies] = embeddings[originals]
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    began = time.perf_counter()
+    pairs = candidates(hashes, embeddings.astype(np.float16))
+    found = time.perf_counter()
+    groups = stars(pairs[matches(mixed, pairs)], mixed)
+    say(
+        "duplicates",
+        images=ROWS,
+        pairs=len(pairs),
+        groups=len(groups),
+        copies=COPIES,
+        candidates_s=round(found - began, 1),
+        matching_s=round(time.perf_counter() - found, 1),
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
+
+
+def _scene(rng: np.random.Generator) -> Image.Image:
+    """Broad shapes and detail, as seen from afar."""
+    broad, fine = (
+        Image.fromarray(rng.integers(0, 255, (*shape, 3), dtype=np.uint8)).resize((144, 144))
+        for shape in ((4, 5), (18, 24))
+    )
+    return Image.blend(broad, fine, 0.4)
+
+
+if __name__ == "__main__":
+    run()
