@@ -16,9 +16,9 @@ from memery.types import Hit, ImageFile, Query, Results, Term
 
 def test_exports_are_pinned():
     assert sorted(memery.__all__) == [
-        "Filter",
         "Copy",
         "DuplicateGroup",
+        "Filter",
         "Hit",
         "IndexReport",
         "Memery",
