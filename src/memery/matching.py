@@ -81,7 +81,7 @@ def _matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray
     windows = _descriptors(np.stack([_shrunk(wholes, window) for window in _WINDOWS], axis=1))
     found = np.zeros(len(pairs), dtype=np.bool_)
     for one, two in (pairs.T, pairs.T[::-1]):
-        scores = np.einsum("mod,mwd->mow", views[one], windows[two], optimize=True)
+        scores = views[one] @ windows[two].transpose(0, 2, 1)
         flat = scores.reshape(len(pairs), -1)
         best = flat.argmax(axis=1)
         tried = np.flatnonzero((flat.max(axis=1) > _COARSE_LEAST) & ~found)
