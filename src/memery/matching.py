@@ -65,31 +65,45 @@ def matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[
     import numpy as np
 
     found = np.zeros(len(pairs), dtype=np.bool_)
+    numbers, rows = np.unique(pairs, return_inverse=True)
+    rows, pictures = rows.reshape(pairs.shape), miniatures[numbers]
+    blocks = range(0, len(pictures), _PAIRS)
+    windows = [_described(pictures[start : start + _PAIRS]) for start in blocks]
+    described = np.concatenate([*windows, np.empty((0, len(_WINDOWS), _COARSE**2), np.float16)])
     for start in range(0, len(pairs), _PAIRS):
-        part = pairs[start : start + _PAIRS]
-        numbers, rows = np.unique(part, return_inverse=True)
-        found[start : start + len(part)] = _matches(miniatures[numbers], rows.reshape(part.shape))
+        part = slice(start, start + _PAIRS)
+        found[part] = _matches(pictures, described, rows[part])
     return found
 
 
-def _matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _described(miniatures: NDArray[np.uint8]) -> NDArray[np.float16]:
+    """A descriptor of each window: float16 of shape (n, windows, _COARSE²)."""
     import numpy as np
 
     wholes = miniatures.astype(np.float32)
-    turned = np.stack(orientations(wholes), axis=1)
-    views = _descriptors(_shrunk(turned, (0.0, 0.0, 1.0, 1.0)))
-    windows = _descriptors(np.stack([_shrunk(wholes, window) for window in _WINDOWS], axis=1))
+    seen = np.stack([_shrunk(wholes, window) for window in _WINDOWS], axis=1)
+    return _descriptors(seen).astype(np.float16)
+
+
+def _matches(
+    miniatures: NDArray[np.uint8], described: NDArray[np.float16], pairs: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    import numpy as np
+
     found = np.zeros(len(pairs), dtype=np.bool_)
     for one, two in (pairs.T, pairs.T[::-1]):
-        scores = views[one] @ windows[two].transpose(0, 2, 1)
+        squares = described[one, 0].astype(np.float32).reshape(-1, _COARSE, _COARSE)
+        views = np.stack(orientations(squares), axis=1).reshape(len(pairs), -1, _COARSE**2)
+        scores = views @ described[two].astype(np.float32).transpose(0, 2, 1)
         flat = scores.reshape(len(pairs), -1)
-        best = flat.argmax(axis=1)
         tried = np.flatnonzero((flat.max(axis=1) > _COARSE_LEAST) & ~found)
         if not len(tried):
             continue
-        view, window = np.divmod(best[tried], len(_WINDOWS))
+        view, window = np.divmod(flat[tried].argmax(axis=1), len(_WINDOWS))
+        turned = np.stack(orientations(miniatures[one[tried]].astype(np.float32)), axis=1)
         starts = np.array(_WINDOWS, dtype=np.float32)[window]
-        found[tried] = _same(turned[one[tried], view], wholes[two[tried]], starts)
+        wholes = miniatures[two[tried]].astype(np.float32)
+        found[tried] = _same(turned[np.arange(len(tried)), view], wholes, starts)
     return found
 
 
