@@ -1,6 +1,7 @@
 """The real engine on pictures with text that is known."""
 
 import io
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,6 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from memery.decoding import decode_upright
-from memery.errors import ReaderError
 from memery.readers import rapid
 from memery.readers.rapid import RapidReader
 from memery.words.tokens import tokens
@@ -119,10 +119,26 @@ def test_it_needs_no_network_and_says_nothing():
     assert (done.stdout, done.stderr.strip()) == ("", "offline []")
 
 
-def test_a_broken_installation_is_told(monkeypatch):
-    monkeypatch.setitem(sys.modules, "rapidocr", None)
-    with pytest.raises(ReaderError, match=r"cannot be loaded.*pip install"):
-        RapidReader().read(np.zeros((40, 40, 3), np.uint8))
+BROKEN = """
+import numpy as np
+from memery.readers.rapid import RapidReader
+try:
+    RapidReader().read(np.zeros((40, 40, 3), np.uint8))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_broken_installation_is_told(tmp_path):
+    (tmp_path / "rapidocr").mkdir()
+    (tmp_path / "rapidocr" / "__init__.py").write_text("raise ImportError('libGL.so.1: missing')")
+    told = subprocess.check_output(
+        [sys.executable, "-c", BROKEN],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        text=True,
+    )
+    assert told.startswith("ReaderError: RapidOCR cannot be loaded (ImportError: libGL.so.1: mis")
+    assert "pip install" in told
 
 
 def test_missing_networks_are_told(tmp_path):

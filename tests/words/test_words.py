@@ -4,7 +4,7 @@ import sqlite3
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memery.words.names import name_words
@@ -52,6 +52,7 @@ def test_tokens_stay_what_they_are(text):
     assert tokens(" ".join(tokens(text))) == tokens(text)
 
 
+@settings(deadline=None)  # the first one reads the list of words
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789é", max_size=90))
 def test_splitting_loses_no_letter(token):
     assert "".join(split(token)) == token
@@ -93,7 +94,7 @@ def test_apostrophes_meet():
     assert joined("'quoted' rock 'n' roll") == "'quoted' rock 'n' roll"
 
 
-@pytest.mark.parametrize("text", ['"', "*", "NEAR(", "-", ":", "^", "AND OR NOT", "\0", "", "🙂"])
+@pytest.mark.parametrize("text", ['"', "*", "(", "-", ":", "^", "AND OR NOT", "\0", "", "🙂"])
 def test_syntax_is_no_word(text):
     assert words_of([text]).content == ()
 

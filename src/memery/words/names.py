@@ -13,7 +13,7 @@ _BY_MACHINE = re.compile(
        burst|snap|untitled|unknown|received|original|copy|edited|resized|thumbnail|thumb|large|small)
         [\s_-]*\(?\d+\)?
     | (?:screen[\s_-]?shot|bildschirmfoto|whatsapp[\s_-]image|signal|telegram|photo|picture)
-        [\s_-]*(?:from|at|von)?[\s_-]*\d[\d\s_.:-]*
+        [\s_-]*(?:from|at|von)?[\s_-]*\d(?:[\d\s_.:-]|at\s|um\s)*
     | [0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
     | (?<![^\W_])(?=[a-z]*\d)[0-9a-f]{8,}(?![^\W_])
     """,

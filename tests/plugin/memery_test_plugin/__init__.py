@@ -2,10 +2,12 @@
 
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 
 from memery.testing import ColourModel as _ColourModel
+from memery.testing import ColourReader as _ColourReader
 
 
 class ColourModel(_ColourModel):
@@ -27,3 +29,14 @@ class BrokenModel(_ColourModel):
 
     def encode_images(self, images):
         return np.full_like(super().encode_images(images), np.nan)
+
+
+class ColourReader(_ColourReader):
+    """memery's test double, as slow as the environment says; it notes every picture it reads."""
+
+    def read(self, pixels):
+        time.sleep(float(os.environ.get("READER_SECONDS", "0")))
+        if "READER_LOG" in os.environ:
+            with Path(os.environ["READER_LOG"]).open("a", encoding="ascii") as log:
+                log.write(".")
+        return super().read(pixels)

@@ -278,6 +278,7 @@ class SQLiteStore:
                 faults.append("a row refers to one that does not exist")
             if db.execute(_STRANGE_TYPES).fetchone():
                 faults.append("a value has the wrong type")
+            faults += self._texts.verify(db)
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             faults += searcher.verify(db, self._spaces.number(db, space), space.dim)
         return faults

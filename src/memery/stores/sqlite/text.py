@@ -37,6 +37,12 @@ _FOUND = f"""
     ORDER BY {{table}}.rank, path LIMIT ?
 """
 
+_UNSEARCHED = """
+    SELECT content FROM texts WHERE lines != '[]' EXCEPT SELECT rowid FROM text_words
+    UNION ALL SELECT id FROM files WHERE content IS NOT NULL EXCEPT SELECT rowid FROM file_words
+    LIMIT 1
+"""
+
 
 class Texts:
     """Searches texts and names.
@@ -93,6 +99,16 @@ class Texts:
                 where.values,
             ).fetchone()
         return int(row[0]), int(row[1])
+
+    def verify(self, db: sqlite3.Connection) -> list[str]:
+        """What is wrong with the texts and the search over them, one sentence each."""
+        faults = [fault for table in ("text_words", "file_words") for fault in _check(db, table)]
+        if not faults and db.execute(_UNSEARCHED).fetchone():
+            faults.append("the search over the text in pictures misses some of it")
+        rows = db.execute("SELECT typeof(reader), typeof(lines), lines FROM texts")
+        if not all(types == ["text", "text"] and _is_sound(lines) for *types, lines in rows):
+            faults.append("the text of a picture has the wrong form")
+        return faults
 
     def readers(self) -> Sequence[tuple[str, int]]:
         """What read the text that is stored, each with the number of contents, most first."""
@@ -159,6 +175,27 @@ def _holders(db: sqlite3.Connection, group: Sequence[tuple[str, ...]]) -> set[in
     """The contents whose text holds a group of phrases."""
     sql = "SELECT rowid FROM text_words WHERE text_words MATCH ?"
     return {row[0] for row in db.execute(sql, (matching([group]),))}
+
+
+def _check(db: sqlite3.Connection, table: str) -> list[str]:
+    """FTS5's own comparison of an index with what is indexed; it needs the right to write."""
+    try:
+        db.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+            sqlite3.SQLITE_BUSY,
+            sqlite3.SQLITE_READONLY,
+        ):
+            raise
+        return [f"the search over words is broken ({table}: {error})"]
+    return []
+
+
+def _is_sound(lines: str) -> bool:
+    try:
+        return all(_line(*values) for values in json.loads(lines))
+    except (ValueError, TypeError):
+        return False
 
 
 def _line(text: object, confidence: object, *box: object) -> Line:

@@ -1,0 +1,99 @@
+"""How the Reader reads: in order, batch by batch, whatever becomes of single files."""
+
+import hashlib
+import os
+
+import pytest
+from PIL import Image
+
+from memery.archive import Archive
+from memery.config import Config
+from memery.errors import ReaderError
+from memery.executors.reader import Reader
+from memery.testing import COLOURS, ColourReader
+from memery.types import FileEntry
+
+OLD = 1_700_000_000 * 10**9
+
+
+class Failing(ColourReader):
+    """Fails on every picture of a colour, or on all."""
+
+    def __init__(self, colour=None):
+        self.colour = colour
+
+    def read(self, pixels):
+        if self.colour is None or tuple(pixels[0, 0]) == COLOURS[self.colour]:
+            raise RuntimeError("the engine stumbles")
+        return super().read(pixels)
+
+
+class Unloadable(ColourReader):
+    def read(self, pixels):
+        raise ReaderError("cannot be loaded")
+
+
+def files(folder, count):
+    pending = []
+    for number in range(count):
+        name, colour = f"{number:03}.png", list(COLOURS)[number % len(COLOURS)]
+        Image.new("RGB", (9 + number, 6), COLOURS[colour]).save(folder / name)
+        os.utime(folder / name, ns=(OLD, OLD))
+        data = (folder / name).read_bytes()
+        pending.append((FileEntry(name, len(data), OLD), hashlib.sha256(data).hexdigest()))
+    return pending
+
+
+def reads(folder, pending, reader=None, **settings):
+    archive = Archive(folder, folder / ".memery")
+    return list(Reader(archive, reader or ColourReader(), Config(**settings)).read(pending))
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_order_is_kept_in_batches(tmp_path, workers):
+    pending = files(tmp_path, 40)
+    found = reads(tmp_path, pending, workers=workers)
+    assert [len(read.texts) for read in found] == [16, 16, 8]
+    texts = [text for read in found for text in read.texts]
+    assert [text.digest for text in texts] == [digest for _, digest in pending]
+    expected = [list(COLOURS)[number % len(COLOURS)] for number in range(40)]
+    assert [text.lines[0].text for text in texts] == expected
+    assert {text.reader for text in texts} == {"colour-reader 1"}
+    assert found[0].finding == pytest.approx(0.016)
+    assert found[0].recognising == pytest.approx(0.032)
+
+
+def test_nothing_to_read(tmp_path):
+    assert reads(tmp_path, []) == []
+
+
+def test_files_that_changed_or_went_are_passed_over(tmp_path):
+    pending = files(tmp_path, 4)
+    (tmp_path / "000.png").unlink()
+    Image.new("RGB", (9, 6), "white").save(tmp_path / "001.png")
+    (tmp_path / "002.png").write_bytes(b"words")
+    (read,) = reads(tmp_path, pending)
+    assert [text.digest for text in read.texts] == [pending[3][1]]
+    assert read.passed == 3
+
+
+def test_limits_are_the_configs(tmp_path):
+    (read,) = reads(tmp_path, files(tmp_path, 2), max_pixels=10)
+    assert (read.texts, read.passed) == ((), 2)
+
+
+def test_a_picture_that_the_engine_fails_on_counts_as_without_text(tmp_path):
+    pending = files(tmp_path, 3)
+    (read,) = reads(tmp_path, pending, Failing("white"))
+    assert [len(text.lines) for text in read.texts] == [1, 0, 1]
+    assert read.passed == 0
+
+
+def test_an_engine_that_fails_on_everything_ends_it(tmp_path):
+    with pytest.raises(ReaderError, match=r"fails on every picture \(RuntimeError: the engine"):
+        reads(tmp_path, files(tmp_path, 16), Failing())
+
+
+def test_an_engine_that_cannot_be_loaded_ends_it(tmp_path):
+    with pytest.raises(ReaderError, match="cannot be loaded"):
+        reads(tmp_path, files(tmp_path, 1), Unloadable())

@@ -1,0 +1,222 @@
+"""Text in pictures as a user meets it, through the real command."""
+
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from memery import Memery
+from memery.errors import MemeryError, ReaderError
+from memery.testing import COLOURS
+
+WITHOUT = """
+import importlib.util, runpy, sys
+found = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "rapidocr" else found(name, *more)
+sys.argv[0] = "memery"
+runpy.run_module("memery", run_name="__main__")
+"""
+
+
+@pytest.fixture
+def environment(tmp_path):
+    return os.environ | {
+        "MEMERY_MODEL": "colours",
+        "MEMERY_READER": "colours",
+        "MEMERY_READ_TEXT": "",
+        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "READER_LOG": str(tmp_path / "read.txt"),
+    }
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(40):
+        colour = list(COLOURS.values())[number % len(COLOURS)]
+        Image.new("RGB", (40 + number, 30), colour).save(folder / f"{number:02}.png")
+        os.utime(folder / f"{number:02}.png", (1_700_000_000, 1_700_000_000))
+    return folder
+
+
+def memery(*words, environment, code=None):
+    program = ["-c", code] if code else ["-m", "memery"]
+    done = subprocess.run(
+        [sys.executable, *program, *map(os.fspath, words)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def built(folder, *options, environment):
+    done = memery("build", folder, "--format", "json", *options, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def counted(tmp_path):
+    log = tmp_path / "read.txt"
+    return len(log.read_text()) if log.exists() else 0
+
+
+def committed(folder):
+    with sqlite3.connect(folder / ".memery" / "store.sqlite3") as db:
+        count = db.execute("SELECT count(*) FROM texts").fetchone()[0]
+    db.close()
+    return count
+
+
+def test_the_engine_reads_what_a_build_finds(tmp_path, environment):
+    folder = tmp_path / "memes"
+    folder.mkdir()
+    for name, text in (("a", "grumpy penguin"), ("b", "elephant parade")):
+        image = Image.new("RGB", (640, 200), "white")
+        ImageDraw.Draw(image).text((30, 70), text, "black", ImageFont.load_default(48))
+        image.save(folder / f"{name}.png")
+    environment["MEMERY_READER"] = "rapidocr"
+    built(folder, environment=environment)
+    done = memery(
+        *("recall", folder, "penguln", "--mode", "text", "--format", "paths"),
+        environment=environment,
+    )
+    assert done.stdout.splitlines() == [f"{folder}/a.png"]
+
+
+def test_nothing_is_read_twice(tmp_path, photos, environment):
+    built(photos, environment=environment)
+    assert counted(tmp_path) == 40
+    shutil.copy2(photos / "00.png", photos / "copy.png")
+    (photos / "01.png").rename(photos / "moved.png")
+    built(photos, environment=environment)
+    assert counted(tmp_path) == 40
+    done = memery(
+        *("recall", photos, "white", "--mode", "text", "--format", "paths"),
+        environment=environment,
+    )
+    assert f"{photos}/moved.png" in done.stdout.splitlines()
+    built(photos, "--rebuild", environment=environment)
+    assert counted(tmp_path) == 80
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_reading_goes_on_where_it_was_cut_short(tmp_path, photos, environment, how):
+    slow = environment | {"READER_SECONDS": "0.1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "memery", "build", photos],
+        env=slow,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as build:
+        while build.poll() is None and counted(tmp_path) < 18:
+            time.sleep(0.02)
+        build.send_signal(how)
+    assert build.returncode != 0
+    kept = committed(photos)
+    assert 0 < kept < 40
+    before = counted(tmp_path)
+    built(photos, environment=environment)
+    assert counted(tmp_path) - before == 40 - kept
+    assert committed(photos) == 40
+
+
+def test_the_choice_is_remembered(tmp_path, photos, environment):
+    built(photos, "--no-read-text", environment=environment)
+    built(photos, environment=environment)
+    assert counted(tmp_path) == 0
+    built(photos, "--read-text", environment=environment)
+    assert counted(tmp_path) == 40
+
+
+def test_without_the_extra_everything_else_works(photos, environment):
+    environment["MEMERY_READER"] = "rapidocr"
+    done = memery("build", photos, environment=environment, code=WITHOUT)
+    assert done.returncode == 0, done.stderr
+    told = memery("build", photos, "--read-text", environment=environment, code=WITHOUT)
+    assert told.returncode != 0
+    assert "pip install 'memery[ocr]'" in told.stderr
+
+
+def test_a_reader_that_nobody_knows(photos, environment):
+    environment["MEMERY_READER"] = "nonsense"
+    told = memery("build", photos, "--read-text", environment=environment)
+    assert told.returncode != 0
+    assert "no reader named 'nonsense'. Known here: rapidocr, colours" in told.stderr
+
+
+DAMAGES = [
+    "UPDATE texts SET lines = 'garbage'",
+    "UPDATE texts SET lines = '[[1, 2, 3]]'",
+    "UPDATE texts SET lines = x'ff', reader = x'ff'",
+    "DELETE FROM text_words_data",
+    "UPDATE text_words_data SET block = x'00ff'",
+    "DELETE FROM text_words_idx",
+    "DELETE FROM text_words_content",
+    "DELETE FROM text_words_docsize",
+    "DELETE FROM text_words_config",
+    "UPDATE file_words_data SET block = randomblob(40)",
+    "DROP TABLE text_words",
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_told_or_does_not_matter(photos, environment, damage):
+    built(photos, environment=environment)
+    db = sqlite3.connect(photos / ".memery" / "store.sqlite3")
+    db.execute("PRAGMA writable_schema = ON")
+    db.execute(damage)
+    db.commit()
+    db.close()
+    for words in (["white"], ["whitee", "--mode", "text"], ['"white"']):
+        done = memery("recall", photos, *words, "--no-index", environment=environment)
+        assert done.returncode == 0 or "memery purge" in done.stderr
+    told = memery("build", photos, "--verify", environment=environment)
+    assert told.returncode != 0
+    assert "damaged" in told.stderr
+
+
+def test_hard_queries_find_or_miss_quietly(photos, environment, monkeypatch):
+    built(photos, environment=environment)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    texts = [
+        'white"',
+        "white*",
+        "NEAR(white)",
+        "-white",
+        "raw:white",
+        "^white",
+        "white AND",
+        "w\0x",
+    ]
+    texts += ["שלום", "مرحبا", "e\u0301" * 50, "🙂", "日本", "white " * 2000, "x" * 10_000]
+    with Memery(photos) as library:
+        for text in texts:
+            for mode in ("auto", "text"):
+                try:
+                    hits = library.recall(text, mode=mode)
+                except MemeryError as error:
+                    assert "words" in str(error)  # noqa: PT017
+                else:
+                    held = "white" in text and "\0" not in text
+                    assert not held or any("01.png" in hit.path for hit in hits)
+
+
+def test_asked_for_and_not_to_be_had(photos, environment, monkeypatch):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ReaderError, match=r"memery\[ocr\]"):
+        Memery(photos, reader="rapidocr", read_text=True)
