@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 from PIL import Image
@@ -18,6 +19,8 @@ def test_wheel_recalls_in_an_empty_environment(tmp_path):
         capture_output=True,
     )
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"memery/words/english.{kind}" for kind in ("txt.gz", "LICENCE")} <= names
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     constraints = ROOT / "constraints.txt"
