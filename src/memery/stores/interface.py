@@ -114,10 +114,12 @@ class Match:
     Attributes:
         image: the image.
         held: how many of the groups of words stand in its text, 1 or more.
+        besides: share of what else was looked for that stands there too, 0 to 1.
     """
 
     image: ImageFile
     held: int
+    besides: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +203,12 @@ class Searchable(Protocol):
         ...
 
     def find_text(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
+        self, space: Space, words: Groups, scope: Filter, limit: int | None, besides: Groups = ()
     ) -> Sequence[Match]:
-        """Images whose text holds any of the words, best first (bm25), equal ones by path."""
+        """Images whose text holds any of the words, best first (bm25), equal ones by path.
+
+        What stands there besides only counts for the order.
+        """
         ...
 
     def find_names(

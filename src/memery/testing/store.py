@@ -305,17 +305,20 @@ class MemoryStore:
         return sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
 
     def find_text(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
+        self, space: Space, words: Groups, scope: Filter, limit: int | None, besides: Groups = ()
     ) -> Sequence[Match]:
         """Images whose text holds any of the words, those with more of them first."""
         found = []
         for image, content in self._images(space, scope):
             raw, split, _, _ = self._written(image, content)
-            held = sum(_holds(group, raw) or _holds(group, split) for group in words)
+            held, more = (
+                sum(_holds(group, raw) or _holds(group, split) for group in groups)
+                for groups in (words, besides)
+            )
             if held:
-                found.append(Match(image, held))
-        found.sort(key=lambda match: (-match.held, os.fsencode(match.image.path)))
-        return found[:limit]
+                match = Match(image, held, more / max(len(besides), 1))
+                found.append((-held - more, os.fsencode(image.path), match))
+        return [match for _, _, match in sorted(found, key=lambda row: row[:2])][:limit]
 
     def find_names(
         self, space: Space, words: Groups, scope: Filter, limit: int | None

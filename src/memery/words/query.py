@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +14,10 @@ _QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|�
 _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
 
 
+PAIRS_MAX = 64
+"""Of a long text the beginning is enough."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """Words to look for in the text of pictures.
@@ -20,11 +25,13 @@ class Words:
     Attributes:
         content: each word as the tokens that follow one another, stop words left out.
         every: the same with stop words.
+        pairs: words that follow one another in the query, stop words included.
         quoted: phrases that must stand in a picture's text, its name or its notes.
     """
 
     content: tuple[tuple[str, ...], ...] = ()
     every: tuple[tuple[str, ...], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
     quoted: tuple[str, ...] = ()
 
 
@@ -35,8 +42,16 @@ def words_of(texts: Iterable[str]) -> Words:
     every = dict.fromkeys(
         tuple(tokens(spaced(word))) for text in listed for word in tokens(joined(text))
     )
+    pairs = dict.fromkeys(
+        pair for text in listed for pair in itertools.pairwise(tokens(spaced(joined(text))))
+    )
     phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
-    return Words(tuple(content), tuple(every), tuple(p for p in phrases if tokens(p)))
+    return Words(
+        tuple(content),
+        tuple(every),
+        tuple(pairs)[:PAIRS_MAX],
+        tuple(phrase for phrase in phrases if tokens(phrase)),
+    )
 
 
 def unquoted(text: str) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+_MEANINGS = 8
+"""Readings of two words that follow one another, where they may be slips of others."""
 _MATCHES_MAX = 1000
 """Images that hold words of a query and are ranked by that, beside those ranked by sight."""
 
@@ -54,10 +56,10 @@ class Ranker:
             quoted = (*ranking.scope.quoted, *words.quoted)
             ranking = replace(ranking, scope=replace(ranking.scope, quoted=quoted))
         if ranking.mode == "text" and not words.quoted:
-            found = self._by_words(space, vector, words.content or words.every, ranking)
+            found = self._by_words(space, vector, words, ranking)
             total = len(found)
         else:
-            found, total = self._by_all(space, vector, words.content, ranking, least)
+            found, total = self._by_all(space, vector, words, ranking, least)
         if least is not None:
             found = [candidate for candidate in found if _stands_out(candidate, least)]
             total = len(found)
@@ -72,14 +74,16 @@ class Ranker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        asked: Sequence[tuple[str, ...]],
+        words: Words,
         ranking: Ranking,
     ) -> list[Candidate]:
         """Only images whose text or name holds words of the query, all of them."""
+        asked = words.content or words.every
         if not asked:
             raise QueryError("Mode text needs words to look for: give a text.")
         groups = self._corrected(asked, eager=True)
-        texts = self._store.find_text(space, groups, ranking.scope, None)
+        besides = _besides(words, groups)
+        texts = self._store.find_text(space, groups, ranking.scope, None, besides)
         names = self._store.find_names(space, groups, ranking.scope, None)
         return self._fused(space, vector, [], texts, names, len(asked))
 
@@ -87,17 +91,18 @@ class Ranker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        asked: Sequence[tuple[str, ...]],
+        words: Words,
         ranking: Ranking,
         least: float | None,
     ) -> tuple[list[Candidate], int]:
         """Every image that passes, as far as this page needs or the threshold reaches."""
-        scope, limit = ranking.scope, ranking.offset + ranking.top_k
+        asked, scope, limit = words.content, ranking.scope, ranking.offset + ranking.top_k
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
         if ranking.mode != "visual" and asked:
             groups = self._corrected(asked, eager=False)
-            texts = self._store.find_text(space, groups, scope, _MATCHES_MAX)
+            besides = _besides(words, groups)
+            texts = self._store.find_text(space, groups, scope, _MATCHES_MAX, besides)
             names = self._store.find_names(space, groups, scope, _MATCHES_MAX)
         if texts or names:
             limit = max(limit, DEPTH)
@@ -153,6 +158,25 @@ class Ranker:
             weak=strength < WEAK and not candidate.worded,
             signals=tuple(candidate.signals),
         )
+
+
+def _besides(words: Words, groups: Groups) -> Groups:
+    """What makes one text a better match than another that holds the same words.
+
+    Stop words, and words that follow one another as they do in the query: where a word was
+    corrected, with what it may have meant.
+    """
+    meant = {
+        group[0][0]: [phrase[0] for phrase in group[1:]] or [group[0][0]]
+        for group in groups
+        if len(group[0]) == 1
+    }
+    pairs = [
+        [(a, b) for a in meant.get(first, [first]) for b in meant.get(second, [second])][:_MEANINGS]
+        for first, second in words.pairs
+    ]
+    asked = {group[0] for group in groups}
+    return [*pairs, *([word] for word in words.every if word not in asked)]
 
 
 def _stands_out(candidate: Candidate, least: float) -> bool:

@@ -20,6 +20,8 @@ DEPTH = 500
 """Ranks by sight that count when there is anything else to fuse them with."""
 TEXT_WEIGHT = 1.5
 """All the words in the text of a picture outweigh the first rank by sight."""
+PHRASE_WEIGHT = 1.0
+"""A text that has them one after another as the query does counts twice."""
 NAME_WEIGHT = 0.5
 
 
@@ -66,7 +68,7 @@ def fuse(
         found[image.path].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
     for rank, match in enumerate(texts, start=1):
         # A picture with half of the words is worth a quarter: the rest is what it does not say.
-        weight = TEXT_WEIGHT * (match.held / asked) ** 2
+        weight = TEXT_WEIGHT * (match.held / asked) ** 2 * (1 + PHRASE_WEIGHT * match.besides)
         candidate = _candidate(found, match.image, scores)
         candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
         candidate.worded |= match.held == asked

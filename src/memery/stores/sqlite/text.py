@@ -119,16 +119,24 @@ class Texts:
             return [(reader, count) for reader, count in rows]
 
     def find(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
+        self, space: Space, words: Groups, scope: Filter, limit: int | None, besides: Groups = ()
     ) -> Sequence[Match]:
         """Images whose text holds any of the words, best first."""
+        match = matching(words)
+        if besides:
+            match = f"({match}) AND ({matching([*words, *besides])})"
         with self._db.reading() as db:
-            found = self._found(db, space, "text_words", matching(words), scope, limit)
+            found = self._found(db, space, "text_words", match, scope, limit)
             held = [_holders(db, group) for group in words]
-            return [
-                Match(image, sum(content in holders for holders in held))
-                for content, image in found
-            ]
+            more = [_holders(db, group) for group in besides]
+        return [
+            Match(
+                image,
+                sum(content in holders for holders in held),
+                sum(content in holders for holders in more) / max(len(more), 1),
+            )
+            for content, image in found
+        ]
 
     def find_names(
         self, space: Space, words: Groups, scope: Filter, limit: int | None
