@@ -48,7 +48,8 @@ class Ranker:
         Raises:
             QueryError: mode "text" without a word to look for.
         """
-        background = Background.of(self._store.background(space, vector), space.dim)
+        sample = self._store.background(space, vector)
+        background = Background.of(sample, space.dim, self._store.count(space, Filter()))
         least = None
         if ranking.min_strength is not None:
             least = background.score(ranking.min_strength)

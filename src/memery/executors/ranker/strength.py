@@ -46,8 +46,11 @@ class Background:
     chance: float
 
     @classmethod
-    def of(cls, scores: NDArray[np.float32], dim: int) -> Background:
-        """From scores of shape (n,), which may be none, in a space of dim numbers."""
+    def of(cls, scores: NDArray[np.float32], dim: int, images: int = 0) -> Background:
+        """From scores of shape (n,), which may be none, in a space of dim numbers.
+
+        They may be a sample of those of more images.
+        """
         import numpy as np
 
         prior = 1 / dim
@@ -58,7 +61,8 @@ class Background:
         seen = _BELOW_LEVEL**2 * float(np.square(below).mean()) if len(below) else 0.0
         count = len(scores)
         variance = (count * seen + _PRIOR_IMAGES * prior) / (count + _PRIOR_IMAGES)
-        return cls(level, (variance * prior) ** 0.25, math.sqrt(2 * math.log(count)))
+        chance = math.sqrt(2 * math.log(max(count, images)))
+        return cls(level, (variance * prior) ** 0.25, chance)
 
     def strength(self, score: float) -> float:
         """Units above what chance gives; grows with the score."""

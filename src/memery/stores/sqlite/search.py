@@ -199,25 +199,38 @@ class Searcher:
         """Ids and scores of embeddings that the index does not hold yet."""
         import numpy as np
 
+        ids, scores = self._scan(db, space, vector, self._last_id())
+        if allowed is not None:
+            within = np.isin(ids, allowed)
+            return ids[within], scores[within]
+        return ids, scores
+
+    def _scan(
+        self, db: sqlite3.Connection, space: int, vector: NDArray[np.float32], after: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and scores of the stored embeddings with ids above a number."""
+        import numpy as np
+
         ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
-        for block_ids, block in _blocks(db, space, self._last_id(), len(vector)):
+        for block_ids, block in _blocks(db, space, after, len(vector)):
             ids.append(block_ids)
             scores.append(block.astype(np.float32) @ vector)
-        all_ids, all_scores = np.concatenate(ids), np.concatenate(scores)
-        if allowed is not None:
-            within = np.isin(all_ids, allowed)
-            return all_ids[within], all_scores[within]
-        return all_ids, all_scores
+        return np.concatenate(ids), np.concatenate(scores)
 
     def background(
         self, db: sqlite3.Connection, space: int, vector: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Scores of embeddings that stand for all: of a sample, and of those that are newer."""
+        """Scores of embeddings that stand for all: every one of few, a sample of many."""
         import numpy as np
 
-        _, scores = self._scan_newer(db, space, vector, None)
-        if self._index is not None:
-            scores = np.concatenate([self._index.sample(_SAMPLE) @ vector, scores])
+        sql = "SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE space = ? LIMIT ?)"
+        few = db.execute(sql, (space, _SAMPLE + 1)).fetchone()[0] <= _SAMPLE
+        if few or self._index is None:
+            # The index may hold embeddings that are gone: among few they would count.
+            scores = self._scan(db, space, vector, _BEFORE)[1]
+        else:
+            newer = self._scan(db, space, vector, self._last_id())[1]
+            scores = np.concatenate([self._index.sample(_SAMPLE) @ vector, newer])
         return scores[np.isfinite(scores)]
 
     def _last_id(self) -> int:
