@@ -1,6 +1,7 @@
 """Text in pictures: how much of it is read, and how well a picture is found by it.
 
     python -m evaluation.memes FOLDER [--model NAME] [--photos DIR] [--captions FILE]
+                                      [--templates DIR]
 
 FOLDER holds pictures and `truth.jsonl`; each line is an object with `file` and `sentences` (a list
 of texts), or `top` and `bottom` instead. Prints one JSON line:
@@ -13,6 +14,9 @@ of texts), or `top` and `bottom` instead. Prints one JSON line:
     R@1                  by kind of query, in mode text and auto: 3 to 5 words of one sentence that
                          follow one another, as they are; with one typo; with a typo in every word
     ambiguous            share of queries whose words another picture holds too
+    R@1_words, R@1_picture, R@1_both
+                         two words of a picture, with many like them; the same picture without text
+                         (DIR/TEMPLATE/default.jpg or .png, the truth naming a `template`); both
 """
 
 from __future__ import annotations
@@ -151,10 +155,33 @@ def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[
     return {name: round(100 * count / len(truth), 1) for name, count in counts.items()}
 
 
+def together_ranks(
+    memery: Memery, folder: Path, templates: Path, truth: dict[str, list[str]], seed: int
+) -> dict[str, float]:
+    """R@1 of two words, of the bare picture, and of both, in mode auto, in per cent."""
+    chance = random.Random(seed)
+    lines = (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()
+    right = {"words": 0, "picture": 0, "both": 0}
+    for row in (json.loads(line) for line in lines if line.strip()):
+        words = chance.choice(truth[row["file"]]).lower().split()
+        first = chance.randrange(max(len(words) - 1, 1))
+        text = " ".join(words[first : first + 2])
+        (picture,) = (templates / row["template"]).glob("default.*")
+        for kind, asked in {
+            "words": {"query": text},
+            "picture": {"image_query": picture},
+            "both": {"query": text, "image_query": picture},
+        }.items():
+            hits = memery.recall(**asked, top_k=1)
+            right[kind] += hits[0].path == row["file"]
+    return {f"R@1_{kind}": _percent(count / len(truth)) for kind, count in right.items()}
+
+
 def evaluate(
     folder: Path,
     model: str,
     photos: Path | None = None,
+    templates: Path | None = None,
     captions: Sequence[str] = (),
     archive: Path | None = None,
     seed: int = 0,
@@ -165,6 +192,7 @@ def evaluate(
         folder: pictures and `truth.jsonl`.
         model: that encodes them.
         photos: pictures without text.
+        templates: the pictures without their text.
         captions: texts of further pictures, to tell the right ones from.
         archive: where to keep it; by default it is made anew and thrown away.
         seed: of the queries.
@@ -191,6 +219,8 @@ def evaluate(
         store.close()
         with Memery(folder, model=model, archive=place) as memery:
             result |= first_ranks(memery, truth, seed)
+            if templates is not None:
+                result |= together_ranks(memery, folder, templates, truth, seed)
     if photos is not None:
         result["spurious"] = round(spurious_words(photos), 2)
     return result
@@ -213,6 +243,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
     parser.add_argument("--photos", type=Path, help="a folder of pictures without text")
+    parser.add_argument("--templates", type=Path, help="the pictures that text was put on")
     parser.add_argument("--captions", type=Path, help="texts of further pictures, one a line")
     parser.add_argument("--archive", type=Path, help="keep the archive here, to read only once")
     parser.add_argument("--seed", type=int, default=0, help="of the queries")
@@ -224,6 +255,7 @@ def main() -> None:
         arguments.folder.resolve(),
         arguments.model,
         arguments.photos,
+        arguments.templates,
         captions.splitlines()[:1500],
         arguments.archive,
         arguments.seed,
