@@ -36,7 +36,7 @@ _PILLOW_FACTOR = 2
 _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
-_SEEN_SIDE = 2 * SIDE
+_SEEN_SIDE = 4 * SIDE
 """A likeness is made from no smaller a picture, whatever the model takes."""
 _EXIF_IFD, _DATE_TAKEN, _DATE, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
