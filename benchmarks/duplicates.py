@@ -34,7 +34,7 @@ def run() -> None:
     began, worked = time.perf_counter(), time.process_time()
     pairs = candidates(hashes, embeddings.astype(np.float16))
     found = time.perf_counter()
-    groups = stars(pairs[matches(mixed, pairs)], mixed)
+    groups = stars(pairs[matches(mixed, pairs)], lambda some: matches(mixed, some))
     say(
         "duplicates",
         images=ROWS,

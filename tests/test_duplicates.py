@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from memery import Memery
+from memery import Memery, plugins
+from memery.archive import find_archive
+from memery.config import Config
 from memery.errors import ArchiveMissing
 from memery.likeness import likeness, unpacked
 from memery.matching import matches
+from memery.stores.interface import Text
+from memery.types import Line
 
 
 def scene(seed, size=(240, 180)):
@@ -68,6 +72,29 @@ def test_groups_begin_with_the_best_copy(photos):
     assert [copy.exact for copy in first] == [True, True, False]
     with Image.open(first.others[1]) as image:
         assert image.size == (120, 90)
+
+
+def test_other_words_make_another_picture(photos):
+    with Memery(photos, read_text=False) as memery:
+        memery.build()
+        ((_, again, small), _, _) = memery.duplicates()
+    store = plugins.open_store(find_archive(photos), Config())
+
+    def say(*texts):
+        with store.writing():
+            store.commit_texts(
+                [
+                    Text(copy.image.digest, "tests 1", (Line(text, 0.9, (0, 0, 1, 1)),))
+                    for copy, text in zip((again, small), texts, strict=True)
+                ]
+            )
+        with Memery(photos) as memery:
+            return ["trip/small.jpg" in [copy.path for copy in g] for g in memery.duplicates()]
+
+    assert not any(say("when you see the bill", "nobody expects monday mornings"))
+    assert any(say("when you see the bill", "WHEN YOU SEE the hill"))
+    assert any(say("when you see the bill", "(c) photos inc"))
+    store.close()
 
 
 def test_exact_only_and_a_part_of_the_folder(photos):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
@@ -14,12 +14,16 @@ from memery.likeness import unpacked
 from memery.matching import matches
 from memery.stores.interface import Searchable, Space
 from memery.types import Copy, DuplicateGroup, ImageFile
+from memery.words.tokens import tokens
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _ALL = (1 << 63) - 1
+_LONG, _FEWEST_WORDS, _SHARED = 3, 3, 0.5
+"""Letters of a word that counts; such words in both of two pictures; of the fewer, those that must
+be the same. Watermarks have fewer, and of the same text a reader gets most twice."""
 
 
 class Grouper:
@@ -51,9 +55,27 @@ class Grouper:
         """Digests of contents that are one picture."""
         known = self._store.likenesses(space, scope)
         hashes, miniatures = unpacked(known.likenesses)
+        words: dict[int, frozenset[str]] = {}
+
+        def are_one(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+            same = matches(miniatures, pairs)
+            for number, (one, two) in zip(same.nonzero()[0], pairs[same].tolist(), strict=True):
+                for row in {one, two} - words.keys():
+                    words[row] = self._words(known.digests[row])
+                same[number] = not say_other(words[one], words[two])
+            return same
+
         pairs = candidates(hashes, known.embeddings)
-        alike = pairs[matches(miniatures, pairs)]
-        return [[known.digests[row] for row in rows] for rows in stars(alike, miniatures)]
+        return [
+            [known.digests[row] for row in rows] for rows in stars(pairs[are_one(pairs)], are_one)
+        ]
+
+    def _words(self, digest: str) -> frozenset[str]:
+        """The longer words in a picture, as far as they were read."""
+        text = self._store.text(digest)
+        lines = text.lines if text else ()
+        found = (word for line in lines for word in tokens(line.text))
+        return frozenset(word for word in found if len(word) >= _LONG)
 
     def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
         ranked = sorted(images, key=_worth)
@@ -76,7 +98,15 @@ def _worth(image: ImageFile) -> tuple[int, int, str, bytes]:
     return -image.width * image.height, -image.size, image.date, os.fsencode(image.path)
 
 
-def stars(edges: NDArray[np.int64], miniatures: NDArray[np.uint8]) -> list[list[int]]:
+def say_other(one: Set[str], two: Set[str]) -> bool:
+    """Whether two pictures hold words enough, and not the same: two memes of one template."""
+    fewer = min(len(one), len(two))
+    return fewer >= _FEWEST_WORDS and len(one & two) < _SHARED * fewer
+
+
+def stars(
+    edges: NDArray[np.int64], are_one: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+) -> list[list[int]]:
     """Rows in groups, each of which matches the middle of its group.
 
     Chains are cut: that one matches another, which matches a third, does not join them. A row
@@ -92,7 +122,7 @@ def stars(edges: NDArray[np.int64], miniatures: NDArray[np.uint8]) -> list[list[
         middles = {max(part, key=lambda row: (degree[row], -row)): part for part in parts}
         spokes = [(m, row) for m, part in middles.items() for row in part if row != m]
         tested = np.array(spokes, dtype=np.int64)
-        good = tested[matches(miniatures, np.sort(tested, axis=1))]
+        good = tested[are_one(np.sort(tested, axis=1))]
         stars: dict[int, list[int]] = {middle: [middle] for middle in middles}
         for middle, row in good.tolist():
             stars[middle].append(row)
