@@ -14,6 +14,7 @@ from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Searchable, Space
 from memery.types import Query
 from memery.words.query import unquoted
+from memery.words.tokens import tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _NORM_MIN = 1e-6
 """A sum of unit vectors shorter than this points nowhere."""
+_PROMPTED_WORDS = 3
+"""Longer texts are sentences of their own: no template makes a better one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +101,17 @@ class Encoder:
         return unit
 
     def _encode_text(self, text: str) -> NDArray[np.float32]:
-        def encode() -> NDArray[np.float32]:
-            embedding: NDArray[np.float32] = self._checked(self._model.encode_texts([text]), 1)[0]
-            return embedding
+        """A text, and where the model says that it helps, what its prompts make of a short one."""
+        prompts = self._model.info.prompts if len(tokens(text)) <= _PROMPTED_WORDS else ()
+        phrases = [text, *(prompt.replace("{}", text) for prompt in prompts)]
 
-        return self._remembered(text, encode)
+        def encode() -> NDArray[np.float32]:
+            rows = self._checked(self._model.encode_texts(phrases), len(phrases))
+            mean: NDArray[np.float32] = self._checked(rows.mean(axis=0, keepdims=True), 1)[0]
+            return mean
+
+        # With other prompts it is another embedding: they are part of what it is remembered by.
+        return self._remembered("\n".join(phrases), encode)
 
     def _encode_picture(self, picture: Picture) -> NDArray[np.float32]:
         known = self._store.embedding(self.space, picture.digest)

@@ -93,6 +93,7 @@ def open_installed(base: str, precision: str, device: str) -> ClipModel:
         licence=entry.licence if entry else "",
         source=f"{record.repository}@{record.commit}",
         digests={name: file.sha256 for name, file in record.files.items()},
+        prompts=entry.prompts if entry else (),
     )
 
 

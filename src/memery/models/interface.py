@@ -26,6 +26,8 @@ class ModelInfo:
         licence: SPDX expression, or words.
         source: where the weights come from, one line.
         size: bytes on disk.
+        prompts: templates such as "a photo of {}"; a short query is embedded as the mean of itself
+            and of what they make of it (Radford et al. 2021, 3.1.4).
     """
 
     model_id: str
@@ -36,6 +38,7 @@ class ModelInfo:
     licence: str
     source: str
     size: int
+    prompts: tuple[str, ...] = ()
 
 
 class EmbeddingModel(Protocol):

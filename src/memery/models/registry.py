@@ -27,6 +27,7 @@ class Entry:
         recommended: the one that `auto` takes.
         flickr30k_r1: text → image recall at 1 in percent, or None where nobody publishes it.
         coco_r1: likewise.
+        prompts: templates such as "a photo of {}" that were measured to help short queries.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     recommended: bool = False
     flickr30k_r1: float | None = None
     coco_r1: float | None = None
+    prompts: tuple[str, ...] = ()
 
 
 @cache
@@ -55,6 +57,7 @@ def entries() -> Mapping[str, Entry]:
                 **facts,
                 "files": tuple(facts["files"]),
                 "languages": tuple(facts["languages"]),
+                "prompts": tuple(facts.get("prompts", ())),
             }
         )
         for name, facts in tomllib.loads(text).items()

@@ -33,6 +33,7 @@ class ClipModel:
         licence: of the weights.
         source: where they come from, one line.
         digests: SHA-256 that the files must have, by path relative to the folder.
+        prompts: of the registry's entry, see `ModelInfo`.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class ClipModel:
         licence: str = "",
         source: str = "",
         digests: Mapping[str, str] | None = None,
+        prompts: tuple[str, ...] = (),
     ) -> None:
         self._folder = folder
         self._model_id = model_id
@@ -53,6 +55,7 @@ class ClipModel:
         self._licence = licence
         self._source = source
         self._digests = digests or {}
+        self._prompts = prompts
 
     @cached_property
     def info(self) -> ModelInfo:
@@ -71,6 +74,7 @@ class ClipModel:
             licence=self._licence,
             source=self._source,
             size=made.size,
+            prompts=self._prompts,
         )
 
     @cached_property
