@@ -309,3 +309,12 @@ def test_a_text_in_quotation_marks_is_encoded_without_them(photos):
     with Memery(photos) as memery:
         plain, quoted = (memery.recall(Term(text=t), mode="visual") for t in ("red", '"red"'))
         assert [hit.score for hit in plain] == [hit.score for hit in quoted]
+
+
+@pytest.mark.parametrize("day", ["0001", "1600", "1677-12-31", "2262", "9998", date.min, date.max])
+def test_dates_that_no_file_can_have_are_dates_all_the_same(photos, day):
+    year = day.year if isinstance(day, date) else int(day[:4])
+    with Memery(photos) as memery:
+        everything = memery.recall("red").total
+        since, until = memery.recall("red", since=day).total, memery.recall("red", until=day).total
+    assert (since, until) == ((everything, 0) if year < 2000 else (0, everything))

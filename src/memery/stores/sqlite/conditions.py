@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from memery.filters import Filter
@@ -12,6 +13,9 @@ from memery.stores.interface import Groups
 from memery.words.tokens import joined, tokens
 
 _SECOND_NS = 1_000_000_000
+_LAST_NS = (1 << 63) - 1
+_YEARS = range(1678, 2262)
+"""Those that 64 bits of nanoseconds hold whole; no file is older or newer."""
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
 _ORIENTATION = {
     "landscape": "width > height",
@@ -86,10 +90,17 @@ def _dates(scope: Filter) -> list[tuple[str, tuple[Any, ...]]]:
     parts = []
     for moment, than in ((scope.earliest, ">="), (scope.latest, "<=")):
         if moment is not None:
-            values = (moment.isoformat(), int(moment.timestamp() * _SECOND_NS))
+            values = (moment.isoformat(), _nanoseconds(moment))
             sql = f"CASE WHEN taken_at IS NULL THEN mtime_ns {than} ?2 ELSE taken_at {than} ?1 END"
             parts.append((sql.replace("?2", "?").replace("?1", "?"), values[::-1]))
     return parts
+
+
+def _nanoseconds(moment: datetime) -> int:
+    """Since the epoch, as far as SQLite's integers reach."""
+    if moment.year not in _YEARS:
+        return _LAST_NS if moment.year > _YEARS[0] else -_LAST_NS
+    return int(moment.timestamp() * _SECOND_NS)
 
 
 def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
