@@ -15,6 +15,7 @@ from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Addition, Content, SkipAddition, Space, Text
+from memery.stores.sqlite import schema
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.testing import MemoryStore
 from memery.types import FileEntry, Line, Skip
@@ -547,3 +548,22 @@ def test_likenesses_come_in_bulk_each_content_once(store):
     np.testing.assert_allclose(known.embeddings, [unit(0, 1), unit(1)], atol=1e-3)
     assert list(store.likenesses(SPACE, Filter("a")).digests) == ["bb" * 32]
     assert store.likenesses(OTHER, EVERYWHERE).embeddings.shape == (0, OTHER.dim)
+
+
+@pytest.mark.parametrize("path", ["CAST(path AS TEXT)", "5"])
+def test_an_archive_from_before_with_paths_of_another_type_is_migrated(tmp_path, path):
+    (tmp_path / "photos" / ".memery").mkdir(parents=True)
+    file = tmp_path / "photos" / ".memery" / "store.sqlite3"
+    db = sqlite3.connect(file)
+    db.executescript(schema.MIGRATIONS[0])
+    db.execute("INSERT INTO settings VALUES ('uuid', 'ab'), ('version', '0')")
+    db.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
+    db.execute("PRAGMA user_version = 1")
+    db.execute("INSERT INTO contents VALUES (1, zeroblob(32), 1, 1, 'PNG', NULL)")
+    db.execute("INSERT INTO files VALUES (1, CAST('a.png' AS BLOB), 1, 1, 1, NULL, NULL, NULL)")
+    db.execute(f"UPDATE files SET path = {path}")
+    db.commit()
+    db.close()
+    store = sqlite_store(tmp_path / "photos")
+    assert store.version() == 0
+    store.close()

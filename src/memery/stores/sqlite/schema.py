@@ -172,13 +172,16 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 def _name_files(connection: sqlite3.Connection) -> None:
     """Let the files of an archive from before be found by their names and ids."""
+    # Of another type they are a stranger's: such files are read again.
     rows = connection.execute(
         "SELECT files.id, path, digest FROM files JOIN contents ON contents.id = content"
+        " WHERE typeof(path) = 'blob' AND typeof(digest) = 'blob'"
     ).fetchall()
     for id_, path, digest in rows:
         handle = bytes.fromhex(image_id(path, digest))
         connection.execute("UPDATE files SET handle = ? WHERE id = ?", (handle, id_))
-    for id_, path in connection.execute("SELECT id, path FROM files").fetchall():
+    blobs = "SELECT id, path FROM files WHERE typeof(path) = 'blob'"
+    for id_, path in connection.execute(blobs).fetchall():
         words = " ".join(name_words(os.fsdecode(path)))
         connection.execute("INSERT INTO file_words (rowid, name) VALUES (?, ?)", (id_, words))
 
