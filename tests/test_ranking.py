@@ -11,7 +11,7 @@ from PIL import Image
 from memery import Filter, Memery, index_flow, plugins, query_flow
 from memery.archive import find_archive
 from memery.config import Config
-from memery.errors import ImageError, QueryError
+from memery.errors import ImageError, QueryError, ReaderError
 from memery.stores.interface import Text
 from memery.types import Line, Term
 
@@ -141,6 +141,36 @@ def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
     assert [(signal.name, signal.held) for signal in explained][-1] == ("name", 2)
 
 
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("once upon a time.png", '"once upon a time"'),
+        ("plan b.png", '"plan b"'),
+        ("Don't stop.png", '"don\'t stop"'),
+        ("Don't stop.png", "dont stop"),
+        ("chapter 12.png", '"chapter 12"'),
+        ("chapter 12.png", "chapter 12"),
+        ("invoice 42/scan.png", "invoice 42"),
+        ("猫咪.png", "猫咪"),
+        ("我的猫咪很可爱.png", '"猫咪"'),
+        ("हिन्दी चित्र.png", '"हिन्दी"'),
+    ],
+)
+def test_names_are_found_as_they_are_written(tmp_path, name, query):
+    folder = tmp_path / "photos"
+    paint(folder, name, "red")
+    paint(folder, "other 13.png", "green")
+    index_flow(folder)
+    found = query_flow(folder, query, top_k=1)
+    assert paths(found) == [name]
+    assert found[0].signals[-1].name == "name" or '"' in query
+
+
+def test_chinese_text_is_found_in_quotes(photos):
+    write(photos, {"05.png": "我的猫咪很可爱"})
+    assert paths(query_flow(photos, '"猫咪"')) == ["05.png"]
+
+
 SYNTAX = [
     '"',
     '""',
@@ -172,6 +202,17 @@ def test_a_very_long_query_is_answered(photos):
     assert query_flow(photos, f"{words} mordor", top_k=1).total == 12
     found = query_flow(photos, "mordor " + "x" * 10_000, top_k=3)
     assert f"{PAGE}/one.png" in paths(found)  # half of the words stand there
+
+
+def test_what_is_without_end_is_refused(photos):
+    with pytest.raises(QueryError, match="quoted"):
+        query_flow(photos, " ".join(f'"word{number}"' for number in range(1200)))
+
+
+def test_a_reader_that_nobody_knows_is_an_error(photos, monkeypatch):
+    monkeypatch.delenv("MEMERY_READ_TEXT")
+    with pytest.raises(ReaderError, match="nobody"):
+        index_flow(photos, reader="nobody")
 
 
 def test_filters_narrow_the_search_itself(photos):
@@ -212,6 +253,8 @@ def test_dates(tmp_path):
     assert found(since="30d") == ["file.jpg"]
     assert found(since=date.today() - timedelta(days=2)) == ["file.jpg"]
     assert found(until=datetime(2023, 5, 20, 8, 29)) == ["old.jpg"]
+    assert found(until="20230520") == found(until="2023-05-20") == ["new.jpg", "old.jpg"]
+    assert len(found(until="9999")) == 3
     newest = query_flow(folder, "red", sort="date", refresh=False)
     assert paths(newest) == ["file.jpg", "new.jpg", "old.jpg"]
 
@@ -228,6 +271,15 @@ def test_dates(tmp_path):
         {"min_size": "large"},
         {"max_size": (-1, 2)},
         {"under": "../.."},
+        {"under": "\ud800"},
+        {"ext": "\ud800"},
+        {"since": 2023},
+        {"min_size": (5,)},
+        {"min_size": 5},
+        {"min_size": (1 << 70, 1)},
+        {"not_digest": "zz"},
+        {"ext": ["jpg"] * 1000},
+        {"quoted": ["x"] * 1000},
         {"under": "a\0b"},
         {"not_under": ("..",)},
     ],

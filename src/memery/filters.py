@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import os
 import posixpath
 import re
 from collections.abc import Sequence
@@ -12,9 +14,12 @@ from memery.errors import QueryError
 
 ORIENTATIONS = ("landscape", "portrait", "square")
 _SIDE_MAX = 1 << 31
+_VALUES_MAX = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _AGO = re.compile(r"(\d{1,5})([dwmy])", re.ASCII)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
+_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 Day = str | date | None
@@ -61,7 +66,7 @@ class Filter:
     min_size: Size = (0, 0)
     max_size: Size = (0, 0)
     has_text: bool | None = None
-    quoted: tuple[str, ...] = ()
+    quoted: Names = ()
     not_digest: str = ""
 
     def __post_init__(self) -> None:
@@ -77,6 +82,12 @@ class Filter:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        object.__setattr__(self, "quoted", tuple(_listed(self.quoted)))
+        for name in ("not_under", "ext", "not_ext", "quoted"):
+            if len(getattr(self, name)) > _VALUES_MAX:
+                raise QueryError(f"{name} has more than {_VALUES_MAX} values: give fewer.")
+        if self.not_digest and not _DIGEST.fullmatch(self.not_digest):
+            raise QueryError(f"{self.not_digest!r} is no SHA-256 in hexadecimal.")
         for orientation in filter(None, (self.orientation, self.not_orientation)):
             if orientation not in ORIENTATIONS:
                 known = ", ".join(ORIENTATIONS)
@@ -124,14 +135,23 @@ def _listed(names: Names) -> Sequence[str]:
 def _folder(name: str) -> str:
     path = posixpath.normpath(posixpath.join("/", name)).strip("/")
     up = ".." in name.split("/") and posixpath.normpath(name).startswith("..")
-    if up or name.startswith("/") or "\0" in name:
+    if up or name.startswith("/") or "\0" in name or not _is_name(name):
         raise QueryError(f"{name!r} leads out of the folder searched: name a folder inside it.")
     return path
 
 
+def _is_name(name: str) -> bool:
+    """Whether a file may be called that: undecodable bytes as surrogate escapes, no others."""
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _extension(name: str) -> str:
     extension = name.strip().removeprefix(".").lower()
-    if not extension or "/" in extension or "." in extension:
+    if not extension or "/" in extension or "." in extension or not _is_name(extension):
         raise QueryError(f"{name!r} is no extension of a file: give one such as jpg.")
     return extension
 
@@ -142,8 +162,10 @@ def _size(value: Size) -> tuple[int, int]:
         if match is None:
             raise QueryError(f"{value!r} is no size: give width and height, such as 1000x800.")
         value = int(match[1]), int(match[2])
-    if min(value) < 0:
-        raise QueryError(f"{value} is no size: it must not be negative.")
+    if not isinstance(value, tuple) or [type(side) for side in value] != [int, int]:
+        raise QueryError(f"{value!r} is no size: give width and height.")
+    if not 0 <= min(value) <= max(value) <= _SIDE_MAX:
+        raise QueryError(f"{value} is no size: it must be from 0 to {_SIDE_MAX}.")
     return value
 
 
@@ -162,10 +184,9 @@ def _span(day: str | date) -> tuple[datetime, datetime]:
         return moment, moment
     if isinstance(day, date):
         return datetime.combine(day, time.min), datetime.combine(day, time.max)
-    text = day.strip()
     try:
-        return _span_of_text(text)
-    except (ValueError, OverflowError):
+        return _span_of_text(day.strip())
+    except (AttributeError, ValueError, OverflowError):
         raise QueryError(
             f"{day!r} is no date: give one such as 2023, 2023-05, 2023-05-31 or 30d."
         ) from None
@@ -175,14 +196,10 @@ def _span_of_text(text: str) -> tuple[datetime, datetime]:
     if ago := _AGO.fullmatch(text):
         moment = datetime.now() - timedelta(days=int(ago[1]) * _DAYS[ago[2]])
         return moment, moment
-    if (parts := _DATE.fullmatch(text)) is None:
+    if (parts := _DATE.fullmatch(text) or _COMPACT.fullmatch(text)) is None:
         return _span(datetime.fromisoformat(text))
     year, month, day = (int(part) if part else None for part in parts.groups())
     first = datetime(year or 0, month or 1, day or 1)
-    if day:
-        following = first + timedelta(days=1)
-    elif month:
-        following = (first + timedelta(days=31)).replace(day=1)
-    else:
-        following = first.replace(year=first.year + 1)
-    return first, following - timedelta(microseconds=1)
+    last = first.replace(month=month or 12)
+    last = last.replace(day=day or calendar.monthrange(last.year, last.month)[1])
+    return first, datetime.combine(last, time.max)

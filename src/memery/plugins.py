@@ -214,7 +214,7 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
     try:
         reader = open_reader(config)
     except ReaderError:
-        if config.read_text:
+        if config.read_text or config.reader not in names("memery.readers"):
             raise
         return None
     return Reader(archive, reader, config)

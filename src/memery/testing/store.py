@@ -29,9 +29,9 @@ from memery.stores.interface import (
     Text,
 )
 from memery.types import FileEntry, ImageFile, Skip
-from memery.words.names import name_words
+from memery.words.names import all_name_words, name_words
 from memery.words.splitting import split_text
-from memery.words.tokens import joined, tokens
+from memery.words.tokens import joined, spaced, tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,11 +190,12 @@ class MemoryStore:
         )
 
     def _written(self, image: ImageFile, content: Content) -> list[list[str]]:
-        """Token lists of the text as it was read, of the same split, of the name, of the notes."""
+        """Token lists: the text as it was read, the same split, the name, all of it, the notes."""
         text = self._texts.get(image.digest)
         raw = "\n".join(line.text for line in text.lines) if text else ""
-        named = name_words(image.path)
-        return [tokens(raw), split_text(raw).split(), named, tokens(content.notes)]
+        named, whole = name_words(image.path), all_name_words(image.path)
+        noted = tokens(spaced(joined(content.notes)))
+        return [tokens(raw), split_text(raw).split(), named, whole, noted]
 
     def image(self, space: Space, id_: str) -> ImageFile | None:
         """The image of the space that has an id, or None."""
@@ -310,7 +311,7 @@ class MemoryStore:
         """Images whose text holds any of the words, those with more of them first."""
         found = []
         for image, content in self._images(space, scope):
-            raw, split, _, _ = self._written(image, content)
+            raw, split, *_ = self._written(image, content)
             held, more = (
                 sum(_holds(group, raw) or _holds(group, split) for group in groups)
                 for groups in (words, besides)
@@ -326,8 +327,14 @@ class MemoryStore:
         """Images whose name and notes together hold all of the words."""
         found = []
         for image, content in self._images(space, scope):
-            *_, named, noted = self._written(image, content)
-            if words and all(_holds(group, named) or _holds(group, noted) for group in words):
+            *_, named, whole, noted = self._written(image, content)
+            numbers = [group for group in words if all(p[0].isdecimal() for p in group)]
+            others = [group for group in words if group not in numbers] or numbers
+            if (
+                words
+                and all(_holds(group, named) or _holds(group, noted) for group in others)
+                and all(_holds(group, whole) or _holds(group, noted) for group in words)
+            ):
                 found.append(image)
         return sorted(found, key=lambda image: os.fsencode(image.path))[:limit]
 
@@ -369,7 +376,7 @@ class MemoryStore:
 
 
 def _cut(phrase: str) -> str:
-    return " ".join(tokens(phrase))
+    return " ".join(tokens(spaced(phrase)))
 
 
 def _holds(group: Sequence[tuple[str, ...]], words: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from memery.words.tokens import tokens
+from memery.words.tokens import joined, spaced, tokens
 
 _BY_MACHINE = re.compile(
     r"""
@@ -51,8 +51,17 @@ def name_words(path: str) -> list[str]:
     return [
         token
         for part in parts
-        for token in tokens(part.encode("utf-8", "ignore").decode("utf-8"))
-        if len(token) > 1
+        for token in _tokens(part)
+        if (len(token) > 1 or not token.isascii())
         and token not in _GIVEN_BY_MACHINES
         and (not token.isdecimal() or _YEAR.fullmatch(token))
     ]
+
+
+def all_name_words(path: str) -> list[str]:
+    """Every token of a path but the extension, for quoted words and numbers beside words."""
+    return _tokens(posixpath.splitext(path)[0])
+
+
+def _tokens(name: str) -> list[str]:
+    return tokens(spaced(joined(name.encode("utf-8", "ignore").decode("utf-8"))))

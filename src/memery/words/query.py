@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from memery.words.tokens import content_words, joined, spaced, tokens
+from memery.words.tokens import WORDS_MAX, content_words, joined, spaced, tokens
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
 
@@ -15,7 +15,7 @@ _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)"
 
 
 PAIRS_MAX = 64
-"""Of a long text the beginning is enough."""
+"""Of a long text the beginning is enough: each costs a look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def words_of(texts: Iterable[str]) -> Words:
     )
     phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
     return Words(
-        tuple(content),
-        tuple(every),
+        tuple(content)[:WORDS_MAX],
+        tuple(every)[:PAIRS_MAX],
         tuple(pairs)[:PAIRS_MAX],
         tuple(phrase for phrase in phrases if tokens(phrase)),
     )

@@ -13,7 +13,7 @@ _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CORRECTED_LENGTHS = range(4, 31)
 """Shorter tokens have too many neighbours; longer ones are no words, and have thousands."""
-_WORDS_MAX = 32
+WORDS_MAX = 32
 """Content words of a query that are looked for: the rest of a long text adds nothing."""
 
 STOP_WORDS = frozenset(
@@ -70,7 +70,7 @@ def content_words(text: str) -> list[tuple[str, ...]]:
         for word in tokens(joined(text))
         if word not in STOP_WORDS and (len(word) > 1 or _CJK.match(word) or word.isdecimal())
     )
-    return list(found)[:_WORDS_MAX]
+    return list(found)[:WORDS_MAX]
 
 
 def near(token: str) -> Iterator[str]:

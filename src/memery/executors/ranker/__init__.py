@@ -103,8 +103,10 @@ class Ranker:
         if ranking.mode != "visual" and asked:
             groups = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
-            texts = self._store.find_text(space, groups, scope, _MATCHES_MAX, besides)
-            names = self._store.find_names(space, groups, scope, _MATCHES_MAX)
+            # With a threshold everything that holds the words is counted, else the best will do.
+            most = _MATCHES_MAX if least is None else None
+            texts = self._store.find_text(space, groups, scope, most, besides)
+            names = self._store.find_names(space, groups, scope, most)
         if texts or names:
             limit = max(limit, DEPTH)
         found = self._store.search(space, vector, limit, scope)

@@ -21,7 +21,8 @@ def open_best(results: Results) -> None:
     """Open the best hit in the system's viewer."""
     import typer
 
-    if typer.launch(os.fspath(results[0])) != 0:
+    best = min(results, key=lambda hit: hit.rank)  # they may be printed in another order
+    if typer.launch(os.fspath(best)) != 0:
         raise ConfigError("No program to show images was found: install one, or open the path.")
 
 

@@ -40,7 +40,7 @@ def duplicates(
     others = sum(len(group.others) for group in groups)
     spare = formats.size(sum(copy.image.size for group in groups for copy in group.others))
     notices.say(
-        f"{formats.images(len(groups))} with copies; {others} besides the best ones, {spare}."
+        f"{len(groups)} groups of copies; {others} besides the best ones, {spare}."
         " Nothing was deleted."
     )
     return 0

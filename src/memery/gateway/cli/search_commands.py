@@ -165,7 +165,7 @@ def _present(results: Results, path: Path, output: Output, notices: Notices) -> 
         )
         notices.say(f"Nothing to show: {why}.")
         return NOTHING_FOUND
-    if all(hit.weak for hit in results) and results[0].rank == 1:
+    if all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1:
         notices.say("Nothing here really matches: these are the nearest.")
     if output.show:
         actions.show_thumbnails(results)

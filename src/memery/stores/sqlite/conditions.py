@@ -10,7 +10,7 @@ from typing import Any
 
 from memery.filters import Filter
 from memery.stores.interface import Groups
-from memery.words.tokens import joined, tokens
+from memery.words.tokens import joined, spaced, tokens
 
 _SECOND_NS = 1_000_000_000
 _LAST_NS = (1 << 63) - 1
@@ -68,6 +68,18 @@ def condition(scope: Filter) -> Condition:
     return Condition(" AND ".join(f"({sql})" for sql, _ in parts), values, paths_only=False)
 
 
+def naming(words: Groups) -> str:
+    """An FTS5 expression over names: all of the groups, numbers among them where there are words.
+
+    What cameras count by is a number alone.
+    """
+    numbers = [group for group in words if all(phrase[0].isdecimal() for phrase in group)]
+    others = [group for group in words if group not in numbers]
+    parts = [f"{{name notes}} : ({matching([group])})" for group in others or numbers]
+    parts += [f"{{whole notes}} : ({matching([group])})" for group in numbers if others]
+    return " AND ".join(f"({part})" for part in parts)
+
+
 def matching(words: Groups, operator: str = "OR") -> str:
     """An FTS5 expression: any phrase of a group stands for the group.
 
@@ -112,9 +124,10 @@ def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[An
 
 def _quoted(phrase: str) -> tuple[str, tuple[Any, ...]]:
     """A phrase in the picture's text, its name or its notes; one without a word is nowhere."""
-    match = matching([[tuple(tokens(phrase)), tuple(tokens(joined(phrase)))]])
+    cuts = dict.fromkeys(tuple(tokens(spaced(cut))) for cut in (phrase, joined(phrase)))
+    match = matching([list(cuts)])
     return (
         "contents.id IN (SELECT rowid FROM text_words WHERE text_words MATCH ?)"
         " OR files.id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)",
-        (match, match),
+        (match, f"{{whole notes}} : ({match})"),
     )

@@ -13,14 +13,14 @@ from pathlib import Path
 from memery.archive import APPLICATION_ID, unwritable
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
 from memery.types import image_id
-from memery.words.names import name_words
+from memery.words.names import all_name_words, name_words
 
 BUSY_SECONDS = 10.0
 _IN_MEMORY = ":memory:"
 
 _TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"
 _TEXT_WORDS = f"CREATE VIRTUAL TABLE text_words USING fts5(raw, split, {_TOKENIZER})"
-_FILE_WORDS = f"CREATE VIRTUAL TABLE file_words USING fts5(name, notes, {_TOKENIZER})"
+_FILE_WORDS = f"CREATE VIRTUAL TABLE file_words USING fts5(name, whole, notes, {_TOKENIZER})"
 
 MIGRATIONS = (
     """
@@ -182,8 +182,11 @@ def _name_files(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE files SET handle = ? WHERE id = ?", (handle, id_))
     blobs = "SELECT id, path FROM files WHERE typeof(path) = 'blob'"
     for id_, path in connection.execute(blobs).fetchall():
-        words = " ".join(name_words(os.fsdecode(path)))
-        connection.execute("INSERT INTO file_words (rowid, name) VALUES (?, ?)", (id_, words))
+        name = os.fsdecode(path)
+        connection.execute(
+            "INSERT INTO file_words (rowid, name, whole) VALUES (?, ?, ?)",
+            (id_, " ".join(name_words(name)), " ".join(all_name_words(name))),
+        )
 
 
 def damage(file: Path, what: str) -> str:

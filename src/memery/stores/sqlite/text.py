@@ -10,14 +10,14 @@ from typing import Any
 
 from memery.filters import Filter
 from memery.stores.interface import Groups, Match, Space, Text
-from memery.stores.sqlite.conditions import condition, matching
+from memery.stores.sqlite.conditions import condition, matching, naming
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.images import FACTS, image_of
 from memery.stores.sqlite.spaces import Spaces
 from memery.types import FileEntry, ImageFile, Line
-from memery.words.names import name_words
+from memery.words.names import all_name_words, name_words
 from memery.words.splitting import split_text
-from memery.words.tokens import tokens
+from memery.words.tokens import joined, spaced, tokens
 
 _VARIABLES = 500
 """Values bound in one statement; SQLite's oldest limit is 999."""
@@ -143,7 +143,7 @@ class Texts:
     ) -> Sequence[ImageFile]:
         """Images whose name and notes together hold all of the words, best first."""
         with self._db.reading() as db:
-            found = self._found(db, space, "file_words", matching(words, "AND"), scope, limit)
+            found = self._found(db, space, "file_words", naming(words), scope, limit)
         return [image for _, image in found]
 
     def _found(
@@ -234,8 +234,13 @@ def _write(db: sqlite3.Connection, text: Text) -> None:
 def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) -> None:
     """Let a file be found by the words of its name and its notes."""
     db.execute(
-        "INSERT OR REPLACE INTO file_words (rowid, name, notes) VALUES (?, ?, ?)",
-        (file, " ".join(name_words(path)), " ".join(tokens(notes or ""))),
+        "INSERT OR REPLACE INTO file_words (rowid, name, whole, notes) VALUES (?, ?, ?, ?)",
+        (
+            file,
+            " ".join(name_words(path)),
+            " ".join(all_name_words(path)),
+            " ".join(tokens(spaced(joined(notes or "")))),
+        ),
     )
 
 
