@@ -7,7 +7,7 @@ import sys
 def main() -> None:
     """Run the command line."""
     try:
-        from memery.gateway.cli.app import app
+        from memery.gateway.entry import app
 
         app()
     except KeyboardInterrupt:

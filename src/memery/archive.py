@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FOLDER_NAME = ".memery"
 STORE_NAME = "store.sqlite3"
 INDEX_NAME = "index"
+THUMBNAILS_NAME = "thumbnails"
 _LOCK_NAME = "lock"
 _HOLDER_NAME = "lock.pid"
 _IGNORE_NAME = ".gitignore"
@@ -30,6 +31,7 @@ _KIND_NAMES = {stat.S_ISREG: "regular file", stat.S_ISDIR: "folder"}
 _OWN_PARTS = {
     "": stat.S_ISDIR,
     INDEX_NAME: stat.S_ISDIR,
+    THUMBNAILS_NAME: stat.S_ISDIR,
     STORE_NAME: stat.S_ISREG,
     f"{STORE_NAME}-wal": stat.S_ISREG,
     f"{STORE_NAME}-shm": stat.S_ISREG,
@@ -40,6 +42,8 @@ _OWN_PARTS = {
 GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
 """Folders of the search index, drafts among them."""
 GENERATION_FILES = ("vectors.faiss", "ids.i64")
+_THUMBNAIL = re.compile(r"[0-9a-f]{64}-\d{2,4}\.webp|\.[0-9a-f]{32}")
+"""Thumbnails by the digest and the side, drafts among them."""
 APPLICATION_ID = 0x6D656D72  # "memr"
 _APPLICATION_ID_AT = 68
 """Where a database's header has it: https://www.sqlite.org/fileformat.html"""
@@ -74,6 +78,18 @@ class Archive:
     def index(self) -> Path:
         """The folder of the search index."""
         return self.folder / INDEX_NAME
+
+    @property
+    def thumbnails(self) -> Path:
+        """The folder of thumbnails."""
+        return self.folder / THUMBNAILS_NAME
+
+    def kept_thumbnails(self) -> Iterator[Path]:
+        """The files in that folder which are memery's; a link to another folder has none."""
+        if stat.S_ISDIR(_mode(self.thumbnails)):
+            for place in self.thumbnails.iterdir():
+                if _THUMBNAIL.fullmatch(place.name) and stat.S_ISREG(_mode(place)):
+                    yield place
 
     @property
     def searched(self) -> Path:
@@ -235,6 +251,9 @@ class Archive:
         ignore = self.folder / _IGNORE_NAME
         if _is_leftover(ignore):
             ignore.unlink()
+        for thumbnail in self.kept_thumbnails():
+            thumbnail.unlink(missing_ok=True)
+        _remove_if_empty(self.thumbnails)
         if not _mode(self.index):
             return
         for generation in self.index.iterdir():

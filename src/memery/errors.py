@@ -12,7 +12,8 @@ MemeryError
 │   ├── ArchiveDamaged     its content is not what memery writes
 │   └── ArchiveFull        the disk or quota is full
 ├── ModelError             the model is not to be had
-│   └── ModelMismatch      the model does not fit what the archive holds
+│   ├── ModelMismatch      the model does not fit what the archive holds
+│   └── ModelBusy          more is asked of the model than it can do: try again
 └── ReaderError            what reads the text in pictures is not to be had
 """
 
@@ -111,6 +112,10 @@ class ModelError(MemeryError):
 
 class ModelMismatch(ModelError):  # noqa: N818 - likewise
     """The model does not fit what the archive holds."""
+
+
+class ModelBusy(ModelError):  # noqa: N818 - a state, as those above
+    """More is asked of the model than it can do: try again."""
 
 
 class ReaderError(MemeryError):

@@ -7,7 +7,10 @@ import os
 import stat
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
 
+from memery.decoding import media_type
 from memery.errors import ImageError
 from memery.types import FileEntry
 
@@ -34,7 +37,7 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
         ImageError: it is gone, no regular file, too large, or the system refuses.
     """
     try:
-        with open(path, "rb", opener=_open) as file:
+        with open(path, "rb", opener=lambda name, _: _open(name)) as file:
             descriptor = file.fileno()
             before = os.fstat(descriptor)
             if before.st_size > max_bytes:
@@ -54,9 +57,38 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
     return replace(entry, size=before.st_size, mtime_ns=mtime_ns), data
 
 
-def _open(path: str, _flags: int) -> int:
+def open_inside(root: Path, path: str) -> tuple[BinaryIO, str]:
+    """A file below a folder, and its media type, if it is an image.
+
+    Args:
+        root: the folder; symbolic links may lead anywhere inside it.
+        path: relative to it.
+
+    Raises:
+        ImageError: it is gone, lies elsewhere, or is no image that memery opens.
+    """
+    try:
+        place = (root / path).resolve(strict=True)
+        if not place.is_relative_to(root.resolve()):
+            raise ImageError("forbidden", "it lies outside the folder")
+        flags = _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)  # nobody changed it into a link since
+        file = open(place, "rb", opener=lambda name, _: _open(name, flags))
+    except PermissionError as error:
+        raise ImageError("forbidden", error.strerror or "") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ImageError("vanished", getattr(error, "strerror", "") or str(error)) from None
+    try:
+        kind = media_type(file)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file, kind
+
+
+def _open(path: str, flags: int = _OPEN_FLAGS) -> int:
     """Open a regular file and nothing else, without waiting for anyone."""
-    descriptor = os.open(path, _OPEN_FLAGS)
+    descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise ImageError("not an image", "it is not a regular file")

@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from memery.archive import Archive
@@ -22,7 +23,7 @@ from memery.executors.reader import Reader
 from memery.gallery import printable
 from memery.models.interface import EmbeddingModel
 from memery.readers.interface import TextReader
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Searchable, Space, Store
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -126,6 +127,18 @@ def choose_model(
     return model
 
 
+def open_default(config: Config) -> EmbeddingModel:
+    """The model that `config.model` means where there is no archive to ask."""
+    return _best_installed(config) if config.model == "auto" else open_model(config.model, config)
+
+
+def better_than(model_id: str) -> str | None:
+    """The recommended model, where the built-in one is in use."""
+    from memery.models import registry
+
+    return registry.recommended().name if model_id == _STARTER else None
+
+
 def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingModel:
     """The model that the archive was built with, if this machine has it."""
     if space.model_id in names("memery.models"):
@@ -186,6 +199,12 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
         grouper=Grouper(archive, store),
         reader=make_reader(archive, config, store),
     )
+
+
+def join(x: Executors, model: EmbeddingModel, store: Searchable) -> Executors:
+    """Executors that search several stores as one; they index nothing but what `x` does."""
+    archive = replace(x.archive, scope="")  # the joint store knows its members' own
+    return replace(x, archive=archive, encoder=Encoder(model, store), ranker=Ranker(archive, store))
 
 
 def make_loader(archive: Archive, config: Config, store: Store) -> Loader:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from memery import plugins
 from memery.archive import Archive, find_archive
@@ -18,15 +20,30 @@ from memery.errors import (
     ArchiveDamaged,
     ArchiveError,
     ArchiveMissing,
+    ImageError,
+    ImageUnknown,
     ModelMismatch,
     ReaderError,
 )
-from memery.executors.interface import Changes
+from memery.executors.interface import Changes, Executors
+from memery.files import open_inside
 from memery.filters import Day, Filter
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
+from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Space, Store
-from memery.types import DuplicateGroup, IndexReport, Query, Ranking, Results, Skip
+from memery.thumbnails import Thumbnails
+from memery.types import (
+    DuplicateGroup,
+    ImageFile,
+    IndexReport,
+    Line,
+    Query,
+    Ranking,
+    Results,
+    Skip,
+)
 
+Choose = Callable[[Archive, Store, Config], EmbeddingModel]
 _NO_SPACE = Space("", "", 1)
 """The space of a folder that was never indexed: nothing is in it."""
 
@@ -93,6 +110,7 @@ class Memery:
     Args:
         path: the folder.
         rebuild: the next `build` encodes everything anew, whatever model was used before.
+        choose: what chooses the model, `plugins.choose_model` by default.
         settings: fields of `Config`, for example `model=` or `archive=`.
 
     Raises:
@@ -102,17 +120,50 @@ class Memery:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], *, rebuild: bool = False, **settings: Any
+        self,
+        path: str | os.PathLike[str],
+        *,
+        rebuild: bool = False,
+        choose: Choose | None = None,
+        **settings: Any,
     ) -> None:
         self._config = load_config(**settings)
         self._archive = find_archive(path, self._config.archive)
         self._store = plugins.open_store(self._archive, self._config)
         try:
-            model = plugins.choose_model(self._archive, self._store, self._config, rebuild=rebuild)
+            choose = choose or partial(plugins.choose_model, rebuild=rebuild)
+            model = choose(self._archive, self._store, self._config)
             self._executors = plugins.assemble(self._archive, self._config, self._store, model)
         except BaseException:
             self._store.close()
             raise
+
+        self._thumbnails = Thumbnails(self._archive, self._config.max_pixels)
+
+    @property
+    def archive(self) -> Archive:
+        """The archive that answers for the folder."""
+        return self._archive
+
+    @property
+    def store(self) -> Store:
+        """The store of that archive."""
+        return self._store
+
+    @property
+    def executors(self) -> Executors:
+        """What the two flows are composed of here."""
+        return self._executors
+
+    @property
+    def thumbnails(self) -> Thumbnails:
+        """The thumbnails kept in the archive."""
+        return self._thumbnails
+
+    @property
+    def space(self) -> Space:
+        """The space of the model in use."""
+        return self._executors.encoder.space
 
     def build(
         self, *, progress: Report | None = None, rebuild: bool = False, verify: bool = False
@@ -194,8 +245,13 @@ class Memery:
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
         """
         asked = make_query(image_query=image)
-        picture = self._executors.crafter.craft_query(asked, self._executors.encoder.known)[0]
-        scope = replace(where, not_digest=picture.digest)
+        (term,) = asked.terms
+        if term.id is not None:
+            digest = self.image(term.id).digest
+        else:
+            crafter, known = self._executors.crafter, self._executors.encoder.known
+            digest = crafter.craft_query(asked, known)[0].digest
+        scope = replace(where, not_digest=digest)
         ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort)
         return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
 
@@ -222,6 +278,58 @@ class Memery:
         return find_duplicates(
             self._executors, where, exact_only=exact_only, refresh=refresh, progress=progress
         )
+
+    def count(self, where: Filter = ANYWHERE) -> int:
+        """Images that a search finds."""
+        return self._store.count(self.space, where.within(self._archive.scope))
+
+    def skips(self) -> Sequence[Skip]:
+        """Files that were left out, ordered by path."""
+        return self._store.skips(Filter(self._archive.scope))
+
+    def image(self, id_: str) -> ImageFile:
+        """The facts about an image by its id.
+
+        Raises:
+            ImageUnknown: no image of the folder has it.
+        """
+        image = self._store.image(self.space, id_)
+        if image is None or not image.path.startswith(Filter(self._archive.scope).prefix):
+            raise ImageUnknown(id_)
+        return image
+
+    def text(self, image: ImageFile) -> tuple[Line, ...] | None:
+        """The lines of text in a picture; None where it was not read yet."""
+        text = self._store.text(image.digest)
+        return None if text is None else text.lines
+
+    def location(self, image: ImageFile) -> str:
+        """Absolute path of an image."""
+        return f"{self._archive.root}/{image.path}"
+
+    def open(self, image: ImageFile) -> tuple[BinaryIO, str]:
+        """An image's file, and its media type, which its content decides.
+
+        Raises:
+            ImageError: it is gone, leads out of the folder, or is no image any more.
+        """
+        return open_inside(self._archive.root, image.path)
+
+    def thumbnail(self, image: ImageFile, side: int) -> bytes:
+        """A small version of an image: WebP, upright, its longer side at most `side` pixels.
+
+        Raises:
+            ImageError: it cannot be decoded, or has changed since it was indexed.
+        """
+        kept = self._thumbnails.find(image.digest, side)
+        if kept is not None:
+            return kept
+        file, _ = self.open(image)
+        with file:
+            data = file.read(self._config.max_bytes)
+        if hashlib.sha256(data).hexdigest() != image.digest:
+            raise ImageError("vanished", "it has changed since it was indexed")
+        return self._thumbnails.make(image.digest, side, data)
 
     def preview(self, *, everything: bool = False) -> Changes:
         """What the next build would do; nothing is opened or written.

@@ -1,0 +1,241 @@
+"""Several folders, searched as if they were one; folders of one model share it in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from memery import plugins
+from memery.archive import Archive
+from memery.config import Config, load_config
+from memery.core import Report, run_query
+from memery.errors import ImageUnknown, QueryError
+from memery.executors.interface import Executors
+from memery.filters import Filter
+from memery.gallery import printable
+from memery.gateway.library import Memery
+from memery.models.interface import EmbeddingModel
+from memery.models.shared import SharedModel
+from memery.stores.interface import Facets, Space, Store
+from memery.stores.joint import JointStore, Member
+from memery.types import Hit, ImageFile, IndexReport, Query, Ranking, Term, Took
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One of the folders.
+
+    Attributes:
+        name: of the folder; a number follows where two folders have the same.
+        memery: the folder, opened.
+    """
+
+    name: str
+    memery: Memery
+
+    def path_of(self, image: ImageFile) -> str:
+        """The path of an image relative to the folder."""
+        return image.path.removeprefix(Filter(self.memery.archive.scope).prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """An image, and whose it is."""
+
+    collection: Collection
+    image: ImageFile
+
+    @property
+    def path(self) -> str:
+        """Relative to the collection."""
+        return self.collection.path_of(self.image)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a search over collections.
+
+    Attributes:
+        hits: of this page, best first, each with the collection that it is of.
+        total: images that pass the filters and the threshold.
+        model_id: the model whose embeddings were compared.
+        took: time by stage.
+        searched: names of the collections.
+        left_out: names of those of another model.
+    """
+
+    hits: tuple[tuple[Collection, Hit], ...]
+    total: int
+    model_id: str
+    took: Took
+    searched: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+class Collections:
+    """Folders that are open.
+
+    Args:
+        paths: of the folders; none where the model alone is wanted.
+        settings: fields of `Config`.
+
+    Raises:
+        MemeryError: as `Memery` does.
+    """
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]], **settings: Any) -> None:
+        self._settings = settings
+        self.models: dict[Space, SharedModel] = {}
+        self._collections: dict[str, Collection] = {}
+        self._joined: dict[tuple[str, ...], tuple[Executors, JointStore]] = {}
+        try:
+            for name, path in _named(paths):
+                memery = Memery(path, choose=self._choose, **settings)
+                self._collections[name] = Collection(name, memery)
+        except BaseException:
+            self.close()
+            raise
+
+    def model(self) -> SharedModel:
+        """The model of the first folder; without folders the one that a new folder would get."""
+        for collection in self:
+            return self.models[collection.memery.space]
+        return self._share(plugins.open_default(load_config(**self._settings)))
+
+    def better_model(self) -> str | None:
+        """A model that would find more than the built-in one in use; None where it is not."""
+        return plugins.better_than(self.model().info.model_id)
+
+    def _choose(self, archive: Archive, store: Store, config: Config) -> SharedModel:
+        return self._share(plugins.choose_model(archive, store, config))
+
+    def _share(self, model: EmbeddingModel) -> SharedModel:
+        """The model that another folder has opened already, or this one."""
+        space = Space(model.info.model_id, model.info.fingerprint, model.info.dim)
+        if space not in self.models:
+            self.models[space] = SharedModel(model)
+        return self.models[space]
+
+    def __iter__(self) -> Iterator[Collection]:
+        return iter(self._collections.values())
+
+    def __getitem__(self, name: str) -> Collection:
+        try:
+            return self._collections[name]
+        except KeyError:
+            known = ", ".join(self._collections)
+            raise QueryError(f"There is no collection {name!r}. Known are: {known}.") from None
+
+    def _join(self, name: str | None) -> tuple[Executors, JointStore, tuple[str, ...]]:
+        """Executors over the folders that share the space of the first."""
+        first = next(iter(self)) if name is None else self[name]
+        same = [c for c in self if c is first or (name is None and _alike(c, first))]
+        names = tuple(collection.name for collection in same)
+        if names not in self._joined:
+            members = [Member(c.name, c.memery.store, c.memery.archive.scope) for c in same]
+            joint = JointStore(members)
+            model = self.models[first.memery.space]
+            self._joined[names] = plugins.join(first.memery.executors, model, joint), joint
+        return *self._joined[names], names
+
+    def search(self, query: Query, ranking: Ranking, name: str | None = None) -> Answer:
+        """Search one folder, or all that share the first one's model, by score.
+
+        Raises:
+            QueryError: the query makes no search, or there is no such collection.
+        """
+        x, joint, names = self._join(name)
+        pictures = x.crafter.craft_query(query, x.encoder.known)
+        results = run_query(x, query, pictures, ranking)
+        hits = []
+        for hit in results.hits:
+            found = self._found(joint, hit.image)
+            location = found.collection.memery.location(found.image)
+            ours = replace(hit, path=found.path, image=found.image, location=location)
+            hits.append((found.collection, ours))
+        left_out = tuple(c.name for c in self if name is None and c.name not in names)
+        model_id = x.encoder.space.model_id
+        return Answer(tuple(hits), results.total, model_id, results.took, names, left_out)
+
+    def similar(self, id_: str, ranking: Ranking, name: str | None = None) -> Answer:
+        """The images most like one that is indexed, itself and its copies left out."""
+        found = self.image(id_)
+        scope = replace(ranking.scope, not_digest=found.image.digest)
+        ranking = replace(ranking, scope=scope, mode="visual")
+        return self.search(Query((Term(id=id_),)), ranking, name)
+
+    def browse(
+        self, where: Filter, order: str, top_k: int, offset: int, name: str | None = None
+    ) -> tuple[list[FoundImage], int]:
+        """Images without a query, "date" (newest first) or "name"; and how many pass the filter."""
+        x, joint, _ = self._join(name)
+        listing = joint.browse(x.encoder.space, where, order, top_k, offset)
+        return [self._found(joint, image) for image in listing.images], listing.total
+
+    def facets(self, where: Filter, name: str | None = None) -> Facets:
+        """What the images that pass a filter can be narrowed by."""
+        x, joint, _ = self._join(name)
+        return joint.facets(x.encoder.space, where)
+
+    def image(self, id_: str) -> FoundImage:
+        """The image that has an id.
+
+        Raises:
+            ImageUnknown: there is none in any folder.
+        """
+        for collection in self:
+            with contextlib.suppress(ImageUnknown):
+                return FoundImage(collection, collection.memery.image(id_))
+        raise ImageUnknown(id_)
+
+    def _found(self, joint: JointStore, image: ImageFile) -> FoundImage:
+        member, inside = joint.member_of(image)
+        return FoundImage(self[member.name], inside)
+
+    def build(self, name: str, progress: Report) -> IndexReport:
+        """Run the indexing flow of a folder, over a store of its own: searches go on beside it.
+
+        The model is asked directly: a batch of pictures must not hold up the texts that wait.
+        """
+        served = self[name].memery
+        model = self.models[served.space].model
+        with Memery(served.archive.searched, choose=lambda *_: model, **self._settings) as memery:
+            return memery.build(progress=progress)
+
+    def close(self) -> None:
+        """Let go of archives and models."""
+        for collection in self:
+            collection.memery.close()
+        for model in self.models.values():
+            model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _alike(one: Collection, other: Collection) -> bool:
+    return one.memery.space == other.memery.space
+
+
+def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]]:
+    """A name for each folder, each folder once."""
+    taken: Counter[str] = Counter()
+    seen = set()
+    for path in map(Path, paths):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            resolved = path.expanduser().resolve()
+            if resolved in seen:
+                continue
+            seen.add(resolved)
+            path = resolved  # noqa: PLW2901 - the same folder by its real name
+        name = printable(path.name) or "root"
+        taken[name] += 1
+        yield (name if taken[name] == 1 else f"{name}-{taken[name]}"), path

@@ -1,0 +1,229 @@
+"""What the server says, as JSON: the documents, and how facts become them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import (
+    Any,
+    NotRequired,  # pydantic asks for this one before 3.12
+)
+
+from starlette.responses import Response
+from typing_extensions import TypedDict
+
+from memery.gateway.collections import Collection
+from memery.types import Hit, ImageFile, Line, Signal, Took
+
+_SCORE_DIGITS, _STRENGTH_DIGITS, _TIME_DIGITS = 6, 2, 3
+_SECOND_NS = 1_000_000_000
+_WORDS_MAX = 200
+"""Characters of a picture's text that come with a hit."""
+
+
+class JSON(Response):
+    """JSON in ASCII: a name that is not UTF-8 comes through as surrogate escapes."""
+
+    media_type = "application/json"
+
+    def __init__(
+        self,
+        content: Any,
+        status_code: int = 200,
+        headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+    ) -> None:
+        super().__init__(content, status_code, headers, media_type)
+
+    def render(self, content: Any) -> bytes:
+        """The document's bytes."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+class FieldError(TypedDict):
+    """A value that is off."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(TypedDict):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError]
+
+
+class TermDocument(TypedDict):
+    """A part of the query: one of text, id, upload, image; and its boost."""
+
+    text: NotRequired[str]
+    id: NotRequired[str]
+    upload: NotRequired[str]
+    image: NotRequired[str]
+    boost: float
+
+
+class TookDocument(TypedDict):
+    """Milliseconds by stage."""
+
+    index: float
+    encode: float
+    search: float
+    total: float
+
+
+class SignalDocument(TypedDict):
+    """What one ranking contributed."""
+
+    name: str
+    rank: int
+    share: float
+    held: int
+
+
+class ImageDocument(TypedDict):
+    """The facts about an image; width and height are those of the upright picture."""
+
+    id: str
+    collection: str
+    path: str
+    width: int
+    height: int
+    format: str
+    size: int
+    taken_at: str | None
+    modified_at: str
+    colour: str | None
+    words: str | None
+    thumbnail_url: str
+    image_url: str
+
+
+class FoundDocument(TypedDict):
+    """How an image was found."""
+
+    rank: int
+    score: float
+    strength: float
+    weak: bool
+    signals: NotRequired[list[SignalDocument]]
+
+
+class HitDocument(ImageDocument, FoundDocument):
+    """An image found."""
+
+
+class SearchDocument(TypedDict):
+    """The answer to a search."""
+
+    query: list[TermDocument]
+    mode: str
+    model_id: str
+    collections: list[str]
+    left_out: list[str]
+    total: int
+    took_ms: TookDocument
+    anything_strong: bool
+    hits: list[HitDocument]
+
+
+class ImagesDocument(TypedDict):
+    """Images without a query."""
+
+    total: int
+    images: list[ImageDocument]
+
+
+class LineDocument(TypedDict):
+    """A line of text; box is left, top, right, bottom as fractions."""
+
+    text: str
+    confidence: float
+    box: list[float]
+
+
+class FactsDocument(ImageDocument):
+    """All that is known of an image; text is null while it was not read."""
+
+    text: list[LineDocument] | None
+
+
+class CountDocument(TypedDict):
+    """How many images there are of a kind."""
+
+    name: str
+    count: int
+
+
+class FacetsDocument(TypedDict):
+    """What images can be narrowed by."""
+
+    folders: list[CountDocument]
+    months: list[CountDocument]
+    types: list[CountDocument]
+
+
+def image_document(
+    collection: Collection, image: ImageFile, root_path: str, lines: Sequence[Line] | None
+) -> ImageDocument:
+    """The facts about an image."""
+    modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS, UTC)
+    id_ = image.id
+    words = " ".join(line.text for line in lines)[:_WORDS_MAX] if lines else None
+    return {
+        "id": id_,
+        "collection": collection.name,
+        "path": collection.path_of(image),
+        "width": image.width,
+        "height": image.height,
+        "format": image.format,
+        "size": image.size,
+        "taken_at": image.taken_at,
+        "modified_at": modified.isoformat(timespec="seconds"),
+        "colour": None,
+        "words": words,
+        "thumbnail_url": f"{root_path}/v1/thumbnails/{id_}",
+        "image_url": f"{root_path}/v1/images/{id_}/file",
+    }
+
+
+def hit_document(facts: ImageDocument, hit: Hit, *, explain: bool) -> HitDocument:
+    """A hit: the facts, and how it was found."""
+    found: FoundDocument = {
+        "rank": hit.rank,
+        "score": round(hit.score, _SCORE_DIGITS),
+        "strength": round(hit.strength, _STRENGTH_DIGITS),
+        "weak": hit.weak,
+    }
+    if explain:
+        found["signals"] = [_signal_document(signal) for signal in hit.signals]
+    return {**found, **facts}
+
+
+def _signal_document(signal: Signal) -> SignalDocument:
+    return {
+        "name": signal.name,
+        "rank": signal.rank,
+        "share": round(signal.share, _SCORE_DIGITS),
+        "held": signal.held,
+    }
+
+
+def took_document(took: Took) -> TookDocument:
+    """Milliseconds by stage."""
+    return {
+        "index": round(took.index, _TIME_DIGITS),
+        "encode": round(took.encode, _TIME_DIGITS),
+        "search": round(took.search, _TIME_DIGITS),
+        "total": round(took.total, _TIME_DIGITS),
+    }
+
+
+def line_document(line: Line) -> LineDocument:
+    """A line of text in a picture."""
+    return {"text": line.text, "confidence": round(line.confidence, 3), "box": list(line.box)}

@@ -1,0 +1,77 @@
+"""The application: resources below, and around them what guards, limits and records."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from memery.gateway.rest import (
+    encode,
+    folders,
+    health,
+    images,
+    index_jobs,
+    page,
+    pictures,
+    problems,
+    search,
+)
+from memery.gateway.rest.access import Access
+from memery.gateway.rest.access_log import Logged
+from memery.gateway.rest.answers import ProblemDocument
+from memery.gateway.rest.limits import Limited
+from memery.gateway.rest.service import Service
+
+_RESOURCES = (search, images, pictures, folders, index_jobs)
+
+
+def make_app(service: Service, port: int) -> ASGIApp:
+    """Everything that answers a request.
+
+    Args:
+        service: the parts.
+        port: that the server listens on.
+    """
+    app = _application(service)
+    guarded: ASGIApp = app
+    if service.options.cors_origins:
+        guarded = CORSMiddleware(
+            guarded,
+            allow_origins=service.options.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type"],
+        )
+    guarded = Limited(guarded, service.options.limits)
+    guarded = Access(guarded, service.options, port)
+    return Logged(guarded, service.metrics)
+
+
+def _application(service: Service) -> FastAPI:
+    from memery import __version__
+
+    described = {
+        "model": ProblemDocument,
+        "content": {problems.MEDIA_TYPE: {}},
+        "description": "A problem document (RFC 9457).",
+    }
+    app = FastAPI(
+        title="memery",
+        version=__version__,
+        summary="Search folders of images by text or by picture.",
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # what draws it would come from another address
+        redoc_url=None,
+        responses={"4XX": described, "5XX": described},
+        redirect_slashes=False,
+        root_path=service.options.root_path,
+    )
+    app.state.service = service
+    problems.handle(app)
+    if not service.options.encoder_only:
+        for resource in (*_RESOURCES, page):
+            app.include_router(resource.router)
+    for resource in (encode, health):
+        app.include_router(resource.router)
+    service.metrics.watch(lambda: health.readings(service))
+    return app

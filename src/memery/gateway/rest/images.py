@@ -1,0 +1,217 @@
+"""`/v1/images`: a listing without a query, facts, files; and `/v1/thumbnails`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, BinaryIO, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+
+from memery.errors import ImageError
+from memery.gateway.collections import FoundImage
+from memery.gateway.rest import parameters
+from memery.gateway.rest.answers import (
+    JSON,
+    FacetsDocument,
+    FactsDocument,
+    ImageDocument,
+    ImagesDocument,
+    image_document,
+    line_document,
+)
+from memery.gateway.rest.parameters import CollectionName, Where
+from memery.gateway.rest.problems import Problem
+from memery.gateway.rest.search import known
+from memery.gateway.rest.service import Served, Service, base_path
+
+router = APIRouter(tags=["images"])
+
+Id = Annotated[str, Path(alias="id", description="Of an image, as answers name it.")]
+_CHUNK = 1 << 18
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_FOREVER = "private, max-age=31536000, immutable"
+_ISOLATED = "default-src 'none'; sandbox"
+"""What a file may do where a browser shows it by itself: nothing."""
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {}}, "description": "The file."},
+    206: {"content": {"image/*": {}}, "description": "A part of it."},
+    304: {"description": "It is as it was."},
+    416: {"description": "It has no such part."},
+}
+
+
+@router.get("/v1/images", responses={200: {"model": ImagesDocument}}, response_model=None)
+def browse(
+    request: Request,
+    served: Served,
+    where: Where,
+    sort: Annotated[
+        Literal["date", "name"], Query(description="Newest first, or by name.")
+    ] = "date",
+    top_k: parameters.TopK = 50,
+    offset: parameters.Offset = 0,
+    collection: CollectionName = None,
+) -> JSON:
+    """Images without a query."""
+    name = known(served, collection)
+    found, total = served.collections.browse(where, sort, top_k, offset, name)
+    document: ImagesDocument = {
+        "total": total,
+        "images": [_facts(request, one) for one in found],
+    }
+    return JSON(document)
+
+
+@router.get("/v1/facets", responses={200: {"model": FacetsDocument}}, response_model=None)
+def facets(served: Served, where: Where, collection: CollectionName = None) -> JSON:
+    """What the images that pass a filter can be narrowed by, with counts."""
+    found = served.collections.facets(where, known(served, collection))
+    return JSON(
+        {
+            kind: [{"name": name, "count": count} for name, count in counts.items()]
+            for kind, counts in (
+                ("folders", found.folders),
+                ("months", found.months),
+                ("types", found.types),
+            )
+        }
+    )
+
+
+@router.get("/v1/images/{id}", responses={200: {"model": FactsDocument}}, response_model=None)
+def facts(request: Request, served: Served, id_: Id) -> JSON:
+    """All that is known of an image."""
+    found = served.collections.image(id_)
+    lines = found.collection.memery.text(found.image)
+    text = None if lines is None else [line_document(line) for line in lines]
+    return JSON({**_facts(request, found), "text": text})
+
+
+def _facts(request: Request, found: FoundImage) -> ImageDocument:
+    lines = found.collection.memery.text(found.image)
+    return image_document(found.collection, found.image, base_path(request), lines)
+
+
+@router.get("/v1/images/{id}/file", responses=_FILE, response_model=None)
+def file(
+    served: Served,
+    id_: Id,
+    download: Annotated[bool, Query(description="To be saved, not shown.")] = False,
+    range_: Annotated[str, Header(alias="Range")] = "",
+    if_range: Annotated[str, Header()] = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """The file itself, or a range of it."""
+    found = served.collections.image(id_)
+    opened, media_type = _opened(found)
+    facts = os.fstat(opened.fileno())
+    tag = f'"{facts.st_mtime_ns:x}-{facts.st_size:x}"'
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "private, no-cache",
+        "Accept-Ranges": "bytes",
+        "Content-Security-Policy": _ISOLATED,
+        "Content-Disposition": disposition(found.path, attachment=download),
+    }
+    if tag in if_none_match:
+        opened.close()
+        return Response(None, 304, headers)
+    first, last = 0, facts.st_size - 1
+    status = 200
+    if range_ and if_range in ("", tag):
+        try:
+            wanted = byte_range(range_, facts.st_size)
+        except ValueError:
+            opened.close()
+            headers["Content-Range"] = f"bytes */{facts.st_size}"
+            raise Problem(416, "The file has no such part.", headers=headers) from None
+        if wanted is not None:
+            (first, last), status = wanted, 206
+            headers["Content-Range"] = f"bytes {first}-{last}/{facts.st_size}"
+    headers["Content-Length"] = str(last - first + 1)
+    opened.seek(first)
+    return StreamingResponse(_chunks(opened, last - first + 1), status, headers, media_type)
+
+
+def _opened(found: FoundImage) -> tuple[BinaryIO, str]:
+    try:
+        return found.collection.memery.open(found.image)
+    except ImageError as error:
+        raise _gone(error) from None
+
+
+def _gone(error: ImageError) -> Problem:
+    return Problem(404, f"The image cannot be shown: {error}. Bring the index up to date.")
+
+
+async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
+    with file:
+        while size > 0:
+            chunk = await run_in_threadpool(file.read, min(size, _CHUNK))
+            if not chunk:
+                return
+            size -= len(chunk)
+            yield chunk
+
+
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
+    """First and last byte of a range (RFC 9110, 14.1); None where the whole is to be sent.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match[0] == "bytes=-":
+        return None  # several ranges, other units: a server may ignore them
+    begin, end = match.groups()
+    if not begin:
+        first, last = max(size - int(end), 0), size - 1
+    else:
+        first, last = int(begin), min(int(end or size), size - 1)
+        if end and int(end) < int(begin):
+            return None
+    if first > last:
+        raise ValueError(header)
+    return first, last
+
+
+def disposition(path: str, *, attachment: bool) -> str:
+    """`Content-Disposition` (RFC 6266) for a file's name, whatever bytes it has."""
+    name = path.rpartition("/")[2]
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
+    encoded = quote(os.fsencode(name), safe="")
+    kind = "attachment" if attachment else "inline"
+    return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+@router.get(
+    "/v1/thumbnails/{id}",
+    responses={200: {"content": {"image/webp": {}}}, 304: {"description": "It is as it was."}},
+    response_model=None,
+)
+def thumbnail(
+    served: Served,
+    id_: Id,
+    size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Pixels.")] = "320",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """A small version of an image: WebP, its longer side at most that many pixels."""
+    found = served.collections.image(id_)
+    tag = f'"{found.image.digest[:32]}-{size}"'
+    headers = {"ETag": tag, "Cache-Control": _FOREVER}
+    if tag in if_none_match:
+        return Response(None, 304, headers)
+    return Response(_thumbnail(served, found, int(size)), 200, headers, "image/webp")
+
+
+def _thumbnail(served: Service, found: FoundImage, side: int) -> bytes:
+    try:
+        with served.decoding:
+            return found.collection.memery.thumbnail(found.image, side)
+    except ImageError as error:
+        raise _gone(error) from None

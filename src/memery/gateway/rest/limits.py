@@ -1,0 +1,155 @@
+"""How much one client, and all together, may ask for; and how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from memery.gateway.rest.options import Limits
+from memery.gateway.rest.problems import Problem
+
+_CLIENTS = 4096
+"""Addresses whose rate is remembered."""
+_WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
+_STREAM = "/v1/index/events"
+
+
+class Limited:
+    """Refuses what goes beyond the limits, before the application sees it.
+
+    Args:
+        app: the application.
+        limits: which.
+    """
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+        self._rates = Rates(limits.rate, limits.burst)
+        self._running = 0
+        self._held = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        try:
+            self._admit(scope)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        counted = scope["path"] != _STREAM
+        self._running += counted
+        body = _Body(self, scope, receive, self._limits)
+        sender = _Sender(send, self._limits.idle_seconds)
+        try:
+            await self._app(scope, body.receive, sender.send)
+        except Problem as problem:  # found while the body was being read
+            if not sender.started:
+                await problem.response()(scope, receive, sender.send)
+        finally:
+            self._running -= counted
+            self._held -= body.size
+
+    def _admit(self, scope: Scope) -> None:
+        client = scope["client"][0] if scope.get("client") else ""
+        wait = self._rates.take(client)
+        if wait > 0:
+            seconds = str(int(wait) + 1)
+            headers = {"Retry-After": seconds}
+            raise Problem(429, f"Too many requests: wait {seconds} s.", headers=headers)
+        if self._running >= self._limits.requests:
+            message = "The server has more to do than it can: try again shortly."
+            raise Problem(503, message, headers={"Retry-After": "1"})
+        stated = Headers(scope=scope).get("content-length", "0")
+        if not stated.isdecimal() or int(stated[:20]) > self.most(scope):
+            raise self.too_large(scope)
+
+    def most(self, scope: Scope) -> int:
+        """Bytes that the body may have."""
+        return self._limits.body if scope["method"] in _WRITING else 0
+
+    def too_large(self, scope: Scope) -> Problem:
+        """The answer to a body that is larger."""
+        message = f"The body is too large: {self.most(scope)} bytes are the limit."
+        return Problem(413, message, headers={"Connection": "close"})
+
+    def hold(self, count: int) -> None:
+        """Count bytes that are kept in memory; refuse them where all bodies together are large."""
+        if self._held + count > self._limits.bodies:
+            message = "The server holds as many uploads as it can: try again shortly."
+            raise Problem(503, message, headers={"Retry-After": "2", "Connection": "close"})
+        self._held += count
+
+
+class _Body:
+    """A request's body as it arrives: counted, and not waited for without end."""
+
+    def __init__(self, owner: Limited, scope: Scope, receive: Receive, limits: Limits) -> None:
+        self._owner = owner
+        self._scope = scope
+        self._receive = receive
+        self._idle = limits.idle_seconds
+        self._until = time.monotonic() + limits.body_seconds
+        self._complete = False
+        self.size = 0
+
+    async def receive(self) -> Message:
+        """ASGI."""
+        if self._complete:  # what comes next is the client's going away, whenever that is
+            return await self._receive()
+        left = min(self._idle, self._until - time.monotonic())
+        try:
+            message = await asyncio.wait_for(self._receive(), max(left, 0))
+        except TimeoutError:
+            message_ = "The body took too long to arrive."
+            raise Problem(408, message_, headers={"Connection": "close"}) from None
+        if message["type"] == "http.request":
+            count = len(message.get("body", b""))
+            if self.size + count > self._owner.most(self._scope):
+                raise self._owner.too_large(self._scope)
+            self._owner.hold(count)
+            self.size += count
+            self._complete = not message.get("more_body", False)
+        return message
+
+
+class _Sender:
+    """The answer on its way: a client that takes nothing is given up."""
+
+    def __init__(self, send: Send, idle_seconds: float) -> None:
+        self._send = send
+        self._idle = idle_seconds
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        """ASGI."""
+        self.started = True
+        await asyncio.wait_for(self._send(message), self._idle)
+
+
+class Rates:
+    """A bucket of tokens per address (the "leaky bucket" of ITU-T I.371).
+
+    Args:
+        rate: tokens that come per second.
+        burst: tokens that a bucket holds.
+    """
+
+    def __init__(self, rate: float, burst: int) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, client: str) -> float:
+        """Take a token; returns the seconds to wait for one, 0 where there was one."""
+        now = time.monotonic()
+        tokens, since = self._buckets.pop(client, (self._burst, now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        self._buckets[client] = (tokens - (not wait), now)
+        if len(self._buckets) > _CLIENTS:
+            self._buckets.popitem(last=False)
+        return wait

@@ -1,0 +1,137 @@
+"""The parameters of searches: words of an address or of JSON to queries, filters and rankings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from memery.errors import QueryError
+from memery.filters import Filter
+from memery.gateway.rest.problems import Problem
+from memery.types import Ranking
+
+TOP_K_MAX = 1000
+OFFSET_MAX = 10_000_000
+TEXT_MAX, NAME_MAX = 1000, 4096
+NAMES_MAX = 64
+ID = r"^[0-9a-f]{32}$"
+
+Text = Annotated[str, Field(max_length=TEXT_MAX)]
+Name = Annotated[str, Field(max_length=NAME_MAX)]
+TopK = Annotated[int, Field(ge=1, le=TOP_K_MAX)]
+Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX)]
+Mode = Literal["auto", "visual", "text"]
+Sort = Literal["score", "date", "name"]
+Shape = Literal["landscape", "portrait", "square"]
+Strength = Annotated[float, Field(allow_inf_nan=False)]
+Boost = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="Its name.")]
+
+_BYTES = ("under", "not_under")
+
+
+class Filters(BaseModel):
+    """Which images may be found."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    under: Name = ""
+    not_under: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
+    since: Name | None = None
+    until: Name | None = None
+    ext: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
+    not_ext: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
+    orientation: Shape | None = None
+    not_orientation: Shape | None = None
+    min_size: Name | None = None
+    max_size: Name | None = None
+    has_text: bool | None = None
+
+    def as_filter(self, raw: dict[str, Any] | None = None) -> Filter:
+        """The library's filter; a `Problem` names the field that is off.
+
+        Args:
+            raw: values that win, as they were sent.
+        """
+        values = self.model_dump(include=set(Filters.model_fields), exclude_none=True)
+        values = {name: value for name, value in values.items() if value not in ("", [])}
+        values |= raw or {}
+        values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        wrong = []
+        for name, value in values.items():
+            try:
+                Filter(**{name: value})
+            except QueryError as error:
+                wrong.append((name, str(error)))
+        if wrong:
+            raise Problem(422, wrong[0][1], errors=wrong)
+        return Filter(**values)
+
+
+def filters(
+    request: Request,
+    under: Annotated[Name, Query(description="A folder, relative to the collection.")] = "",
+    not_under: Annotated[
+        list[Name], Query(max_length=NAMES_MAX, description="Folders to leave out.")
+    ] = [],  # noqa: B006 - FastAPI copies defaults
+    since: Annotated[
+        Name | None, Query(description="No older than: 2023, 2023-05, 2023-05-31 or 30d.")
+    ] = None,
+    until: Annotated[Name | None, Query(description="No newer than, likewise.")] = None,
+    ext: Annotated[list[Name], Query(max_length=NAMES_MAX, description="Extensions.")] = [],  # noqa: B006
+    not_ext: Annotated[
+        list[Name], Query(max_length=NAMES_MAX, description="Extensions to leave out.")
+    ] = [],  # noqa: B006
+    orientation: Annotated[Shape | None, Query(description="Of this shape.")] = None,
+    not_orientation: Annotated[Shape | None, Query(description="Not of this shape.")] = None,
+    min_size: Annotated[Name | None, Query(description="At least, such as 1000x800.")] = None,
+    max_size: Annotated[Name | None, Query(description="At most, likewise.")] = None,
+    has_text: Annotated[bool | None, Query(description="With text, or without.")] = None,
+) -> Filter:
+    """The filter of an address."""
+    asked = Filters(
+        under=under,
+        not_under=not_under,
+        since=since,
+        until=until,
+        ext=ext,
+        not_ext=not_ext,
+        orientation=orientation,
+        not_orientation=not_orientation,
+        min_size=min_size,
+        max_size=max_size,
+        has_text=has_text,
+    )
+    return asked.as_filter(_as_bytes(request))
+
+
+def _as_bytes(request: Request) -> dict[str, Any]:
+    """Folders whose names are not UTF-8, from the percent signs of an address."""
+    text = request.scope["query_string"].decode("latin-1")
+    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=1000)
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in _BYTES and value:
+            values.setdefault(name, []).append(value)
+    if "under" in values:
+        values["under"] = values["under"][-1]
+    return values
+
+
+Where = Annotated[Filter, Depends(filters)]
+
+
+def listed(values: Iterable[str]) -> tuple[str, ...]:
+    """`ext=jpg,png` is two values."""
+    return tuple(part for value in values for part in value.split(",") if part)
+
+
+def ranking(
+    top_k: int, offset: int, where: Filter, mode: str, min_strength: float | None, sort: str
+) -> Ranking:
+    """The library's ranking."""
+    return Ranking(top_k, offset, where, mode, min_strength, sort)

@@ -1,0 +1,129 @@
+"""Errors as problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import http
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from memery.errors import (
+    ArchiveError,
+    ArchiveLocked,
+    ImageError,
+    ImageUnknown,
+    MemeryError,
+    ModelBusy,
+    ModelError,
+    QueryError,
+)
+from memery.gateway.rest.answers import JSON, ProblemDocument
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+_STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
+    (ImageUnknown, 404),
+    (QueryError, 422),
+    (ImageError, 422),
+    (ModelBusy, 503),
+    (ArchiveLocked, 409),
+    (ArchiveError, 503),
+    (ModelError, 503),
+)
+
+
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
+    """An answer that is an error.
+
+    Args:
+        status: of HTTP.
+        detail: what happened, and what to do.
+        errors: field and message of each value that is off.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+    @property
+    def document(self) -> ProblemDocument:
+        """As RFC 9457 has it; `errors` is ours."""
+        return {
+            "type": "about:blank",
+            "title": http.HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "errors": [{"field": field, "message": message} for field, message in self.errors],
+        }
+
+    def response(self) -> Response:
+        """As an answer."""
+        return JSON(self.document, self.status, self.headers, MEDIA_TYPE)
+
+
+def of_error(error: MemeryError, field: str = "") -> Problem:
+    """What an error of memery's is over HTTP."""
+    status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
+    headers = (
+        {"Retry-After": str(RETRY_SECONDS)} if status == http.HTTPStatus.SERVICE_UNAVAILABLE else {}
+    )
+    errors = [(field, str(error))] if field else []
+    return Problem(status, str(error), errors=errors, headers=headers)
+
+
+def handle(app: FastAPI) -> None:
+    """Let an application answer every error with a problem document."""
+
+    @app.exception_handler(Problem)
+    async def _problem(_: Request, problem: Problem) -> Response:
+        return problem.response()
+
+    @app.exception_handler(MemeryError)
+    async def _memery(_: Request, error: MemeryError) -> Response:
+        return of_error(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        return invalid(error.errors()).response()
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        detail = str(error.detail)
+        return Problem(error.status_code, detail, headers=error.headers).response()
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_: Request, error: Exception) -> Response:
+        logger.error("An answer failed: %s: %s", type(error).__name__, error)
+        return Problem(500, "Something unforeseen happened: the server's log says what.").response()
+
+
+def invalid(errors: Sequence[Mapping[str, object]]) -> Problem:
+    """Values that are off, as pydantic names them."""
+    fields = []
+    for error in errors:
+        place = error.get("loc", ())
+        names = [str(name) for name in place] if isinstance(place, (list, tuple)) else []
+        kind = names.pop(0) if names and names[0] in ("query", "path", "body", "header") else ""
+        fields.append((".".join(names) or kind, str(error.get("msg", ""))))
+    named = ", ".join(dict.fromkeys(field for field, _ in fields))
+    return Problem(422, f"The request is off in: {named}.", errors=fields)

@@ -1,0 +1,308 @@
+"""`/v1/search`, `/v1/images/{id}/similar`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from memery.errors import ImageError as BrokenImage
+from memery.errors import ImageUnknown, QueryError
+from memery.gateway.collections import Answer
+from memery.gateway.rest import bodies, parameters
+from memery.gateway.rest.answers import (
+    JSON,
+    SearchDocument,
+    TermDocument,
+    hit_document,
+    image_document,
+    took_document,
+)
+from memery.gateway.rest.parameters import CollectionName, Mode, Sort, Where
+from memery.gateway.rest.problems import Problem, of_error
+from memery.gateway.rest.service import Served, Service, base_path
+from memery.types import Query as Terms
+from memery.types import Ranking, Term
+from memery.words.query import split_boost
+
+router = APIRouter(tags=["search"])
+DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A term as it was asked for.
+
+    Attributes:
+        field: the parameter that it is from.
+        term: what is searched for.
+        document: how the answer shows it.
+    """
+
+    field: str
+    term: Term
+    document: TermDocument
+
+
+class TermRequest(BaseModel):
+    """A text, the id of an indexed image, of an upload, or the name of a part; and its boost."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: parameters.Text | None = None
+    id: parameters.Name | None = None
+    upload: parameters.Name | None = None
+    image: parameters.Name | None = None
+    boost: parameters.Boost = 1.0
+
+
+class SearchRequest(parameters.Filters):
+    """A search."""
+
+    query: list[TermRequest] = Field(min_length=1)
+    mode: Mode = "auto"
+    min_strength: parameters.Strength | None = None
+    sort: Sort = "score"
+    top_k: parameters.TopK = 50
+    offset: parameters.Offset = 0
+    collection: parameters.Name | None = None
+    explain: bool = False
+
+
+Listed = list[parameters.Text]
+Explain = Annotated[bool, Query(description="Say what made each hit one.")]
+MinStrength = Annotated[
+    parameters.Strength | None, Query(description="Leave out what stands out less than this.")
+]
+
+
+@router.get("/v1/search", responses=DESCRIBED, response_model=None)
+def search(
+    request: Request,
+    served: Served,
+    where: Where,
+    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double.")] = [],  # noqa: B006
+    not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006
+    similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006
+    unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006
+    upload: Annotated[Listed, Query(description="Ids of uploads.")] = [],  # noqa: B006
+    not_upload: Annotated[Listed, Query(description="Likewise, to find less.")] = [],  # noqa: B006
+    mode: Mode = "auto",
+    min_strength: MinStrength = None,
+    sort: Sort = "score",
+    top_k: parameters.TopK = 50,
+    offset: parameters.Offset = 0,
+    collection: CollectionName = None,
+    explain: Explain = False,
+) -> JSON:
+    """Find images by texts, by indexed images, by uploaded pictures, or by all of these."""
+    asked = []
+    for field, kind, sign, values in (
+        ("text", "text", 1, text),
+        ("not", "text", -1, not_),
+        ("similar_to", "id", 1, similar_to),
+        ("unlike", "id", -1, unlike),
+        ("upload", "upload", 1, upload),
+        ("not_upload", "upload", -1, not_upload),
+    ):
+        for value in values:
+            name, boost = split_boost(value)
+            asked.append(_asked(served, field, kind, name, sign * boost, {}))
+    ranking = Ranking(top_k, offset, where, mode, min_strength, sort)
+    return _answer(request, served, asked, ranking, collection, explain=explain)
+
+
+@router.post(
+    "/v1/search",
+    responses=DESCRIBED,
+    response_model=None,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/SearchRequest"}},
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["search"],
+                        "properties": {
+                            "search": {
+                                "type": "string",
+                                "description": "The object of application/json, as text.",
+                            }
+                        },
+                        "additionalProperties": {"type": "string", "format": "binary"},
+                    }
+                },
+            },
+        }
+    },
+)
+async def search_by_body(request: Request, served: Served) -> JSON:
+    """The same with a body: JSON, or multipart with a part `search` and pictures to search for."""
+    parts: dict[str, bytes] = {}
+    match bodies.content_type(request):
+        case bodies.JSON_TYPE:
+            value = await bodies.read_json(request)
+        case bodies.MULTIPART:
+            form = await bodies.read_form(request, served.options.limits)
+            parts = {part.name: part.data for part in form.pictures}
+            value = _parsed(form.fields.get("search", ""))
+        case _:
+            raise Problem(415, "A search is application/json or multipart/form-data.")
+    wanted = bodies.checked(SearchRequest, value)
+    return await run_in_threadpool(_search_by_body, request, served, wanted, parts)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Problem(422, "The part search is not JSON.", errors=[("search", "no JSON")]) from None
+
+
+def _search_by_body(
+    request: Request, served: Service, wanted: SearchRequest, parts: Mapping[str, bytes]
+) -> JSON:
+    asked = []
+    for number, term in enumerate(wanted.query):
+        kinds = term.model_dump(exclude={"boost"}, exclude_none=True)
+        if len(kinds) != 1:
+            message = "give one of text, id, upload and image"
+            raise Problem(422, "A term is off.", errors=[(f"query.{number}", message)])
+        ((kind, value),) = kinds.items()
+        field = f"query.{number}.{kind}"
+        asked.append(_asked(served, field, kind, value, term.boost, parts))
+    ranking = Ranking(
+        wanted.top_k,
+        wanted.offset,
+        wanted.as_filter(),
+        wanted.mode,
+        wanted.min_strength,
+        wanted.sort,
+    )
+    return _answer(request, served, asked, ranking, wanted.collection, explain=wanted.explain)
+
+
+@router.get("/v1/images/{id}/similar", responses=DESCRIBED, response_model=None)
+def similar(
+    request: Request,
+    served: Served,
+    where: Where,
+    id_: Annotated[str, Path(alias="id")],
+    min_strength: MinStrength = None,
+    sort: Sort = "score",
+    top_k: parameters.TopK = 50,
+    offset: parameters.Offset = 0,
+    collection: CollectionName = None,
+    explain: Explain = False,
+) -> JSON:
+    """The images most like one; itself and its copies left out."""
+    ranking = Ranking(top_k, offset, where, "visual", min_strength, sort)
+    term = Asked("id", Term(id=id_), {"id": id_, "boost": 1.0})
+    found = served.collections.similar(id_, ranking, known(served, collection))
+    return _document(request, served, [term], ranking, found, explain=explain)
+
+
+def _asked(
+    served: Service, field: str, kind: str, value: str, boost: float, parts: Mapping[str, bytes]
+) -> Asked:
+    try:
+        match kind:
+            case "text":
+                return Asked(field, Term(value, boost=boost), {"text": value, "boost": boost})
+            case "id":
+                return Asked(field, Term(id=value, boost=boost), {"id": value, "boost": boost})
+            case "upload":
+                upload = served.uploads.get(value)
+                if upload is None:
+                    message = "this upload is not known any more: send the picture again"
+                    raise Problem(404, f"{field}: {message}.", errors=[(field, message)])
+                term = Term(image=upload.data, boost=boost)
+                return Asked(field, term, {"upload": value, "boost": boost})
+            case _:
+                if value not in parts:
+                    message = "the body has no such part"
+                    raise Problem(422, f"{field}: {message}.", errors=[(field, message)])
+                term = Term(image=parts[value], boost=boost)
+                return Asked(field, term, {"image": value, "boost": boost})
+    except QueryError as error:
+        raise of_error(error, field) from None
+
+
+def known(served: Service, collection: str | None) -> str | None:
+    """The collection's name, if there is one of that name."""
+    if collection is not None:
+        try:
+            served.collections[collection]
+        except QueryError as error:
+            raise Problem(404, str(error), errors=[("collection", str(error))]) from None
+    return collection
+
+
+def _answer(
+    request: Request,
+    served: Service,
+    asked: Sequence[Asked],
+    ranking: Ranking,
+    collection: str | None,
+    *,
+    explain: bool,
+) -> JSON:
+    most = served.options.limits.terms
+    if not 0 < len(asked) <= most:
+        message = f"give from 1 to {most} terms"
+        raise Problem(422, f"There is no such query: {message}.", errors=[("text", message)])
+    _refuse_large(served, asked)
+    query = Terms(tuple(one.term for one in asked))
+    try:
+        found = served.collections.search(query, ranking, known(served, collection))
+    except ImageUnknown as error:
+        field = next(one.field for one in asked if one.term.id == error.id)
+        raise of_error(error, field) from None
+    return _document(request, served, asked, ranking, found, explain=explain)
+
+
+def _refuse_large(served: Service, asked: Sequence[Asked]) -> None:
+    """A picture of this request is held to the limits of one that is kept."""
+    for one in asked:
+        if "image" in one.document and isinstance(one.term.image, bytes):
+            try:
+                served.uploads.check(one.term.image)
+            except BrokenImage as error:
+                raise of_error(error, one.field) from None
+
+
+def _document(
+    request: Request,
+    served: Service,
+    asked: Sequence[Asked],
+    ranking: Ranking,
+    found: Answer,
+    *,
+    explain: bool,
+) -> JSON:
+    served.metrics.searched(found.took)
+    root_path = base_path(request)
+    hits = []
+    for collection, hit in found.hits:
+        lines = collection.memery.text(hit.image)
+        facts = image_document(collection, hit.image, root_path, lines)
+        hits.append(hit_document(facts, hit, explain=explain))
+    document: SearchDocument = {
+        "query": [one.document for one in asked],
+        "mode": ranking.mode,
+        "model_id": found.model_id,
+        "collections": list(found.searched),
+        "left_out": list(found.left_out),
+        "total": found.total,
+        "took_ms": took_document(found.took),
+        "anything_strong": any(not hit.weak for _, hit in found.hits),
+        "hits": hits,
+    }
+    return JSON(document)

@@ -1,0 +1,105 @@
+"""Small versions of pictures, made once and kept in the archive within a bound."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import threading
+import uuid
+from pathlib import Path
+
+from memery.archive import Archive
+from memery.decoding import webp
+from memery.errors import ArchiveError
+
+SIDES = (160, 320, 640, 1280)
+"""Longest sides that are made, pixels."""
+_KEPT_BYTES = 512 << 20
+_SHARE_LEFT = 0.9
+"""How much of the bound is left when the oldest have been dropped."""
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK
+
+
+class Thumbnails:
+    """The thumbnails of one archive; where it cannot be written they are made each time.
+
+    Args:
+        archive: which one.
+        max_pixels: larger pictures are refused before they are decoded.
+        kept: bytes at most on disk.
+    """
+
+    def __init__(self, archive: Archive, max_pixels: int, kept: int = _KEPT_BYTES) -> None:
+        self._archive = archive
+        self._max_pixels = max_pixels
+        self._kept = kept
+        self._mutex = threading.Lock()
+        self._bytes: int | None = None
+        self.hits = self.misses = 0
+
+    def find(self, digest: str, side: int) -> bytes | None:
+        """A thumbnail that is there already: WebP."""
+        place = self._place(digest, side)
+        try:
+            descriptor = os.open(place, os.O_RDONLY | _NO_LINKS)
+        except OSError:
+            self.misses += 1
+            return None
+        with open(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return None
+            self.hits += 1
+            with contextlib.suppress(OSError):
+                os.utime(descriptor)  # those not looked at for longest are dropped first
+            return file.read(self._kept)
+
+    def make(self, digest: str, side: int, data: bytes) -> bytes:
+        """Make a thumbnail of an image file's bytes: WebP, at most side × side, upright.
+
+        Raises:
+            ImageError: it cannot be decoded, or has too many pixels.
+        """
+        picture = webp(data, side, self._max_pixels)
+        with contextlib.suppress(OSError, ArchiveError):  # a full disk must not cost the answer
+            self._keep(self._place(digest, side), picture)
+        return picture
+
+    def _place(self, digest: str, side: int) -> Path:
+        return self._archive.thumbnails / f"{digest}-{side}.webp"
+
+    def _keep(self, place: Path, picture: bytes) -> None:
+        if not self._archive.exists():  # nothing is indexed: nothing is written
+            return
+        place.parent.mkdir(exist_ok=True)
+        draft = place.with_name(f".{uuid.uuid4().hex}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
+        with open(os.open(draft, flags, 0o600), "wb") as file:
+            file.write(picture)
+        draft.replace(place)
+        with self._mutex:
+            if self._bytes is None:
+                self._bytes = sum(size for _, size, _ in self._files())
+            else:
+                self._bytes += len(picture)
+            if self._bytes > self._kept:
+                self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        files = sorted(self._files())
+        left = sum(size for _, size, _ in files)
+        for _, size, place in files:
+            if left <= _SHARE_LEFT * self._kept:
+                break
+            place.unlink(missing_ok=True)
+            left -= size
+        self._bytes = left
+
+    def _files(self) -> list[tuple[int, int, Path]]:
+        """When each was last looked at, its size, its place."""
+        found = []
+        for place in self._archive.kept_thumbnails():
+            with contextlib.suppress(OSError):
+                facts = place.lstat()
+                found.append((facts.st_mtime_ns, facts.st_size, place))
+        return found
