@@ -39,19 +39,19 @@ def test_it_is_the_model_behind_it(encoder):
     assert model.encode_texts([]).shape == (0, local.info.dim)
     # 10 pictures and 5 texts, at most 4 at a time, over one connection.
     assert [path for _, path in encoder.requests] == [
-        "/v1/encoder", *["/v1/encoder/images"] * 3, *["/v1/encoder/texts"] * 2,
+        "/v1/model", *["/v1/encode"] * 5,
     ]  # fmt: skip
     assert encoder.connections == 1
 
 
 def test_the_other_form_says_the_same(encoder):
     pictures = [base64.b64encode(picture.tobytes()).decode() for picture in PICTURES[:4]]
-    for path, asked, expected in (
-        ("images", {"pictures": pictures}, ColourModel().encode_images(PICTURES[:4])),
-        ("texts", {"texts": TEXTS[:3]}, ColourModel().encode_texts(TEXTS[:3])),
+    for asked, expected in (
+        ({"pictures": pictures}, ColourModel().encode_images(PICTURES[:4])),
+        ({"texts": TEXTS[:3]}, ColourModel().encode_texts(TEXTS[:3])),
     ):
         request = urllib.request.Request(
-            f"{encoder.url}/v1/encoder/{path}",
+            f"{encoder.url}/v1/encode",
             json.dumps(asked).encode(),
             {"Content-Type": "application/json"},
         )
@@ -129,7 +129,7 @@ def test_addresses_that_are_none(encoder):
     for url in ("http://127.0.0.1:9", "http://", "http://[::1", "http://127.0.0.1:99999"):
         with pytest.raises(ModelError, match=r"does not answer|is no address"):
             RemoteModel(url).info  # noqa: B018
-    encoder.answers = [(302, {"Location": "http://127.0.0.1:9/v1/encoder"})]
+    encoder.answers = [(302, {"Location": "http://127.0.0.1:9/v1/model"})]
     with pytest.raises(ModelError, match="error 302"):
         RemoteModel(encoder.url, "secret").info  # noqa: B018
     with pytest.raises(ModelError, match="no encoder"):

@@ -62,12 +62,12 @@ class Handler(BaseHTTPRequestHandler):
             self.say(status, b'{"title": "trouble"}', PROBLEM, headers)
         elif encoder.token and self.headers["Authorization"] != f"Bearer {encoder.token}":
             self.say(401, b'{"title": "no"}', PROBLEM)
-        elif self.path == "/v1/encoder":
+        elif self.path == "/v1/model":
             self.say(200, json.dumps(self.facts()).encode())
-        elif self.path == "/v1/encoder/images":
-            self.embed(encoder.model.encode_images(self.pictures(body)))
-        elif self.path == "/v1/encoder/texts":
+        elif self.path == "/v1/encode" and b'"texts"' in body[:16]:
             self.embed(encoder.model.encode_texts(json.loads(body)["texts"]))
+        elif self.path == "/v1/encode":
+            self.embed(encoder.model.encode_images(self.pictures(body)))
         else:
             self.say(404, b"<html>not here</html>", "text/html")
 

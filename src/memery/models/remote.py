@@ -15,6 +15,15 @@ from urllib.parse import urlsplit
 from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
 from memery.models.interface import ModelInfo
+from memery.models.protocol import (
+    ENCODE_PATH,
+    FACTS_PATH,
+    FINGERPRINT,
+    PICTURES,
+    PROTOCOL,
+    SHAPE,
+    VECTORS,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,11 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
-
-PROTOCOL = 1
-FINGERPRINT = "memery-fingerprint"
-SHAPE = "memery-shape"
-PICTURES, VECTORS = "application/vnd.memery.pictures", "application/vnd.memery.vectors"
 
 _CONNECT, _READ = 5.0, 120.0
 """Seconds until a server counts as not answering."""
@@ -74,7 +78,7 @@ class RemoteModel:
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        answer = self._ask("GET", "", limit=_FACTS_BYTES)
+        answer = self._ask("GET", FACTS_PATH, limit=_FACTS_BYTES)
         try:
             facts = json.loads(answer)
         except ValueError:
@@ -94,7 +98,6 @@ class RemoteModel:
         step = self._batch
         parts = [
             self._vectors(
-                "/images",
                 np.ascontiguousarray(part).tobytes(),
                 {"Content-Type": PICTURES, SHAPE: "x".join(map(str, part.shape))},
                 len(part),
@@ -112,7 +115,7 @@ class RemoteModel:
             part = list(texts[start : start + self._batch])
             body = json.dumps({"texts": part}).encode("ascii")
             headers = {"Content-Type": "application/json"}
-            parts.append(self._vectors("/texts", body, headers, len(part)))
+            parts.append(self._vectors(body, headers, len(part)))
         return np.concatenate(parts) if parts else np.empty((0, self.info.dim), np.float32)
 
     @property
@@ -121,12 +124,12 @@ class RemoteModel:
         return batch if isinstance(batch, int) and 0 < batch <= _BATCH_MAX else 1
 
     def _vectors(
-        self, path: str, body: bytes, headers: dict[str, str], count: int
+        self, body: bytes, headers: dict[str, str], count: int
     ) -> NDArray[np.float32]:
         import numpy as np
 
         dim = self.info.dim
-        answer = self._ask("POST", path, body, headers | {"Accept": VECTORS}, limit=4 * count * dim)
+        answer = self._ask("POST", ENCODE_PATH, body, headers | {"Accept": VECTORS}, limit=4 * count * dim)
         if len(answer) != 4 * count * dim:
             raise ModelError(
                 f"{self._url} gave {len(answer)} bytes for {count} vectors of {dim} numbers:"
@@ -158,7 +161,7 @@ class RemoteModel:
             try:
                 response = self._pool.request(
                     method,
-                    f"{self._url}/v1/encoder{path}",
+                    f"{self._url}{path}",
                     body=body,
                     headers=sent,
                     preload_content=False,

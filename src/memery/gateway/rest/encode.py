@@ -24,7 +24,7 @@ from memery.gateway.rest.answers import JSON
 from memery.gateway.rest.pictures import form_of
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service
-from memery.models.remote import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
+from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
 from memery.models.shared import BATCH, PATIENCE
 
 if TYPE_CHECKING:
