@@ -60,7 +60,7 @@ def checked(model: type[M], value: Any) -> M:
         return model.model_validate(value)
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise invalid([dict(one) for one in errors]) from None
+        raise invalid([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
 
 
 async def read_form(request: Request, limits: Limits) -> Form:

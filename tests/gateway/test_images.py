@@ -1,0 +1,286 @@
+"""`/v1/images`, `/v1/thumbnails`, `/v1/facets`, and what is told of folders."""
+
+import io
+import os
+
+import pytest
+from PIL import Image
+
+from memery import Memery
+from memery.archive import find_archive
+from memery.gateway.library import purge
+from memery.gateway.rest.images import byte_range, disposition
+from memery.thumbnails import Thumbnails
+from servers.memery import serving
+
+
+def every(server, query=""):
+    return server.get(f"/v1/images?top_k=1000{query}").json()["images"]
+
+
+def by_path(server, path):
+    return next(image for image in every(server) if image["path"] == path)
+
+
+def test_browsing_pages_through_everything(both):
+    for sort in ("date", "name"):
+        whole = every(both, f"&sort={sort}")
+        assert len(whole) == 13
+        pages = [
+            image
+            for offset in range(0, 14, 4)
+            for image in both.get(f"/v1/images?sort={sort}&top_k=4&offset={offset}").json()["images"]
+        ]
+        assert pages == whole
+    assert [image["collection"] for image in every(both, "&collection=more")] == ["more"] * 3
+    assert len(every(both, "&ext=jpg")) == 1
+    assert len(every(both, "&under=trip")) == 3
+    assert len(every(both, "&orientation=portrait")) == 1
+
+
+def test_newest_first(tmp_path):
+    for number, name in enumerate("abc"):
+        Image.new("RGB", (9, 9), "red").save(tmp_path / f"{name}.png")
+        os.utime(tmp_path / f"{name}.png", (1_600_000_000 + number, 1_600_000_000 + number))
+    with serving(tmp_path) as server:
+        server.wait_until_indexed()
+        assert [image["path"] for image in every(server)] == ["c.png", "b.png", "a.png"]
+
+
+def test_facets(both):
+    found = both.get("/v1/facets").json()
+    assert found["folders"] == [{"name": "", "count": 13}, {"name": "trip", "count": 3}]
+    assert found["types"] == [{"name": "png", "count": 12}, {"name": "jpg", "count": 1}]
+    assert found["months"] == [{"name": "2023-11", "count": 13}]
+    narrowed = both.get("/v1/facets?under=trip&collection=photos").json()
+    assert narrowed["types"] == [{"name": "png", "count": 2}, {"name": "jpg", "count": 1}]
+
+
+def test_facts(server):
+    image = by_path(server, "trip/sea.jpg")
+    facts = server.get(f"/v1/images/{image['id']}").json()
+    assert facts == image | {"text": None}
+    assert (facts["width"], facts["height"], facts["format"]) == (60, 20, "JPEG")
+    assert facts["modified_at"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_the_file_itself(server, photos):
+    image, data = by_path(server, "trip/sea.jpg"), (photos / "trip" / "sea.jpg").read_bytes()
+    whole = server.get(image["image_url"])
+    assert (whole.status, whole.body) == (200, data)
+    assert whole.headers["Content-Type"] == "image/jpeg"
+    assert whole.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+    assert whole.headers["Content-Disposition"].startswith("inline")
+    part = server.get(image["image_url"], Range="bytes=2-5")
+    assert (part.status, part.body) == (206, data[2:6])
+    assert part.headers["Content-Range"] == f"bytes 2-5/{len(data)}"
+    assert server.get(image["image_url"], Range="bytes=-3").body == data[-3:]
+    beyond = server.get(image["image_url"], Range=f"bytes={len(data)}-")
+    assert (beyond.status, beyond.headers["Content-Range"]) == (416, f"bytes */{len(data)}")
+    tag = whole.headers["ETag"]
+    assert server.get(image["image_url"], If_None_Match=tag).status == 304
+    assert server.get(image["image_url"], Range="bytes=0-0", If_Range='"old"').status == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-", (0, 9)),
+        ("bytes=5-100", (5, 9)),
+        ("bytes=-4", (6, 9)),
+        ("bytes=-40", (0, 9)),
+        ("bytes=0-1,3-4", None),
+        ("bytes=-", None),
+        ("bytes=5-2", None),
+        ("lines=1-2", None),
+    ],
+)
+def test_ranges(header, expected):
+    assert byte_range(header, 10) == expected
+
+
+def test_a_name_injects_no_header(server):
+    image = next(image for image in every(server) if "odd" in image["path"])
+    answer = server.get(f"{image['image_url']}?download=1")
+    told = answer.headers["Content-Disposition"]
+    assert told == (
+        "attachment; filename=\"odd_-__name.png\"; filename*=UTF-8''odd%FF-%0D%0Aname.png"
+    )
+    assert "name.png" not in [name.lower() for name in answer.headers]
+    for name in ('a"b', "a\\b", "a;b", "ü", "a\0b", "a\r\nSet-Cookie: x=1"):
+        shown = disposition(name, attachment=False)
+        assert shown.isascii()
+        assert shown.isprintable()
+        assert shown.count('"') == 2
+
+
+def test_thumbnails_are_made_once(photos, server):
+    image = by_path(server, "green.png")
+    place = photos / ".memery" / "thumbnails"
+    made = server.get(f"{image['thumbnail_url']}?size=160")
+    assert (made.status, made.headers["Content-Type"]) == (200, "image/webp")
+    assert made.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    with Image.open(io.BytesIO(made.body)) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (40, 30))  # never made larger
+    (kept,) = [file for file in place.iterdir() if file.name.endswith("-160.webp")]
+    kept.write_bytes(kept.read_bytes() + b"\0")
+    assert server.get(f"{image['thumbnail_url']}?size=160").body == made.body + b"\0"
+    tag = made.headers["ETag"]
+    assert server.get(f"{image['thumbnail_url']}?size=160", If_None_Match=tag).status == 304
+    assert server.get(f"{image['thumbnail_url']}?size=161").status == 422
+    metrics = server.get("/metrics").body.decode()
+    assert 'memery_thumbnail_hits{name="photos"}' in metrics
+
+
+def test_thumbnails_keep_within_their_bound(tmp_path):
+    Image.effect_noise((640, 640), 90).convert("RGB").save(tmp_path / "noise.png")
+    with Memery(tmp_path) as memery:
+        memery.build()
+    archive, data = find_archive(tmp_path), (tmp_path / "noise.png").read_bytes()
+    size = len(Thumbnails(archive, 10**9).make("0" * 64, 640, data))
+    thumbnails = Thumbnails(archive, 10**9, kept=3 * size)
+    for number in range(1, 8):
+        thumbnails.make(f"{number:064x}", 640, data)
+        assert sum(file.stat().st_size for file in archive.kept_thumbnails()) <= 3 * size
+    assert thumbnails.find(f"{7:064x}", 640) is not None
+    assert thumbnails.find(f"{1:064x}", 640) is None
+    (archive.thumbnails / "notes.txt").write_text("mine")
+    purge(tmp_path)
+    assert [file.name for file in archive.folder.rglob("*")] == ["thumbnails", "notes.txt"]
+
+
+def test_a_file_that_changed_has_no_thumbnail(tmp_path):
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
+    with serving(tmp_path) as server:
+        server.wait_until_indexed()
+        a, b = by_path(server, "a.png"), by_path(server, "b.png")
+        Image.new("RGB", (9, 9), "blue").save(tmp_path / "a.png")
+        (tmp_path / "b.png").unlink()
+        assert server.get(a["thumbnail_url"]).status == 404
+        assert server.get(b["thumbnail_url"]).status == 404
+        assert server.get(b["image_url"]).status == 404
+
+
+def test_links_out_of_the_folder_are_not_served(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "secret").mkdir()
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "secret" / "in.png")
+    Image.new("RGB", (9, 9), "blue").save(tmp_path / "photos" / "a.png")
+    (tmp_path / "photos" / "folder").symlink_to(tmp_path / "secret")
+    (tmp_path / "photos" / "file.png").symlink_to(tmp_path / "secret" / "in.png")
+    (tmp_path / "photos" / "inside.png").symlink_to(tmp_path / "photos" / "a.png")
+    with Memery(tmp_path / "photos", follow_links=True) as memery:
+        assert memery.build().searchable == 4
+    with serving(tmp_path / "photos", words=["--no-index"]) as server:
+        for path, status in (
+            ("folder/in.png", 404), ("file.png", 404), ("inside.png", 200), ("a.png", 200),
+        ):  # fmt: skip
+            image = by_path(server, path)
+            assert server.get(image["image_url"]).status == status, path
+            assert server.get(image["thumbnail_url"]).status == status, path
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+        b"<!doctype html><script>alert(1)</script>",
+        b"%PDF-1.7",
+        b"",
+    ],
+)
+def test_what_is_no_image_any_more_is_not_served(tmp_path, content):
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
+    with Memery(tmp_path) as memery:
+        memery.build()
+    (tmp_path / "a.png").write_bytes(content)
+    with serving(tmp_path, words=["--no-index"]) as server:
+        image = by_path(server, "a.png")
+        answer = server.get(image["image_url"])
+        assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+def spellings():
+    """Ways out of a folder, as they are tried."""
+    targets = ("etc/passwd", ".memery/store.sqlite3", "secret.png")
+    ups = ("../", "..%2f", "%2e%2e/", "%2e%2e%2f", "..\\", "..%5c", "%252e%252e%252f", "....//",
+           "..%c0%af", "%uff0e%uff0e/")  # fmt: skip
+    for target in targets:
+        for up in ups:
+            yield up * 4 + target
+    yield from ("/etc/passwd", "%2fetc%2fpasswd", "file:///etc/passwd", "a%00.png", "//etc/passwd")
+
+
+def test_no_spelling_leads_out(server):
+    tried = 0
+    places = ("/v1/images/{}", "/v1/images/{}/file", "/v1/images/{}/similar", "/v1/thumbnails/{}",
+              "/v1/uploads/{}/thumbnail", "/page/{}", "/{}")  # fmt: skip
+    parameters = ("under", "not_under", "collection", "similar_to", "upload", "ext", "since")
+    for spelling in spellings():
+        for place in places:
+            answer = server.get(place.format(spelling))
+            assert answer.status in (400, 404, 405), (place, spelling)
+            tried += 1
+        for name in parameters:
+            answer = server.get(f"/v1/search?text=red&{name}={spelling}")
+            assert answer.status in (200, 404, 422), (name, spelling)
+            for hit in answer.json().get("hits", []):
+                assert not hit["path"].startswith(("..", "/", ".memery"))
+            tried += 1
+        for body in (b"root:", b"SQLite format 3"):
+            assert body not in answer.body
+    assert tried > 400
+
+
+def test_folders_that_are_not_utf8_can_be_named(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/\xff"
+    os.mkdir(folder)
+    Image.new("RGB", (9, 9), "red").save(folder + b"/a.png")
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
+    with serving(tmp_path) as server:
+        server.wait_until_indexed()
+        assert [image["path"] for image in every(server, "&under=%FF")] == ["\udcff/a.png"]
+        assert {"name": "\udcff", "count": 1} in server.get("/v1/facets").json()["folders"]
+
+
+def test_collections_and_status(both, photos, more):
+    listed = both.get("/v1/collections").json()
+    assert [(c["name"], c["path"], c["searchable"]) for c in listed] == [
+        ("photos", str(photos), 10),
+        ("more", str(more), 3),
+    ]
+    status = both.get("/v1/status").json()
+    assert (status["images"], status["skipped"], status["model_id"]) == (13, 1, "colours")
+    assert status["index_allowed"] is True
+    skipped = both.get("/v1/skipped").json()
+    assert [(s["collection"], s["path"], s["reason"]) for s in skipped["skipped"]] == [
+        ("photos", "broken.png", "not an image")
+    ]
+    assert both.get("/v1/skipped?offset=1").json() == {"total": 1, "skipped": []}
+
+
+def test_a_part_of_an_archive_is_a_collection(photos, server):
+    with serving(photos / "trip") as part:
+        part.wait_until_indexed()
+        assert sorted(image["path"] for image in every(part)) == [
+            "copy.png", "grass.png", "sea.jpg",
+        ]  # fmt: skip
+        outside = by_path(server, "green.png")
+        assert part.get(f"/v1/images/{outside['id']}").status == 404
+        assert part.get("/v1/facets").json()["folders"] == [{"name": "", "count": 3}]
+
+
+def test_two_folders_of_one_name(tmp_path):
+    for parent in ("one", "two"):
+        (tmp_path / parent / "photos").mkdir(parents=True)
+        Image.new("RGB", (9, 9), "red").save(tmp_path / parent / "photos" / "a.png")
+    folders = [tmp_path / parent / "photos" for parent in ("one", "two", "one")]
+    with serving(*folders) as server:
+        server.wait_until_indexed()
+        listed = server.get("/v1/collections").json()
+        assert [c["name"] for c in listed] == ["photos", "photos-2"]
+        found = server.search(text="red", mode="visual")
+        # Same path and same content: one id, which either file answers.
+        assert {hit["collection"] for hit in found["hits"]} == {"photos", "photos-2"}
+        assert found["hits"][0]["id"] == found["hits"][1]["id"]

@@ -1,0 +1,217 @@
+"""`/v1/search` and what is like one, over a real server."""
+
+import io
+import json
+import os
+
+import pytest
+from PIL import Image
+
+from memery import Memery
+from servers.memery import serving
+
+
+def paths(found):
+    return [hit["path"] for hit in found["hits"]]
+
+
+def ids(found):
+    return [hit["id"] for hit in found["hits"]]
+
+
+def png(colour, size=(30, 30)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_a_text_finds_its_picture(server):
+    found = server.search(text="red", top_k=2)
+    assert sorted(paths(found)) == ["red.png", "trip/copy.png"]
+    assert found["query"] == [{"text": "red", "boost": 1.0}]
+    assert (found["model_id"], found["mode"], found["total"]) == ("colours", "auto", 10)
+    assert (found["collections"], found["left_out"]) == (["photos"], [])
+    assert set(found["took_ms"]) == {"index", "encode", "search", "total"}
+    hit = found["hits"][0]
+    assert hit["rank"] == 1
+    assert hit["score"] == pytest.approx(1, abs=1e-3)
+    assert (hit["collection"], hit["format"], hit["width"], hit["height"]) == (
+        "photos", "PNG", 40, 30,
+    )  # fmt: skip
+    assert hit["thumbnail_url"] == f"/v1/thumbnails/{hit['id']}"
+    assert server.get(hit["image_url"]).status == 200
+    assert "signals" not in hit
+
+
+def test_it_is_what_the_library_finds(server, photos):
+    with Memery(photos) as memery:
+        expected = memery.recall("blue", exclude=["red"], top_k=100)
+    found = server.search(text="blue", not_="red", top_k=100)
+    assert [hit["id"] for hit in found["hits"]] == [hit.id for hit in expected]
+    assert [hit["score"] for hit in found["hits"]] == [round(hit.score, 6) for hit in expected]
+
+
+def test_terms_of_every_kind(server):
+    blue = server.search(text="blue", top_k=1)["hits"][0]["id"]
+    found = server.search(text="red^0.1", similar_to=f"{blue}^2", mode="visual", top_k=1)
+    assert found["query"] == [{"text": "red", "boost": 0.1}, {"id": blue, "boost": 2.0}]
+    assert found["hits"][0]["id"] == blue
+    upload = server.send_form("/v1/uploads", [("image", "x.png", png("yellow"))])
+    assert upload.status == 201
+    assert (upload.json()["width"], upload.json()["height"]) == (30, 30)
+    found = server.search(upload=upload.json()["id"], top_k=1)
+    assert paths(found) == ["yellow.png"]
+    assert found["query"] == [{"upload": upload.json()["id"], "boost": 1.0}]
+    thumbnail = server.get(upload.json()["thumbnail_url"])
+    assert Image.open(io.BytesIO(thumbnail.body)).format == "WEBP"
+    # Less of what is yellow: it comes last.
+    found = server.search(text="red", not_upload=upload.json()["id"], top_k=100)
+    assert paths(found)[-1] == "yellow.png"
+
+
+def test_a_body_says_the_same(server):
+    query = [{"text": "green"}, {"text": "red", "boost": -0.5}]
+    found = server.post("/v1/search", {"query": query, "top_k": 3, "under": "trip"})
+    assert found.status == 200
+    assert found.json()["hits"] == server.search(
+        text="green", not_="red^0.5", top_k=3, under="trip"
+    )["hits"]
+
+
+def test_pictures_come_with_the_body(server):
+    wanted = {"query": [{"image": "one"}, {"image": "two", "boost": -1}], "top_k": 1}
+    parts = [
+        ("search", None, json.dumps(wanted).encode()),
+        ("one", "a.png", png("purple")),
+        ("two", "b.png", png("green")),
+    ]
+    found = server.send_form("/v1/search", parts)
+    assert found.status == 200, found.body
+    assert paths(found.json()) == ["purple.png"]
+    assert found.json()["query"][1] == {"image": "two", "boost": -1.0}
+
+
+def test_pages_join_without_gap_or_repeat(both):
+    whole = both.search(text="blue", top_k=1000)
+    assert whole["total"] == len(whole["hits"]) == 13
+    for size in (1, 3, 5):
+        pages = [
+            hit
+            for offset in range(0, whole["total"] + size, size)
+            for hit in both.search(text="blue", top_k=size, offset=offset)["hits"]
+        ]
+        assert [hit["id"] for hit in pages] == ids(whole)
+        assert [hit["rank"] for hit in pages] == list(range(1, 14))
+
+
+def test_collections_are_merged_by_score(both):
+    found = both.search(text="blue", mode="visual", top_k=1000)
+    assert found["collections"] == ["photos", "more"]
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+    assert {hit["collection"] for hit in found["hits"][:3]} == {"photos", "more"}
+    alone = both.search(text="blue", collection="more", top_k=1000)
+    assert {hit["collection"] for hit in alone["hits"]} == {"more"}
+    assert alone["total"] == 3
+    # Names are found in both, wherever they lie.
+    named = both.search(text="cyan", mode="text")
+    assert paths(named) == ["cyan.png"]
+
+
+def test_like_one(server):
+    red = server.search(text="red", under="trip", top_k=1)["hits"][0]
+    found = server.get(f"/v1/images/{red['id']}/similar?top_k=1000").json()
+    # Itself and its copy are left out.
+    assert found["total"] == 8
+    assert not {"red.png", "trip/copy.png"} & set(paths(found))
+
+
+def test_names_that_are_not_utf8_come_through(server, photos):
+    answer = server.get("/v1/search?text=orange&top_k=1")
+    (hit,) = answer.json()["hits"]
+    assert os.fsencode(hit["path"]) == b"odd\xff-\r\nname.png"
+    assert b"\\udcff" in answer.body
+    assert answer.body.isascii()
+
+
+def test_explained(server):
+    hit = server.search(text="purple", explain="true", top_k=1)["hits"][0]
+    assert {signal["name"] for signal in hit["signals"]} == {"visual", "name"}
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "field"),
+    [
+        ("", 422, "text"),
+        ("text=%20", 422, "text"),
+        ("text=red&top_k=0", 422, "top_k"),
+        ("text=red&top_k=1001", 422, "top_k"),
+        ("text=red&offset=-1", 422, "offset"),
+        ("text=red&offset=99999999999999999999", 422, "offset"),
+        ("text=red&since=soon", 422, "since"),
+        ("text=red&min_size=big", 422, "min_size"),
+        ("text=red&under=../..", 422, "under"),
+        ("text=red&orientation=round", 422, "orientation"),
+        ("text=red&mode=psychic", 422, "mode"),
+        ("text=red&min_strength=nan", 422, "min_strength"),
+        ("text=red^0", 422, "text"),
+        ("text=red&not=red", 422, None),
+        ("mode=text&text=!!!", 422, None),
+        ("similar_to=" + "0" * 32, 404, "similar_to"),
+        ("text=red&unlike=nothing", 404, "unlike"),
+        ("upload=gone", 404, "upload"),
+        ("text=red&collection=nowhere", 404, "collection"),
+        ("&".join(["text=red"] * 33), 422, "text"),
+    ],
+)
+def test_what_is_off_is_named(server, query, status, field):
+    answer = server.get(f"/v1/search?{query}")
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert set(problem) == {"type", "title", "status", "detail", "errors"}
+    assert problem["status"] == status
+    if field is not None:
+        assert field in [error["field"] for error in problem["errors"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "field"),
+    [
+        ({}, "query"),
+        ({"query": []}, "query"),
+        ({"query": [{}]}, "query.0"),
+        ({"query": [{"text": "a", "id": "b"}]}, "query.0"),
+        ({"query": [{"text": "a", "boost": "x"}]}, "query.0.boost"),
+        ({"query": [{"image": "nowhere"}]}, "query.0.image"),
+        ({"query": [{"text": "a"}], "until": "soon"}, "until"),
+        ({"query": [{"text": "a"}], "colour": "red"}, "colour"),
+        ([], "body"),
+    ],
+)
+def test_what_is_off_in_a_body_is_named(server, value, field):
+    answer = server.post("/v1/search", value)
+    assert answer.status == 422
+    assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+def test_bodies_that_are_none(server):
+    ask = server.ask
+    assert ask("POST", "/v1/search", b"{", {"Content-Type": "application/json"}).status == 400
+    deep = b"[" * 100_000
+    assert ask("POST", "/v1/search", deep, {"Content-Type": "application/json"}).status == 400
+    assert ask("POST", "/v1/search", b"x", {"Content-Type": "text/plain"}).status == 415
+    assert ask("POST", "/v1/search", b"x", {"Content-Type": "multipart/form-data"}).status == 400
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert ask("POST", "/v1/search", b"--b\r\n\r\n", kind).status == 400
+    assert server.send_form("/v1/search", [("search", None, b"nothing")]).status == 422
+    assert server.get("/healthz").body == b"ok\n"
+
+
+def test_nothing_is_indexed_yet(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with serving(tmp_path / "empty", words=["--no-index"]) as server:
+        assert server.search(text="red")["total"] == 0
+        assert server.get("/v1/images").json() == {"total": 0, "images": []}
+        assert [job["state"] for job in server.get("/v1/index").json()] == ["idle"]
+        assert server.get("/v1/status").json()["images"] == 0
+    assert not (tmp_path / "empty" / ".memery").exists()
