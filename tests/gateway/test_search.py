@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from memery import Memery
-from servers.memery import serving
+from servers.memery import png, serving
 
 
 def paths(found):
@@ -17,12 +17,6 @@ def paths(found):
 
 def ids(found):
     return [hit["id"] for hit in found["hits"]]
-
-
-def png(colour, size=(30, 30)):
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_a_text_finds_its_picture(server):
@@ -73,9 +67,10 @@ def test_a_body_says_the_same(server):
     query = [{"text": "green"}, {"text": "red", "boost": -0.5}]
     found = server.post("/v1/search", {"query": query, "top_k": 3, "under": "trip"})
     assert found.status == 200
-    assert found.json()["hits"] == server.search(
-        text="green", not_="red^0.5", top_k=3, under="trip"
-    )["hits"]
+    assert (
+        found.json()["hits"]
+        == server.search(text="green", not_="red^0.5", top_k=3, under="trip")["hits"]
+    )
 
 
 def test_pictures_come_with_the_body(server):

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import io
 import json
 import os
 import re
@@ -14,6 +15,8 @@ import uuid
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from PIL import Image
+
 _PROGRAM = """
 import json, logging, sys
 from memery.gateway.rest import serving
@@ -24,6 +27,13 @@ serving.serve(paths, Options(port=0, limits=Limits(**limits), **options), settin
               say=lambda line: print("memery:", line, file=sys.stderr, flush=True))
 """
 SECONDS = 60
+
+
+def png(colour, size=(30, 30)):
+    """A picture as a file's bytes."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 @dataclass

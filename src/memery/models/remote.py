@@ -123,13 +123,13 @@ class RemoteModel:
         batch = self._facts.get("max_batch")
         return batch if isinstance(batch, int) and 0 < batch <= _BATCH_MAX else 1
 
-    def _vectors(
-        self, body: bytes, headers: dict[str, str], count: int
-    ) -> NDArray[np.float32]:
+    def _vectors(self, body: bytes, headers: dict[str, str], count: int) -> NDArray[np.float32]:
         import numpy as np
 
         dim = self.info.dim
-        answer = self._ask("POST", ENCODE_PATH, body, headers | {"Accept": VECTORS}, limit=4 * count * dim)
+        answer = self._ask(
+            "POST", ENCODE_PATH, body, headers | {"Accept": VECTORS}, limit=4 * count * dim
+        )
         if len(answer) != 4 * count * dim:
             raise ModelError(
                 f"{self._url} gave {len(answer)} bytes for {count} vectors of {dim} numbers:"

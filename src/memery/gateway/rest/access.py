@@ -67,7 +67,7 @@ class Access:
         try:
             self._check_host(scope)
             self._check_origin(scope)
-            if (token := _token_in(scope)) is not None and self._options.token:
+            if (token := self._token_in(scope)) is not None and self._options.token:
                 await self._log_in(scope, token)(scope, receive, guarded)
                 return
             self._check_token(scope)
@@ -101,7 +101,7 @@ class Access:
             raise Problem(403, "Pages of other sites may not do that here.")
 
     def _check_token(self, scope: Scope) -> None:
-        path = scope["path"]
+        path = self._inside(scope["path"])
         open_ = path in _OPEN_PATHS or path.startswith("/page/")
         if not self._options.token or (open_ and scope["method"] in ("GET", "HEAD")):
             return
@@ -115,6 +115,16 @@ class Access:
                 " Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+    def _inside(self, path: str) -> str:
+        """A path without what a proxy has before it."""
+        root_path = self._options.root_path
+        return path[len(root_path) :] if path.startswith(f"{root_path}/") else path
+
+    def _token_in(self, scope: Scope) -> str | None:
+        if self._inside(scope["path"]) != "/" or scope["method"] != "GET":
+            return None
+        return next((value for name, value in _query(scope) if name == "token"), None)
 
     def _cookie_in(self, headers: Headers) -> str:
         for line in headers.getlist("cookie"):
@@ -131,7 +141,7 @@ class Access:
         if not _same(token, self._options.token):
             raise Problem(401, "The token is wrong: take the link that memery serve printed.")
         rest = [(n, v) for n, v in _query(scope) if n != "token"]
-        root_path = scope.get("root_path", "").rstrip("/")
+        root_path = self._options.root_path
         target = f"{root_path}/" + (f"?{urlencode(rest)}" if rest else "")
         response = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
         response.set_cookie(
@@ -182,12 +192,6 @@ def _query(scope: Scope) -> Iterable[tuple[str, str]]:
         return parse_qsl(scope["query_string"].decode("latin-1"), True, max_num_fields=100)
     except ValueError:
         return ()
-
-
-def _token_in(scope: Scope) -> str | None:
-    if scope["path"] != "/" or scope["method"] != "GET":
-        return None
-    return next((value for name, value in _query(scope) if name == "token"), None)
 
 
 def _same(shown: str, known: str) -> bool:

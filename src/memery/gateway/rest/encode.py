@@ -82,7 +82,9 @@ class EncodeRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: list[Annotated[str, BeforeValidator(_sound)]] | None = Field(default=None, max_length=4096)
+    texts: list[Annotated[str, BeforeValidator(_sound)]] | None = Field(
+        default=None, max_length=4096
+    )
     pictures: list[str] | None = Field(default=None, max_length=4096)
 
 

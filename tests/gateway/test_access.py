@@ -1,0 +1,241 @@
+"""Who may ask: addresses, tokens, other sites' pages; and what browsers are told."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from memery.gateway.rest.access import CONTENT_SECURITY
+from servers.memery import form, serving
+
+TOKEN = "a-token-of-32-letters-or-so-1234"
+
+
+@pytest.fixture(scope="module")
+def guarded(photos, server):
+    words = ["--token", TOKEN, "--no-index", "--allowed-host", "photos.example"]
+    with serving(photos, words=words) as guarded:
+        yield guarded
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/search?text=red", "/v1/nowhere", "/healthz", "/page/nothing.js"]
+)
+def test_every_answer_is_guarded(server, path):
+    headers = server.get(path).headers
+    assert headers["Content-Security-Policy"] == CONTENT_SECURITY
+    assert "unsafe" not in CONTENT_SECURITY
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert re.fullmatch("[0-9a-f]{32}", headers["X-Request-ID"])
+    assert "Access-Control-Allow-Origin" not in headers
+    assert "Server" not in headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("localhost:80", 200),
+        ("LOCALHOST", 200),
+        ("[::1]:7890", 200),
+        ("127.0.0.1", 200),
+        ("evil.example", 421),
+        ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example:7890", 421),
+        ("evil.example@127.0.0.1", 421),
+        ("127.0.0.2", 421),
+        ("0.0.0.0", 421),
+        ("169.254.169.254", 421),
+        ("", 421),
+        ("localhost:x", 421),
+    ],
+)
+def test_foreign_hosts(server, host, status):
+    for path in ("/", "/healthz", "/v1/search?text=red"):
+        assert server.get(path, Host=host).status == status
+
+
+def test_a_host_that_was_named(guarded):
+    headers = {"Host": "photos.example", "Authorization": f"Bearer {TOKEN}"}
+    assert guarded.ask("GET", "/v1/status", headers=headers).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "http://localhost"},
+        {"Origin": "file://"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+def test_foreign_pages_change_nothing(server, headers):
+    body, kind = form([("image", "a.png", b"x")])
+    jobs = server.get("/v1/index").json()
+    for method, path, sent in (
+        ("POST", "/v1/index", {}),
+        ("DELETE", "/v1/index", {}),
+        ("POST", "/v1/uploads", {"Content-Type": kind}),
+        ("POST", "/v1/search", {"Content-Type": kind}),
+        ("POST", "/v1/encode", {"Content-Type": kind}),
+    ):
+        assert server.ask(method, path, body, sent | headers).status == 403
+    assert server.get("/v1/index").json() == jobs
+
+
+def test_the_own_page_may(server):
+    for headers in (
+        {"Origin": server.url, "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {},
+    ):
+        answer = server.post("/v1/search", {"query": [{"text": "red"}]}, **headers)
+        assert answer.status == 200
+
+
+def test_without_a_token_nothing_is_told(guarded):
+    for path in ("/v1/search?text=red", "/v1/images", "/v1/facets", "/v1/status", "/metrics",
+                 "/v1/index/events", "/v1/openapi.json", "/v1/model", "/v1/images/x/file",
+                 "/v1/thumbnails/x", "/nowhere", "/v1/%73earch?text=red", "//v1/status",
+                 "/page/../v1/status"):  # fmt: skip
+        answer = guarded.get(path)
+        assert answer.status in (401, 404), path
+        assert b"red.png" not in answer.body
+    for headers in (
+        {"Authorization": "Bearer wrong"},
+        {"Authorization": f"Basic {TOKEN}"},
+        {"Authorization": f"Bearer {TOKEN}x"},
+        {"Authorization": f"Bearer {TOKEN[:-1]}"},
+        {"Authorization": "Bearer \xff"},
+        {"Authorization": "Bearer"},
+        {"Cookie": f"memery_{guarded.port}={TOKEN}"},
+        {"Cookie": f"memery_{guarded.port}="},
+        {"Cookie": "memery"},
+    ):
+        answer = guarded.ask("GET", "/v1/status", headers=headers)
+        assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer"), headers
+    for path in ("/", "/healthz", "/readyz"):
+        assert guarded.get(path).status == 200
+    assert guarded.ask("POST", "/v1/index").status == 401
+    assert guarded.get(f"/v1/status?token={TOKEN}").status == 401
+
+
+def test_the_link_logs_in(guarded):
+    assert guarded.link.endswith(f"/?token={TOKEN}")
+    wrong = guarded.get("/?token=wrong")
+    assert (wrong.status, wrong.headers["Set-Cookie"]) == (401, None)
+    answer = guarded.get(f"/?token={TOKEN}&text=red")
+    assert (answer.status, answer.headers["Location"]) == (303, "/?text=red")
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert TOKEN not in cookie
+    shown = cookie.partition(";")[0]
+    assert guarded.get("/v1/status", Cookie=f"other=1; {shown}").status == 200
+    assert guarded.get("/v1/status", Authorization=f"Bearer {TOKEN}").status == 200
+    assert guarded.get("/v1/status", Authorization=f"bearer {TOKEN}").status == 200
+
+
+def test_neither_tokens_nor_queries_are_logged(guarded):
+    guarded.get("/v1/search?text=verysecretwords", Authorization=f"Bearer {TOKEN}")
+    guarded.get(f"/?token={TOKEN}")
+    guarded.get("/v1/status", X_Request_ID="my-id.1", Authorization=f"Bearer {TOKEN}")
+    odd = guarded.get("/v1/status", X_Request_ID='a"b\\n', Authorization=f"Bearer {TOKEN}")
+    assert odd.headers["X-Request-ID"] != 'a"b\\n'
+    lines = [json.loads(line) for line in guarded.lines if line.startswith("{")]
+    line = next(line for line in lines if line["request_id"] == "my-id.1")
+    assert (line["method"], line["path"], line["status"]) == ("GET", "/v1/status", 200)
+    assert line["ms"] >= 0
+    logged = "\n".join(line for line in guarded.lines if line.startswith("{"))
+    assert "verysecretwords" not in logged
+    assert TOKEN not in logged
+
+
+def test_beyond_this_machine_a_token_is_made(photos, server):
+    with serving(photos, words=["--host", "0.0.0.0", "--no-index"]) as open_:
+        token = re.search(r"\?token=(\S{32})$", open_.link)[1]
+        assert open_.get("/v1/status").status == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        status = open_.ask("GET", "/v1/status", headers=headers).json()
+        assert status["index_allowed"] is False
+        assert open_.ask("POST", "/v1/index", headers=headers).status == 403
+        (listed,) = open_.ask("GET", "/v1/collections", headers=headers).json()
+        assert listed["path"] is None
+        # Any address of the machine will do, but no name of somebody else's.
+        for host, expected in (("10.1.2.3", 200), (socket.gethostname(), 200), ("evil.com", 421)):
+            answer = open_.ask("GET", "/v1/status", headers=headers | {"Host": host})
+            assert answer.status == expected
+
+
+def test_a_proxy_and_other_sites_that_were_named(photos, server):
+    words = ["--no-index", "--root-path", "/photos", "--cors-origin", "https://site.example",
+             "--forwarded-allow", "127.0.0.1", "--token", TOKEN]  # fmt: skip
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with serving(photos, words=words) as proxied:
+        (image,) = proxied.ask("GET", "/v1/images?top_k=1", headers=headers).json()["images"]
+        assert image["thumbnail_url"].startswith("/photos/v1/thumbnails/")
+        forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.9"}
+        answer = proxied.ask("GET", f"/?token={TOKEN}", headers=forwarded)
+        assert answer.headers["Location"] == "/photos/"
+        assert "Secure" in answer.headers["Set-Cookie"]
+        assert "Path=/photos/" in answer.headers["Set-Cookie"]
+        allowed = headers | {"Origin": "https://site.example"}
+        answer = proxied.ask("GET", "/v1/status", headers=allowed)
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://site.example"
+        assert proxied.ask("DELETE", "/v1/index", headers=allowed).status == 200
+        other = proxied.ask("GET", "/v1/status", headers=headers | {"Origin": "https://e.example"})
+        assert "Access-Control-Allow-Origin" not in other.headers
+        clients = {json.loads(line)["client"] for line in proxied.lines if line[0] == "{"}
+        assert clients == {"127.0.0.1", "203.0.113.9"}
+
+
+def test_forwarded_headers_of_strangers_are_not_believed(server):
+    server.get("/healthz", X_Forwarded_For="203.0.113.9", X_Request_ID="stranger")
+    line = next(json.loads(line) for line in server.lines if '"stranger"' in line)
+    assert line["client"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        ([], 2, "Name the folder to serve"),
+        (["--encoder-only", "."], 2, "name no folder"),
+        (["nowhere"], 3, "There is no folder"),
+        ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
+        ([".", "--host", "no such host"], 2, "cannot be listened on"),
+        ([".", "--root-path", "photos"], 2, "must begin with a slash"),
+        ([".", ".", "--archive", "x"], 2, "several are served"),
+        ([".", "--model", "nonsense"], 4, "no model named"),
+    ],
+)
+def test_words_that_are_off(tmp_path, words, code, message):
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "serve", *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken(server, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "serve", tmp_path, "--port", str(server.port)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Name another with --port" in done.stderr

@@ -1,0 +1,120 @@
+"""The indexing flow as a job: followed, cancelled, begun again, while searches go on."""
+
+import concurrent.futures
+import json
+import socket
+import time
+
+import pytest
+from PIL import Image
+
+from servers.memery import serving
+
+COUNT = 600
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for number in range(COUNT):
+        # Each of another content, so that each is encoded.
+        colour = (number % 256, number // 256, 90)
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{number:04}.png")
+    return tmp_path
+
+
+def events(server):
+    """The events of a stream, one by one."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
+        connection.sendall(b"GET /v1/index/events HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        text = b""
+        while chunk := connection.recv(65536):
+            text += chunk
+            *complete, text = text.split(b"\n\n")
+            for event in complete:
+                lines = event.decode().splitlines()
+                if "event: progress" in lines:
+                    data = next(line for line in lines if line.startswith("data: "))
+                    yield json.loads(data.removeprefix("data: "))
+
+
+def test_a_new_folder_is_indexed_while_it_is_searched(folder):
+    with serving(folder) as server:
+        seen, totals = [], []
+        for event in events(server):
+            totals.append(server.search(text="blue", top_k=1)["total"])
+            seen.append(event)
+            if event["state"] == "done":
+                break
+        last = seen[-1]
+        assert (last["done"], last["total"], last["searchable"]) == (COUNT, COUNT, COUNT)
+        assert last["eta_seconds"] is None
+        assert [event["done"] for event in seen] == sorted(event["done"] for event in seen)
+        assert totals == sorted(totals)
+        assert totals[-1] == COUNT
+        # Results were there before the end.
+        assert any(0 < total < COUNT for total in totals)
+        # What is new is found after the next job, and only then.
+        Image.new("RGB", (64, 64), "white").save(folder / "new.png")
+        assert server.search(text="white")["total"] == COUNT
+        begun = server.ask("POST", "/v1/index")
+        assert begun.status == 202
+        assert begun.json()[0]["state"] in ("waiting", "indexing")
+        server.wait_until_indexed()
+        assert server.search(text="white", top_k=1)["hits"][0]["path"] == "new.png"
+
+
+def test_cancelled_and_begun_again(folder):
+    with serving(folder, words=["--no-index"]) as server:
+        assert server.get("/v1/index").json()[0]["state"] == "idle"
+        assert server.ask("POST", "/v1/index").status == 202
+        for event in events(server):
+            if event["done"]:
+                break
+        assert server.ask("DELETE", "/v1/index").status == 200
+        (job,) = server.wait_until_indexed()
+        assert job["state"] == "cancelled"
+        kept = server.get("/v1/images?top_k=1").json()["total"]
+        assert 0 < kept < COUNT
+        assert server.ask("POST", "/v1/index?collection=nowhere").status == 404
+        assert server.ask("POST", "/v1/index").status == 202
+        (job,) = server.wait_until_indexed()
+        assert (job["state"], job["searchable"]) == ("done", COUNT)
+        assert job["total"] == COUNT - kept  # what was committed stayed
+
+
+def test_a_job_stops_after_its_batch_when_the_server_ends(folder):
+    with serving(folder) as server:
+        for event in events(server):
+            if event["done"]:
+                break
+        assert server.end() == 0
+        assert "Traceback" not in "\n".join(server.lines)
+    with serving(folder, words=["--no-index"]) as server:
+        assert server.get("/v1/images?top_k=1").json()["total"] >= event["done"]
+
+
+def test_a_job_that_fails_says_why(folder):
+    with serving(folder, words=["--no-index"]) as server:
+        folder.rename(folder.with_name("away"))
+        assert server.ask("POST", "/v1/index").status == 202
+        (job,) = server.wait_until_indexed()
+        assert job["state"] == "failed"
+        assert "There is no folder" in job["message"]
+        assert server.get("/healthz").status == 200
+
+
+def test_many_search_while_it_is_indexed(folder):
+    with serving(folder) as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
+
+        def ask(number):
+            path = ("/v1/search?text=red", "/v1/images", "/v1/facets", "/v1/status")[number % 4]
+            return server.get(path).status
+
+        statuses = set()
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            statuses |= set(pool.map(ask, range(16)))
+            if server.get("/v1/index").json()[0]["state"] == "done":
+                break
+        assert statuses == {200}
+        assert server.search(text="red")["total"] == COUNT

@@ -1,0 +1,277 @@
+"""What is too much, too large or too slow; and an end in good order."""
+
+import concurrent.futures
+import contextlib
+import json
+import signal
+import socket
+import struct
+import time
+import zlib
+
+import pytest
+
+from memery.gateway.rest.limits import Rates
+from servers.memery import form, png, serving
+
+SMALL = {
+    "idle_seconds": 1.0,
+    "body_seconds": 2.0,
+    "body": 300_000,
+    "bodies": 400_000,
+    "picture": 100_000,
+    "pixels": 1_000_000,
+    "pictures": 2,
+    "uploads": 40_000,
+    "streams": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def strict(photos, server):
+    with serving(photos, limits=SMALL) as strict:
+        strict.wait_until_indexed()
+        yield strict
+
+
+def raw(server, data, *, seconds=30):
+    """What the server says to bytes on a socket, until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=seconds) as connection:
+        connection.sendall(data)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return answer
+
+
+def head(path="/v1/search", *more):
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", "Content-Type: application/json", *more]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize("length", [10 << 30, 10**30, 300_001])
+def test_a_body_that_says_it_is_huge(strict, length):
+    assert raw(strict, head("/v1/search", f"Content-Length: {length}")).startswith(b"HTTP/1.1 413")
+    assert strict.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("length", ["-1", "ten", "1_000"])
+def test_a_length_that_is_none(strict, length):
+    assert raw(strict, head("/v1/search", f"Content-Length: {length}")).startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_without_end(strict):
+    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=30) as connection:
+        connection.sendall(head("/v1/search", "Transfer-Encoding: chunked"))
+        sent = 0
+        try:
+            while sent < 100 << 20:
+                connection.sendall(chunk)
+                sent += len(chunk)
+        except OSError:
+            pass
+        assert sent < 50 << 20
+        try:
+            assert connection.recv(100).startswith(b"HTTP/1.1 413")
+        except ConnectionResetError:
+            pass  # it was closed before all was read
+    assert strict.get("/healthz").status == 200
+
+
+def test_a_body_on_a_get(strict):
+    data = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
+    assert raw(strict, data).startswith(b"HTTP/1.1 413")
+
+
+def test_slow_bodies_and_slow_heads(strict):
+    answer = raw(strict, head("/v1/search", "Content-Length: 100") + b"{")
+    assert answer.startswith(b"HTTP/1.1 408")
+    # A byte now and then does not help: the whole has a limit too.
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=30) as connection:
+        connection.sendall(head("/v1/search", "Content-Length: 100"))
+        started = time.monotonic()
+        answer = b""
+        while not answer and time.monotonic() - started < 30:
+            connection.sendall(b" ")
+            connection.settimeout(0.3)
+            try:
+                answer = connection.recv(100)
+            except TimeoutError:
+                pass
+        assert answer.startswith(b"HTTP/1.1 408")
+    # Heads have a limit of their own, which the connection alone tells of.
+    assert raw(strict, b"GET / HTTP/1.1\r\nHost: loc") == b""
+
+
+def test_heads_that_are_large_or_broken(strict):
+    large = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+    assert raw(strict, large).startswith(b"HTTP/1.1 400")
+    assert raw(strict, b"\0\1\2\3\r\n\r\n").startswith(b"HTTP/1.1 400")
+    both = head("/v1/search", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n"
+    assert raw(strict, both.replace(b"application", b"x"), seconds=60)[9:10] in (b"4",)
+    twice = b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n"
+    assert raw(strict, twice)[9:12] in (b"400", b"421")
+
+
+def bomb(width=30_000, height=30_000):
+    """A PNG of a few hundred bytes that says it has 900 million pixels."""
+
+    def chunk(kind, data):
+        packed = kind + data
+        return struct.pack(">I", len(data)) + packed + struct.pack(">I", zlib.crc32(packed))
+
+    size = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", size)
+        + chunk(b"IDAT", b"\x78\x9c")
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_a_picture_that_unfolds(strict):
+    for data in (bomb(), bomb(1001, 1000)):
+        for answer in (
+            strict.send_form("/v1/uploads", [("image", "bomb.png", data)]),
+            strict.send_form("/v1/encode", [("image", "bomb.png", data)]),
+            strict.send_form(
+                "/v1/search",
+                [
+                    ("search", None, json.dumps({"query": [{"image": "a"}]}).encode()),
+                    ("a", "bomb.png", data),
+                ],
+            ),
+        ):
+            assert answer.status == 422
+            assert "decompression bomb" in answer.json()["detail"]
+
+
+def test_pictures_that_are_too_many_too_large_or_none(strict):
+    picture = png("red")
+    many = [("image", f"{number}.png", picture) for number in range(3)]
+    assert strict.send_form("/v1/uploads", many).status == 400
+    assert strict.send_form("/v1/uploads", many[:2]).status == 422
+    large = strict.send_form("/v1/uploads", [("image", "a.png", b"x" * 100_001)])
+    assert large.status == 413
+    for data in (b"", b"text", picture[:60], b"<svg/>", b"GIF89a"):
+        answer = strict.send_form("/v1/uploads", [("image", "a.png", data)])
+        assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "image")
+    assert strict.send_form("/v1/uploads", [("other", "a.png", picture)]).status == 422
+
+
+def test_uploads_are_bounded(strict):
+    ids = [
+        strict.send_form("/v1/uploads", [("image", "a.png", png("red", (500, 500 + n)))]).json()[
+            "id"
+        ]
+        for n in range(40)
+    ]
+    known = [strict.get(f"/v1/uploads/{id_}/thumbnail").status for id_ in ids]
+    assert known[-1] == 200
+    assert known[0] == 404
+    held = strict.get("/metrics").body.decode()
+    held = float(
+        next(line for line in held.splitlines() if line.startswith("memery_upload_bytes")).split()[
+            1
+        ]
+    )
+    assert 0 < held <= SMALL["uploads"]
+
+
+def test_streams_are_bounded(strict):
+    with following(strict, 2):
+        answer = strict.get("/v1/index/events")
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if "memery_event_streams 0.0" in strict.get("/metrics").body.decode():
+            break
+        time.sleep(0.1)
+    else:
+        raise AssertionError("the streams of clients that have gone are still counted")
+
+
+def test_too_many_at_once(photos, server):
+    """One address has its rate, all together have their number; then everything works again."""
+    with serving(photos, limits={"rate": 20, "burst": 5, "requests": 1}) as small:
+        statuses = [small.get("/healthz") for _ in range(30)]
+        refused = [answer for answer in statuses if answer.status == 429]
+        assert refused
+        assert refused[0].headers["Retry-After"] == "1"
+        assert refused[0].headers["Content-Type"] == "application/problem+json"
+        time.sleep(1)
+        assert small.get("/healthz").status == 200
+    with serving(photos, limits={"requests": 1}) as small:
+        small.wait_until_indexed()
+        with socket.create_connection(("127.0.0.1", small.port), timeout=30) as connection:
+            connection.sendall(head("/v1/search", "Content-Length: 100") + b"{")
+            until = time.monotonic() + 30
+            while (answer := small.get("/healthz")).status != 503 and time.monotonic() < until:
+                time.sleep(0.05)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        until = time.monotonic() + 30
+        while (answer := small.get("/healthz")).status != 200 and time.monotonic() < until:
+            time.sleep(0.05)
+        assert answer.status == 200
+
+
+def test_bodies_of_all_together(strict):
+    """Two halves of large bodies are more than is held; a third is told to come again."""
+    first = head("/v1/search", "Content-Length: 290000") + b"x" * 250_000
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=30) as connection:
+        connection.sendall(first)
+        time.sleep(0.3)
+        assert raw(strict, first).startswith(b"HTTP/1.1 503")
+        connection.sendall(b"x" * 40_000)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_rates():
+    rates = Rates(rate=10, burst=3)
+    waits = [rates.take("a") for _ in range(5)]
+    assert waits[:3] == [0, 0, 0]
+    assert all(0 < wait <= 0.1 for wait in waits[3:])
+    assert rates.take("b") == 0
+    time.sleep(0.11)
+    assert rates.take("a") == 0
+    for number in range(5000):
+        rates.take(str(number))
+    assert rates.take("a") == 0  # forgotten, which costs nothing
+
+
+def following(server, count):
+    stack = contextlib.ExitStack()
+    for _ in range(count):
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+        stack.enter_context(connection)
+        connection.sendall(b"GET /v1/index/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        while b"event: progress" not in answer:
+            answer += connection.recv(65536)
+    return stack
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_good_order(photos, server, kind):
+    """What runs is answered, streams end, and the exit code says that all is well."""
+    with serving(photos, words=["--no-index"]) as ending:
+        body, media_type = form([("image", "a.png", png("red"))])
+        with (
+            following(ending, 1),
+            socket.create_connection(("127.0.0.1", ending.port), timeout=30) as connection,
+            concurrent.futures.ThreadPoolExecutor(1) as pool,
+        ):
+            length = f"Content-Length: {len(body)}"
+            sent = head("/v1/uploads", length).replace(b"application/json", media_type.encode())
+            connection.sendall(sent + body[:10])
+            time.sleep(0.2)
+            ended = pool.submit(ending.end, kind)
+            time.sleep(0.2)
+            connection.sendall(body[10:])
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+            assert answer.startswith(b"HTTP/1.1 201")
+            assert ended.result() == 0
+        assert "Traceback" not in "\n".join(ending.lines)
