@@ -12,7 +12,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models check format dist eval train fixtures bench clean
+.PHONY: help demo test test-models test-gateway check format dist eval train fixtures bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -45,6 +45,9 @@ test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, e
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures.full_size $(abspath $(FULL_SIZE))
 	FULL_SIZE=$(abspath $(FULL_SIZE)) FULL_SIZE_PYTHON=$(abspath tests/fixtures/.venv/bin/python) \
 		$(BIN)/pytest tests/full_size/suite.py
+
+test-gateway: $(TEST_READY) ## Try the whole of REST with thousands of made-up requests
+	GATEWAY_CASES=300 $(BIN)/pytest tests/gateway/test_openapi.py
 
 check: $(TEST_READY) ## Check format, style, types and import contracts
 	$(BIN)/ruff format --check .

@@ -72,7 +72,7 @@ def open_inside(root: Path, path: str) -> tuple[BinaryIO, str]:
         if not place.is_relative_to(root.resolve()):
             raise ImageError("forbidden", "it lies outside the folder")
         flags = _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)  # nobody changed it into a link since
-        file = open(place, "rb", opener=lambda name, _: _open(name, flags))
+        file = os.fdopen(_open(os.fspath(place), flags), "rb")
     except PermissionError as error:
         raise ImageError("forbidden", error.strerror or "") from None
     except (OSError, RuntimeError, ValueError) as error:

@@ -46,7 +46,7 @@ class Thumbnails:
         except OSError:
             self.misses += 1
             return None
-        with open(descriptor, "rb") as file:
+        with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
             self.hits += 1
@@ -74,7 +74,7 @@ class Thumbnails:
         place.parent.mkdir(exist_ok=True)
         draft = place.with_name(f".{uuid.uuid4().hex}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
-        with open(os.open(draft, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
             file.write(picture)
         draft.replace(place)
         with self._mutex:

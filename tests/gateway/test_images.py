@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -239,7 +240,7 @@ def test_no_spelling_leads_out(server):
 
 def test_folders_that_are_not_utf8_can_be_named(tmp_path):
     folder = os.fsencode(tmp_path) + b"/\xff"
-    os.mkdir(folder)
+    Path(os.fsdecode(folder)).mkdir()
     Image.new("RGB", (9, 9), "red").save(folder + b"/a.png")
     Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
     with serving(tmp_path) as server:

@@ -49,7 +49,7 @@ def head(path="/v1/search", *more):
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-@pytest.mark.parametrize("length", [10 << 30, 10**30, 300_001])
+@pytest.mark.parametrize("length", [10 << 30, 10**19, 300_001])
 def test_a_body_that_says_it_is_huge(strict, length):
     assert raw(strict, head("/v1/search", f"Content-Length: {length}")).startswith(b"HTTP/1.1 413")
     assert strict.get("/healthz").status == 200
@@ -72,10 +72,8 @@ def test_a_body_without_end(strict):
         except OSError:
             pass
         assert sent < 50 << 20
-        try:
+        with contextlib.suppress(ConnectionResetError):  # it was closed before all was read
             assert connection.recv(100).startswith(b"HTTP/1.1 413")
-        except ConnectionResetError:
-            pass  # it was closed before all was read
     assert strict.get("/healthz").status == 200
 
 
@@ -95,17 +93,15 @@ def test_slow_bodies_and_slow_heads(strict):
         while not answer and time.monotonic() - started < 30:
             connection.sendall(b" ")
             connection.settimeout(0.3)
-            try:
+            with contextlib.suppress(TimeoutError):
                 answer = connection.recv(100)
-            except TimeoutError:
-                pass
         assert answer.startswith(b"HTTP/1.1 408")
     # Heads have a limit of their own, which the connection alone tells of.
     assert raw(strict, b"GET / HTTP/1.1\r\nHost: loc") == b""
 
 
 def test_heads_that_are_large_or_broken(strict):
-    large = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"
+    large = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 4_000_000
     assert raw(strict, large).startswith(b"HTTP/1.1 400")
     assert raw(strict, b"\0\1\2\3\r\n\r\n").startswith(b"HTTP/1.1 400")
     both = head("/v1/search", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n"
@@ -161,22 +157,14 @@ def test_pictures_that_are_too_many_too_large_or_none(strict):
 
 
 def test_uploads_are_bounded(strict):
-    ids = [
-        strict.send_form("/v1/uploads", [("image", "a.png", png("red", (500, 500 + n)))]).json()[
-            "id"
-        ]
-        for n in range(40)
-    ]
-    known = [strict.get(f"/v1/uploads/{id_}/thumbnail").status for id_ in ids]
+    pictures = [("image", "a.png", png("red", (500, 500 + number))) for number in range(40)]
+    uploads = [strict.send_form("/v1/uploads", [picture]).json() for picture in pictures]
+    known = [strict.get(upload["thumbnail_url"]).status for upload in uploads]
     assert known[-1] == 200
     assert known[0] == 404
-    held = strict.get("/metrics").body.decode()
-    held = float(
-        next(line for line in held.splitlines() if line.startswith("memery_upload_bytes")).split()[
-            1
-        ]
-    )
-    assert 0 < held <= SMALL["uploads"]
+    metrics = strict.get("/metrics").body.decode().splitlines()
+    held = next(line for line in metrics if line.startswith("memery_upload_bytes"))
+    assert 0 < float(held.split()[1]) <= SMALL["uploads"]
 
 
 def test_streams_are_bounded(strict):

@@ -97,6 +97,16 @@ class Server:
             time.sleep(0.05)
         raise AssertionError("the index was not brought up to date")
 
+    def wait_for_line(self, text):
+        """The first line on standard error that holds a text."""
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            for line in list(self.lines):
+                if text in line:
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(f"no line holds {text}")
+
     def end(self, kind=signal.SIGTERM):
         self.process.send_signal(kind)
         return self.process.wait(SECONDS)

@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from memery.gateway.cli import options
-from memery.gateway.cli.app import app as app
+from memery.gateway.cli.app import app
+
+__all__ = ["app"]
 
 Paths = Annotated[
     list[Path] | None,
