@@ -38,6 +38,8 @@ class Database:
         self._mutex = threading.RLock()
         self._places = threading.Semaphore(READERS)
         self._idle: list[sqlite3.Connection] = []
+        self._notes: sqlite3.Connection | None = None
+        self._note_mutex = threading.Lock()
         self._closed = False
         self._in_memory = not archive.exists()
         self._connection = schema.connect(None if self._in_memory else archive.store)
@@ -125,6 +127,37 @@ class Database:
                 "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
             )
 
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[sqlite3.Connection | None]:
+        """A transaction for what may be lost: nobody is waited for, and no disk.
+
+        None where somebody writes just now.
+        """
+        if not self._note_mutex.acquire(blocking=False):
+            yield None
+            return
+        try:
+            with schema.translated(self._archive.store), self._noted() as db:
+                yield db
+        finally:
+            self._note_mutex.release()
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[sqlite3.Connection | None]:
+        if self._in_memory or self._closed:
+            with self.transaction("BEGIN IMMEDIATE") as db:
+                yield db
+            return
+        if self._notes is None:
+            self._notes = schema.connect(self._archive.store)
+            self._notes.execute("PRAGMA busy_timeout = 0")
+            self._notes.execute("PRAGMA synchronous = NORMAL")
+        if not _begun(self._notes):
+            yield None
+            return
+        with _ended(self._notes):
+            yield self._notes
+
     def shrink(self) -> None:
         """Give the space of what was deleted back to the disk, if there is room to do it."""
         with self._mutex, contextlib.suppress(sqlite3.Error):
@@ -153,6 +186,8 @@ class Database:
         with self._mutex:
             self._closed = True
             self._connection.close()
+            if self._notes is not None:
+                self._notes.close()
             while self._idle:
                 self._idle.pop().close()
 
@@ -164,6 +199,13 @@ class Database:
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
     connection.execute(begin)
+    with _ended(connection):
+        yield
+
+
+@contextlib.contextmanager
+def _ended(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what has begun, or take it back."""
     try:
         yield
         connection.execute("COMMIT")
@@ -171,3 +213,14 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
         if connection.in_transaction:  # some failures have rolled back already
             connection.execute("ROLLBACK")
         raise
+
+
+def _begun(connection: sqlite3.Connection) -> bool:
+    """Whether a transaction that writes could begin at once."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            return False
+        raise
+    return True

@@ -235,9 +235,9 @@ class SQLiteStore:
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
         """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
-        with self._db.transaction("BEGIN IMMEDIATE") as db:
-            number = self._spaces.number(db, space)
-            if not number:
+        with self._db.noting() as db:
+            number = self._spaces.number(db, space) if db is not None else 0
+            if db is None or not number:
                 return
             db.execute(
                 "INSERT OR REPLACE INTO queries (space, text, vector) VALUES (?, ?, ?)",
