@@ -47,6 +47,7 @@ class Client:
     def ask(
         self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
+        """Status and body of an answer; a request with a body is a POST."""
         method = "GET" if body is None else "POST"
         self._connection.request(method, path, body, headers or {})
         answer = self._connection.getresponse()

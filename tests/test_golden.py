@@ -21,6 +21,7 @@ COMMANDS = {
     "status-help": "status --help",
     "purge-help": "purge --help",
     "similar-help": "similar --help",
+    "serve-help": "serve --help",
     "models-list-help": "models list --help",
     "recall-table": "recall photos red -n 3",
     "recall-paths": "recall photos blue --format paths -n 2",

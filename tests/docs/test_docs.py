@@ -12,8 +12,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from servers.memery import serving
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+SERVED = "http://127.0.0.1:7890"
 PHOTOS = (
     *("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png"),
     "coins.png",
@@ -68,7 +71,35 @@ def test_console_sessions(folder):
     assert commands == 9
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_rest(folder, monkeypatch):
+    """Every command and the client of docs/rest.md, on a server; `…` stands for anything."""
+    page = ROOT / "docs" / "rest.md"
+    with serving("photos") as server:
+        server.wait_until_indexed()
+        commands = 0
+        for block in blocks(page, "console"):
+            for command, expected in re.findall(
+                r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE
+            ):
+                done = subprocess.run(
+                    command.replace(SERVED, server.url),
+                    shell=True,
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                )
+                pattern = ".*".join(re.escape(part) for part in expected.strip().split("…"))
+                assert re.fullmatch(pattern, done.stdout.strip(), re.DOTALL), command
+                commands += 1
+        assert commands == 9
+        (client,) = blocks(page, "python")
+        exec(compile(client.replace(SERVED, server.url), page.name, "exec"), {})
+    assert (folder / "vectors.npy").stat().st_size > 2 * 512 * 4
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.name != "rest.md"], ids=lambda page: page.name
+)
 def test_python(folder, page):
     names = {"__name__": "docs"}
     for number, block in enumerate(blocks(page, "python")):
@@ -94,7 +125,7 @@ def help_of(*words):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "recall", "similar", "build", "status", "purge", "models list"]
+    "command", ["", "recall", "similar", "build", "status", "purge", "serve", "models list"]
 )
 def test_readme_names_every_command_and_option(command):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from memery.candidates import candidates
 from memery.filters import Filter
 from memery.likeness import unpacked
 from memery.matching import matches
-from memery.stores.interface import Searchable, Space
+from memery.stores.interface import Store, Space
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
 
@@ -34,7 +34,7 @@ class Grouper:
         store: what knows them.
     """
 
-    def __init__(self, archive: Archive, store: Searchable) -> None:
+    def __init__(self, archive: Archive, store: Store) -> None:
         self._root = os.fspath(archive.root)
         self._prefix = Filter(archive.scope).prefix
         self._store = store

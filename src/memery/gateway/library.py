@@ -28,8 +28,8 @@ from memery.errors import (
 from memery.executors.interface import Changes, Executors
 from memery.files import open_inside
 from memery.filters import Day, Filter
-from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.models.interface import EmbeddingModel
+from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.stores.interface import Space, Store
 from memery.thumbnails import Thumbnails
 from memery.types import (

@@ -244,10 +244,6 @@ class Searchable(Protocol):
         """
         ...
 
-    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
-        """What copies of the images that pass a filter are found by, each content once."""
-        ...
-
     def facets(self, space: Space, scope: Filter) -> Facets:
         """What the images that pass a filter can be narrowed by."""
         ...
@@ -255,6 +251,10 @@ class Searchable(Protocol):
 
 class Store(Searchable, Protocol):
     """Facts and embeddings of one folder of images. The store is the truth."""
+
+    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
+        """What copies of the images that pass a filter are found by, each content once."""
+        ...
 
     def writing(self) -> AbstractContextManager[None]:
         """Be the one writer; raises `ArchiveLocked` where another process is."""

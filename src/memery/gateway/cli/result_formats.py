@@ -48,6 +48,8 @@ def results_json(results: Results, *, explain: bool = False) -> dict[str, Any]:
 def _term_json(term: Term) -> dict[str, Any]:
     if term.text is not None:
         return {"text": term.text, "boost": term.boost}
+    if term.id is not None:
+        return {"id": term.id, "boost": term.boost}
     image = term.image
     name = STDIN if image is None or isinstance(image, bytes) else os.fspath(image)
     return {"image": name, "boost": term.boost}

@@ -185,7 +185,7 @@ def image_document(
         "size": image.size,
         "taken_at": image.taken_at,
         "modified_at": modified.isoformat(timespec="seconds"),
-        "colour": None,
+        "colour": None if image.colour is None else f"#{image.colour:06x}",
         "words": words,
         "thumbnail_url": f"{root_path}/v1/thumbnails/{id_}",
         "image_url": f"{root_path}/v1/images/{id_}/file",
