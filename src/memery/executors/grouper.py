@@ -12,7 +12,7 @@ from memery.candidates import candidates
 from memery.filters import Filter
 from memery.likeness import unpacked
 from memery.matching import matches
-from memery.stores.interface import Store, Space
+from memery.stores.interface import Space, Store
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
 

@@ -40,7 +40,8 @@ class Collection:
 
     def path_of(self, image: ImageFile) -> str:
         """The path of an image relative to the folder."""
-        return image.path.removeprefix(Filter(self.memery.archive.scope).prefix)
+        scope = self.memery.archive.scope
+        return image.path.removeprefix(f"{scope}/") if scope else image.path
 
 
 @dataclass(frozen=True, slots=True)

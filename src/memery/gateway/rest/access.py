@@ -54,7 +54,8 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":  # there are no web sockets here
+        if scope["type"] != "http":  # the application's beginning and end
+            await self._app(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:

@@ -33,7 +33,8 @@ class Logged:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # the application's beginning and end
+            await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
         id_ = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
+from memery.config import processors
 from memery.gateway.rest import (
     encode,
     folders,
@@ -47,6 +52,13 @@ def make_app(service: Service, port: int) -> ASGIApp:
     return Logged(guarded, service.metrics)
 
 
+@contextlib.asynccontextmanager
+async def _with_threads(_: FastAPI) -> AsyncIterator[None]:
+    """As many threads as the processors keep busy: more would only hold memory."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = max(8, 4 * processors())
+    yield
+
+
 def _application(service: Service) -> FastAPI:
     from memery import __version__
 
@@ -64,6 +76,7 @@ def _application(service: Service) -> FastAPI:
         redoc_url=None,
         responses={"4XX": described, "5XX": described},
         redirect_slashes=False,
+        lifespan=_with_threads,
         root_path=service.options.root_path,
     )
     app.state.service = service

@@ -35,6 +35,9 @@ class Limited:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        if scope["type"] != "http":  # the application's beginning and end
+            await self._app(scope, receive, send)
+            return
         try:
             self._admit(scope)
         except Problem as problem:
