@@ -192,6 +192,13 @@ def test_a_proxy_and_other_sites_that_were_named(photos, server):
         answer = proxied.ask("GET", "/v1/status", headers=allowed)
         assert answer.headers["Access-Control-Allow-Origin"] == "https://site.example"
         assert proxied.ask("DELETE", "/v1/index", headers=allowed).status == 200
+        preflight = {"Origin": "https://site.example", "Access-Control-Request-Method": "POST",
+                     "Access-Control-Request-Headers": "Authorization"}  # fmt: skip
+        answer = proxied.ask("OPTIONS", "/v1/search", headers=preflight)
+        assert answer.status == 200
+        assert answer.headers["Access-Control-Allow-Headers"]
+        strange = preflight | {"Origin": "https://e.example"}
+        assert proxied.ask("OPTIONS", "/v1/search", headers=strange).status == 400
         other = proxied.ask("GET", "/v1/status", headers=headers | {"Origin": "https://e.example"})
         assert "Access-Control-Allow-Origin" not in other.headers
         proxied.wait_for_line(other.headers["X-Request-ID"])
@@ -214,6 +221,7 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
         ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
         ([".", "--host", "no such host"], 2, "cannot be listened on"),
         ([".", "--root-path", "photos"], 2, "must begin with a slash"),
+        ([".", "--token", "gr\u00fcn"], 2, "--token must be"),
         ([".", ".", "--archive", "x"], 2, "several are served"),
         ([".", "--model", "nonsense"], 4, "no model named"),
     ],
@@ -240,3 +248,10 @@ def test_a_port_that_is_taken(server, tmp_path):
     )
     assert done.returncode == 2
     assert "Name another with --port" in done.stderr
+
+
+def test_other_commands_do_not_pay_for_the_server():
+    code = "import sys, memery.gateway.entry; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert "memery.gateway.entry" in loaded
+    assert not {"fastapi", "uvicorn", "pydantic", "numpy", "PIL"} & set(loaded)

@@ -10,6 +10,7 @@ import time
 import zlib
 
 import pytest
+from PIL import Image
 
 from memery.gateway.rest.limits import Rates
 from servers.memery import form, png, serving
@@ -204,6 +205,27 @@ def test_too_many_at_once(photos, server):
         while (answer := small.get("/healthz")).status != 200 and time.monotonic() < until:
             time.sleep(0.05)
         assert answer.status == 200
+
+
+def test_a_client_that_takes_nothing(tmp_path):
+    """It is given up after a while, and nothing of it stays."""
+    Image.new("RGB", (3000, 3000), "red").save(tmp_path / "large.bmp")
+    with serving(tmp_path, limits={"idle_seconds": 0.5}) as patient:
+        patient.wait_until_indexed()
+        (image,) = patient.get("/v1/images").json()["images"]
+        with socket.create_connection(("127.0.0.1", patient.port), timeout=30) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            request = f"GET {image['image_url']} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            connection.sendall(request.encode())
+            time.sleep(3)
+            received = 0
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := connection.recv(1 << 20):
+                    received += len(chunk)
+        assert received < image["size"]
+        whole = patient.get(image["image_url"])
+        assert len(whole.body) == image["size"]
+        assert "Traceback" not in "\n".join(patient.lines)
 
 
 def test_bodies_of_all_together(strict):

@@ -129,5 +129,7 @@ def _check(paths: list[Path], asked: Any, archive: Path | None) -> None:
         raise ConfigError("Name the folder to serve, or --encoder-only for the model alone.")
     if archive is not None and len(paths) > 1:
         raise ConfigError("--archive names the archive of one folder, and several are served.")
+    if not (asked.token.isascii() and asked.token.isprintable() and " " not in asked.token):
+        raise ConfigError("--token must be of ASCII letters, digits and signs, without spaces.")
     if asked.root_path and not asked.root_path.startswith("/"):
         raise ConfigError(f"--root-path {asked.root_path} must begin with a slash.")

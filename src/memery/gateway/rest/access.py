@@ -104,7 +104,10 @@ class Access:
     def _check_token(self, scope: Scope) -> None:
         path = self._inside(scope["path"])
         open_ = path in _OPEN_PATHS or path.startswith("/page/")
-        if not self._options.token or (open_ and scope["method"] in ("GET", "HEAD")):
+        asks_first = (
+            scope["method"] == "OPTIONS" and self._options.cors_origins
+        )  # it shows no token
+        if not self._options.token or asks_first or (open_ and scope["method"] == "GET"):
             return
         headers = Headers(scope=scope)
         kind, _, shown = headers.get("authorization", "").partition(" ")

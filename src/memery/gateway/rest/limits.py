@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict
 
@@ -10,7 +11,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memery.gateway.rest.options import Limits
-from memery.gateway.rest.problems import Problem
+from memery.gateway.rest.problems import Problem, SlowClientError
+
+logger = logging.getLogger(__name__)
 
 _CLIENTS = 4096
 """Addresses whose rate is remembered."""
@@ -52,6 +55,8 @@ class Limited:
         except Problem as problem:  # found while the body was being read
             if not sender.started:
                 await problem.response()(scope, receive, sender.send)
+        except SlowClientError:
+            logger.debug("A client took too long to take its answer.")
         finally:
             self._running -= counted
             self._held -= body.size
@@ -130,7 +135,10 @@ class _Sender:
     async def send(self, message: Message) -> None:
         """ASGI."""
         self.started = True
-        await asyncio.wait_for(self._send(message), self._idle)
+        try:
+            await asyncio.wait_for(self._send(message), self._idle)
+        except TimeoutError:
+            raise SlowClientError from None
 
 
 class Rates:

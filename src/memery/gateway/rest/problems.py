@@ -81,6 +81,10 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return JSON(self.document, self.status, self.headers, MEDIA_TYPE)
 
 
+class SlowClientError(Exception):
+    """The client takes nothing of its answer: the connection is given up."""
+
+
 def of_error(error: MemeryError, field: str = "") -> Problem:
     """What an error of memery's is over HTTP."""
     status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
@@ -113,7 +117,8 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> Response:
-        logger.error("An answer failed: %s: %s", type(error).__name__, error)
+        if not isinstance(error, SlowClientError):
+            logger.error("An answer failed: %s: %s", type(error).__name__, error)
         return Problem(500, "Something unforeseen happened: the server's log says what.").response()
 
 
