@@ -132,13 +132,20 @@ class JointStore:
         return self._first(lambda store: store.text(digest))
 
     def find_text(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
+        self,
+        space: Space,
+        words: Groups,
+        scope: Filter,
+        limit: int | None,
+        besides: Groups = (),
     ) -> Sequence[Match]:
         """Images whose text holds any of the words; the members' best first, then their second."""
         parts = [
             [
-                Match(member.named(match.image), match.held)
-                for match in member.store.find_text(space, words, scope.within(member.scope), limit)
+                replace(match, image=member.named(match.image))
+                for match in member.store.find_text(
+                    space, words, scope.within(member.scope), limit, besides
+                )
             ]
             for member in self._members
         ]
