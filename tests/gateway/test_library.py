@@ -1,0 +1,69 @@
+"""What the library gained for the server, used by itself."""
+
+import io
+
+import pytest
+from PIL import Image
+
+from memery import Memery, Term
+from memery.errors import ImageError, ImageUnknown, QueryError
+from memery.gateway.collections import Collections
+from memery.types import Query, Ranking
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("red", "blue", "green"):
+        Image.new("RGB", (400, 300), name).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def test_images_by_id(folder):
+    with Memery(folder) as memery:
+        memery.build()
+        hit = memery.recall("blue", mode="visual")[0]
+        image = memery.image(hit.id)
+        assert image == hit.image
+        assert memery.text(image) is None
+        assert memery.count() == 3
+        file, media_type = memery.open(image)
+        with file:
+            assert (file.read(), media_type) == ((folder / "blue.png").read_bytes(), "image/png")
+        with Image.open(io.BytesIO(memery.thumbnail(image, 160))) as thumbnail:
+            assert thumbnail.size == (160, 120)
+        assert memery.recall([Term(id=hit.id)], mode="visual")[0].id == hit.id
+        assert hit.id not in [other.id for other in memery.similar(Term(id=hit.id))]
+        with pytest.raises(ImageUnknown, match="search anew"):
+            memery.image("0" * 32)
+        with pytest.raises(ImageUnknown):
+            memery.similar(Term(id="0" * 32))
+        (folder / "blue.png").write_bytes(b"nothing")
+        with pytest.raises(ImageError, match="not an image"):
+            memery.open(image)
+
+
+def test_a_term_is_one_thing():
+    for wrong in ({}, {"text": "a", "id": "b"}, {"image": "a", "id": "b"}):
+        with pytest.raises(QueryError, match="exactly one"):
+            Term(**wrong)
+
+
+def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    Image.new("RGB", (40, 30), "red").save(other / "red.png")
+    with Memery(folder) as memery:
+        memery.build()
+    with Memery(other, model="starter") as memery:
+        memery.build()
+    query = Query((Term("red"),))
+    with Collections([folder, other], model="auto") as collections:
+        assert len(collections.models) == 2
+        found = collections.search(query, Ranking())
+        assert (found.searched, found.left_out) == ((folder.name,), (other.name,))
+        alone = collections.search(query, Ranking(), other.name)
+        assert (alone.model_id, alone.total) == ("starter", 1)
+        with pytest.raises(QueryError, match="no collection"):
+            collections.search(query, Ranking(), "nowhere")
+    with Collections([folder, folder.parent / folder.name]) as collections:
+        assert len(list(collections)) == 1  # the same folder once
+        assert len(collections.models) == 1
