@@ -26,8 +26,6 @@ from memery.gateway.rest.options import Options, as_address
 from memery.gateway.rest.service import Service
 from memery.gateway.rest.uploads import Uploads
 
-_HEADER_SECONDS = 15.0
-"""How long a client may take for the head of a request."""
 _HEADER_BYTES = 32 << 10
 _KEEP_ALIVE, _FAREWELL = 30, 10
 """Seconds that an idle connection, and running requests at the end, are waited for."""
@@ -112,9 +110,12 @@ def _listening(options: Options) -> socket.socket:
 
 
 def _config(app: Any, options: Options) -> uvicorn.Config:
+    class Patient(_Patient):
+        head_seconds = options.limits.idle_seconds
+
     return uvicorn.Config(
         app,
-        http=_Patient,
+        http=Patient,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -131,15 +132,16 @@ def _config(app: Any, options: Options) -> uvicorn.Config:
 class _Patient(H11Protocol):
     """Waits for the head of a request, but not without end."""
 
+    head_seconds: float
     _head: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+        self._head = self.loop.call_later(self.head_seconds, self._give_up)
 
     def data_received(self, data: bytes) -> None:
         if self._head is None and self._is_idle():
-            self._head = self.loop.call_later(_HEADER_SECONDS, self._give_up)
+            self._head = self.loop.call_later(self.head_seconds, self._give_up)
         super().data_received(data)
         if self._head is not None and not self._is_idle():
             self._head.cancel()
