@@ -1,0 +1,264 @@
+// The grid: only what is near the window is in the page, however long the list is.
+//
+// The place one looks at is kept as a picture and a distance from it. Whatever changes above it,
+// pages arriving, the window's width, the size of pictures: that picture stays where it is.
+
+import { Blocks } from "./blocks.js";
+import { make } from "./elements.js";
+import { preference } from "./preferences.js";
+import { PAGE } from "./results.js";
+import { drop, mark, place, tile } from "./tile.js";
+
+const GAP = 4;
+const SETTLED = 70; // ms without scrolling before pages are asked for
+
+export class Grid {
+  #element;
+  #header;
+  #options;
+  #results = null;
+  #blocks = null;
+  #tiles = new Map();
+  #anchor = { index: 0, dy: 0 };
+  #settled = 0;
+  #frame = 0;
+  #top = -1; // where the page itself scrolled to
+  #divider = make("h2", { className: "divider" }, make("span", {}, "Weaker matches"));
+
+  /**
+   * @param {HTMLElement} element what holds the tiles
+   * @param {HTMLElement} header what covers the top of the window
+   * @param {{href, isSelected, onMove, onError}} options the address that opens a picture, whether
+   *   an id is selected, what hears of scrolling, and of pages that do not come
+   */
+  constructor(element, header, options) {
+    this.#element = element;
+    this.#header = header;
+    this.#options = options;
+    this.current = 0;
+    addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.arrange()).observe(element);
+  }
+
+  get element() {
+    return this.#element;
+  }
+
+  get results() {
+    return this.#results;
+  }
+
+  /** Where one looks: a picture's index and the distance of the window's top from its own. */
+  get place() {
+    return this.#anchor;
+  }
+
+  get height() {
+    return this.#blocks?.height ?? 0;
+  }
+
+  /** Shows a list whose first page is here, from a place on. Tiles of pictures in both lists stay. */
+  show(results, from = null) {
+    this.#results = results;
+    this.#blocks = new Blocks(results, this.#wish());
+    this.#anchor = from ?? { index: 0, dy: 0 };
+    this.current = this.#anchor.index;
+    if (!from) scrollTo(0, 0);
+    this.#tiles = new Map([...this.#tiles.values()].map((one) => [`old ${one.dataset.id}`, one]));
+    this.#apply(from !== null);
+  }
+
+  /** Lays everything out anew: the width, the wished height or a page has changed. */
+  arrange() {
+    if (!this.#results || this.#element.clientWidth === 0) return;
+    this.#blocks.arrange(this.#wish());
+    this.#apply();
+  }
+
+  /** Marks and captions anew; nothing moves. */
+  refresh() {
+    if (this.#results) this.#draw();
+  }
+
+  /** Scrolls to a picture and, if asked to, focuses it. */
+  async go(index, { focus = false, align = "nearest" } = {}) {
+    if (!this.#results?.total) return;
+    const wanted = Math.max(0, Math.min(index, this.#results.total - 1));
+    this.current = wanted;
+    if (!this.#blocks.box(wanted)) {
+      if (align === "nearest") align = "start";
+      this.#anchor = { index: wanted, dy: 0 };
+      this.#apply();
+      if (!(await this.#load(Math.floor(wanted / PAGE))) || this.current !== wanted) return;
+    }
+    this.#bring(this.#blocks.box(wanted), align);
+    this.#draw();
+    if (focus) this.#tiles.get(wanted)?.firstElementChild.focus({ preventScroll: true });
+  }
+
+  /** The picture above (-1) or below (1) another. */
+  beside(index, direction) {
+    return this.#blocks.beside(index, direction);
+  }
+
+  /** How far down the list a picture stands, 0 to 1. */
+  share(index) {
+    return this.height ? this.#blocks.yOf(index) / this.height : 0;
+  }
+
+  /** The first picture in the window. */
+  get first() {
+    return this.#blocks?.indexAt(this.#viewTop()) ?? 0;
+  }
+
+  #wish() {
+    const width = this.#element.clientWidth;
+    const scale = Math.min(1, Math.max(0.6, width / 1280));
+    return { width, height: Math.round(preference("height") * scale), gap: GAP };
+  }
+
+  #viewTop() {
+    return scrollY + this.#header.offsetHeight - this.#element.offsetTop;
+  }
+
+  #scrolled() {
+    if (!this.#results) return;
+    if (Math.abs(scrollY - this.#top) > 1) {
+      const y = this.#viewTop();
+      const index = this.#blocks.indexAt(y);
+      this.#anchor = { index, dy: y - this.#blocks.yOf(index) };
+      this.#top = -1;
+    }
+    if (!this.#frame) {
+      this.#frame = requestAnimationFrame(() => {
+        this.#frame = 0;
+        this.#draw();
+        this.#options.onMove();
+      });
+    }
+  }
+
+  /** Sets the height of the list and puts the anchor where it was, or where it is wished. */
+  #apply(isRestored = false) {
+    this.#element.style.height = `${this.height}px`;
+    const { index, dy } = this.#anchor;
+    const wanted = this.#blocks.yOf(index) + dy + this.#element.offsetTop - this.#header.offsetHeight;
+    // At the very top, what appears above the list pushes it down and stays in sight.
+    if ((scrollY > 0 || isRestored) && Math.abs(wanted - scrollY) > 0.5) {
+      scrollTo(0, wanted);
+      this.#top = scrollY;
+    }
+    this.#draw();
+    this.#options.onMove();
+  }
+
+  #bring(box, align) {
+    const top = this.#viewTop();
+    const view = innerHeight - this.#header.offsetHeight;
+    const isSeen = box.y >= top && box.y + box.height <= top + view;
+    if (align === "nearest" && isSeen) return;
+    const down = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y - GAP * 2;
+    scrollTo(0, down + this.#element.offsetTop - this.#header.offsetHeight);
+  }
+
+  #draw() {
+    const view = innerHeight;
+    const top = this.#viewTop() - view * 0.75;
+    const bottom = top + view * 2.5;
+    const wanted = new Map();
+    for (const number of this.#blocks.between(top, bottom)) {
+      if (!this.#blocks.isHere(number)) continue;
+      for (const [index, box] of this.#blocks.boxes(number, top, bottom)) wanted.set(index, box);
+    }
+    const focused = this.#focused();
+    if (focused !== null && this.#blocks.box(focused)) wanted.set(focused, this.#blocks.box(focused));
+    if (!wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
+    this.#fill(wanted);
+    const divider = this.#blocks.divider;
+    this.#divider.hidden = divider === null;
+    if (divider !== null) this.#divider.style.transform = `translateY(${divider}px)`;
+    if (this.#divider.parentNode !== this.#element) this.#element.append(this.#divider);
+    clearTimeout(this.#settled);
+    this.#settled = setTimeout(() => this.#fetch(top, bottom), SETTLED);
+  }
+
+  #firstSeen(wanted) {
+    const top = this.#viewTop();
+    for (const [index, box] of wanted) if (box.y >= top) return index;
+    return wanted.keys().next().value ?? 0;
+  }
+
+  #focused() {
+    const index = document.activeElement?.closest?.(".tile")?.dataset.index;
+    return index === undefined ? null : Number(index);
+  }
+
+  #fill(wanted) {
+    const shown = new Map();
+    const captions = { names: preference("names"), scores: preference("scores") };
+    for (const [index, box] of wanted) {
+      const picture = this.#results.at(index);
+      const key = this.#tiles.get(index)?.dataset.id === picture.id ? index : `old ${picture.id}`;
+      const element = this.#tiles.get(key) ?? tile(picture);
+      this.#tiles.delete(key);
+      place(element, picture, {
+        index,
+        total: this.#results.total,
+        box,
+        href: this.#options.href(picture),
+        isSelected: this.#options.isSelected(picture.id),
+        isCurrent: index === this.current,
+        captions: captions.names || captions.scores ? captions : null,
+      });
+      shown.set(index, element);
+    }
+    for (const element of this.#tiles.values()) drop(element);
+    this.#tiles = shown;
+    this.#order(shown);
+  }
+
+  /** Tiles stand in the page in the list's order, for Tab and for those who hear it. */
+  #order(shown) {
+    let before = null;
+    for (const index of [...shown.keys()].sort((one, other) => one - other)) {
+      const element = shown.get(index);
+      const expected = before ? before.nextSibling : this.#element.firstChild;
+      if (element !== expected) this.#element.insertBefore(element, expected);
+      before = element;
+    }
+  }
+
+  /** Tab leads to this picture from now on. */
+  setCurrent(index) {
+    if (index === this.current) return;
+    for (const at of [this.current, index]) {
+      const element = this.#tiles.get(at);
+      const isSelected = element?.classList.contains("selected");
+      if (element) mark(element, { isSelected, isCurrent: at === index });
+    }
+    this.current = index;
+  }
+
+  #fetch(top, bottom) {
+    if (!this.#results) return;
+    const near = this.#blocks.between(top, bottom);
+    this.#results.abandon((number) => near.includes(number));
+    for (const number of near) if (!this.#blocks.isHere(number)) this.#load(number);
+  }
+
+  async #load(number) {
+    const results = this.#results;
+    try {
+      await results.load(number);
+    } catch (error) {
+      if (error.name !== "AbortError" && results === this.#results) this.#options.onError(error);
+      return false;
+    }
+    if (results !== this.#results) return false;
+    if (!this.#blocks.isHere(number)) {
+      this.#blocks.arrange();
+      this.#apply();
+    }
+    return true;
+  }
+}

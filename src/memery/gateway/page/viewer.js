@@ -1,0 +1,205 @@
+// One picture, large, over the page. The list behind it stays where it is.
+
+import { image, similar, thumbnail } from "./api.js";
+import { icon, make } from "./elements.js";
+import { fillFacts } from "./facts.js";
+import { listen } from "./keys.js";
+import { fileName } from "./texts.js";
+import { Zoom } from "./zoom.js";
+
+const IN_STRIP = 24;
+
+export class Viewer {
+  #dialog;
+  #stage;
+  #options;
+  #zoom;
+  #results = null;
+  #asking = null;
+  #parts;
+  picture = null;
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {{onShow, onClose, onFolder, acts, onSay, href}} options what hears of the picture shown
+   *   (by the viewer itself) and of closing; `acts` by name: similar, less, select, path, copy, download
+   */
+  constructor(dialog, options) {
+    this.#dialog = dialog;
+    this.#options = options;
+    this.#stage = dialog.querySelector(".stage");
+    this.#parts = Object.fromEntries(
+      ["picture", "facts", "strip", "name", "note"].map((name) => [name, dialog.querySelector(`.${name}`)]),
+    );
+    this.#zoom = new Zoom(this.#stage, (way) => this.#act(way));
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.#act("close");
+    });
+    dialog.addEventListener("click", (event) => {
+      const act = event.target.closest("[data-act]")?.dataset.act;
+      if (act) this.#act(act);
+    });
+    this.#parts.strip.addEventListener("click", (event) => this.#fromStrip(event));
+    this.#keys();
+  }
+
+  get isOpen() {
+    return this.#dialog.open;
+  }
+
+  /** Shows a picture; `results` is the list that next and previous go through. */
+  show(picture, results) {
+    this.#results = results;
+    if (!this.isOpen) {
+      this.#dialog.showModal();
+      this.#stage.focus();
+    }
+    if (this.picture?.id === picture.id) return;
+    this.picture = picture;
+    this.#paint(picture);
+    this.#ask(picture);
+    this.#neighbours();
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    this.#asking?.abort();
+    this.picture = null;
+    this.#dialog.close();
+    this.#parts.picture.replaceChildren();
+  }
+
+  /** Goes on through another list, if the picture stands in it. */
+  relist(results) {
+    this.#results = results;
+    if (this.picture) this.#neighbours();
+  }
+
+  whenClosed(act) {
+    this.#dialog.addEventListener("close", act, { once: true });
+  }
+
+  /** Shows whether the picture is selected. */
+  mark(isSelected) {
+    this.#dialog.querySelector("[data-act=select]").setAttribute("aria-pressed", isSelected);
+  }
+
+  #paint(picture) {
+    const { name, note, facts, strip, picture: holder } = this.#parts;
+    name.textContent = fileName(picture.path);
+    note.textContent = "";
+    strip.replaceChildren();
+    const alt = picture.words ? `${fileName(picture.path)}: ${picture.words}` : fileName(picture.path);
+    const whole = make("img", { alt, draggable: false, decoding: "async" });
+    if (picture.width && picture.height) {
+      whole.width = picture.width;
+      whole.height = picture.height;
+    }
+    // The small copy is here at once; the file itself takes its place when it has come.
+    const small = thumbnail(picture, 640);
+    const original = new Image();
+    original.addEventListener("load", () => whole.isConnected && (whole.src = original.src));
+    original.addEventListener("error", () => {
+      if (whole.isConnected) note.textContent = `This browser does not show ${picture.format || "this kind"}: a small copy. Download the file to see all of it.`;
+    });
+    whole.src = small;
+    original.src = picture.image_url;
+    holder.replaceChildren(whole);
+    this.#zoom.on(whole);
+    this.#fillFacts(facts, picture);
+    this.#options.onShow(picture);
+  }
+
+  #fillFacts(panel, picture) {
+    fillFacts(panel, picture, {
+      onCopyPath: () => this.#options.acts.path(picture),
+      onFolder: (one, folder) => this.#options.onFolder(one, folder),
+    });
+  }
+
+  async #ask(picture) {
+    this.#asking?.abort();
+    const { signal } = (this.#asking = new AbortController());
+    const ignore = (error) => {
+      if (error.name !== "AbortError") this.#parts.note.textContent = error.message;
+    };
+    image(picture.id, signal)
+      .then((facts) => this.#fillFacts(this.#parts.facts, { ...picture, ...facts }))
+      .catch(ignore);
+    similar(picture.id, IN_STRIP, signal)
+      .then(({ hits }) => this.#fillStrip(hits.filter((hit) => hit.id !== picture.id)))
+      .catch(ignore);
+  }
+
+  #fillStrip(hits) {
+    const links = hits.map((hit) => {
+      const small = make("img", { alt: fileName(hit.path), src: thumbnail(hit, 160), height: 72, loading: "lazy" });
+      small.width = Math.round(72 * Math.min(2, Math.max(0.5, hit.width / hit.height || 1)));
+      const link = make("a", { href: this.#options.href(hit) }, small);
+      link.dataset.id = hit.id;
+      return link;
+    });
+    this.#parts.strip.replaceChildren(...links);
+    this.#parts.strip.hits = hits;
+  }
+
+  #fromStrip(event) {
+    const id = event.target.closest("a")?.dataset.id;
+    if (!id || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    this.show(this.#parts.strip.hits.find((hit) => hit.id === id), this.#results);
+    this.#stage.focus();
+  }
+
+  #index() {
+    return this.#results ? this.#results.indexOf(this.picture.id) : -1;
+  }
+
+  async #step(by) {
+    const index = this.#index();
+    const next = index + by;
+    if (index < 0 || next < 0 || next >= this.#results.total) return;
+    const [found] = await this.#results.between(next, next).catch(() => []);
+    if (found && this.isOpen) this.show(found, this.#results);
+  }
+
+  #neighbours() {
+    const index = this.#index();
+    for (const [act, by] of [["previous", -1], ["next", 1]]) {
+      const other = index + by;
+      const isThere = index >= 0 && other >= 0 && other < this.#results.total;
+      this.#dialog.querySelector(`[data-act=${act}]`).hidden = !isThere;
+      const picture = isThere && this.#results.at(other);
+      if (picture) for (const src of [thumbnail(picture, 640), picture.image_url]) new Image().src = src;
+    }
+  }
+
+  #act(name) {
+    const own = {
+      next: () => this.#step(1),
+      previous: () => this.#step(-1),
+      close: () => this.#options.onClose(),
+      facts: () => this.#toggleFacts(),
+      zoom: () => this.#zoom.toggle(),
+    };
+    (own[name] ?? this.#options.acts[name])?.(this.picture);
+  }
+
+  #toggleFacts() {
+    const isShown = this.#dialog.classList.toggle("with-facts");
+    this.#dialog.querySelector("[data-act=facts]").setAttribute("aria-pressed", isShown);
+    this.#zoom.on(this.#parts.picture.firstElementChild);
+  }
+
+  #keys() {
+    const act = (name) => () => (this.#act(name), true);
+    const keys = { ArrowLeft: "previous", ArrowRight: "next", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
+    listen(this.#dialog, Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, act(name)])));
+  }
+}
+
+/** Buttons that the viewer's bar has signs for. */
+export function drawSigns(root) {
+  for (const one of root.querySelectorAll("[data-sign]")) one.prepend(icon(one.dataset.sign));
+}
