@@ -39,7 +39,7 @@ export function menu(owner, label, items) {
 export function put(owner, panel) {
   const { left, bottom, top } = owner.getBoundingClientRect();
   const { offsetWidth: width, offsetHeight: height } = panel;
-  const x = Math.max(MARGIN, Math.min(left, innerWidth - width - MARGIN));
+  const x = Math.max(MARGIN, Math.min(left, document.documentElement.clientWidth - width - MARGIN));
   const below = bottom + 4;
   const y = below + height + MARGIN <= innerHeight || top < innerHeight / 2 ? below : top - height - 4;
   panel.style.left = `${x}px`;

@@ -74,13 +74,13 @@ export class Status {
     if (!this.#facts) return;
     const parts = [make("span", { className: "note" }, this.#note || counted(this.searchable, "image"))];
     parts.push(make("span", { className: "model" }, this.#facts.model_id ?? "no model", this.#better()));
-    if (this.isIndexing) parts.push(...this.#running());
+    if (this.isIndexing) parts.push(make("span", {}, ...this.#running()));
     else if (this.#failed()) parts.push(make("span", { className: "failed" }, this.#failed()));
-    if (this.skipped) parts.push(button(`${count(this.skipped)} skipped`, this.#acts.onSkipped, { className: "plain" }));
-    if (this.#facts.index_allowed && !this.isIndexing) parts.push(button("Update", this.#acts.onIndex, { className: "plain", title: "Look for new and changed pictures" }));
-    const focused = [...this.#line.querySelectorAll("button")].find((one) => one === document.activeElement)?.textContent;
+    if (this.skipped) parts.push(part(`${count(this.skipped)} skipped`, this.#acts.onSkipped));
+    if (this.#facts.index_allowed && !this.isIndexing) parts.push(part("Update", this.#acts.onIndex, "Look for new and changed pictures"));
+    const focused = this.#line.contains(document.activeElement) ? document.activeElement.textContent : null;
     this.#line.replaceChildren(...parts);
-    if (focused) [...this.#line.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
+    [...this.#line.querySelectorAll("button")].find((one) => one.textContent === focused)?.focus();
   }
 
   #better() {
@@ -159,4 +159,8 @@ export class Status {
     this.draw();
     this.#acts.onOnline();
   }
+}
+
+function part(label, act, title) {
+  return make("span", {}, button(label, act, { className: "plain", title }));
 }
