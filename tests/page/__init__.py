@@ -1,0 +1,1 @@
+"""The web page, tried in a real browser against the real server."""

@@ -1,0 +1,200 @@
+"""A real browser, the real `memery serve`, and folders of pictures for them."""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+]
+SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NASTY = "<img src=x onerror=document.title='owned'>"
+"""A name that would run if it were put in as markup. A name holds no slash."""
+FIRST_DAY = 1_700_000_000  # 14 November 2023
+DAY = 86_400
+SECONDS = 30
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type, browser_type_launch_args):
+    return {
+        **browser_type_launch_args,
+        "executable_path": found_browser(browser_type.executable_path),
+        "args": FLAGS,
+    }
+
+
+def found_browser(own):
+    """Playwright's own browser, else the system's, else one that is installed now."""
+    if Path(own).exists():
+        return own
+    for name in SYSTEM_BROWSERS:
+        if path := shutil.which(name):
+            return path
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode or not Path(own).exists():
+        pytest.fail(
+            "The page is tested in a browser, and there is none: install Debian's chromium "
+            f"(apt-get install chromium), or run {' '.join(command)}.\n{done.stderr[-400:]}",
+            pytrace=False,
+        )
+    return own
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args):
+    return {
+        **browser_context_args,
+        "viewport": {"width": 1280, "height": 800},
+        "reduced_motion": "reduce",
+        "permissions": ["clipboard-read", "clipboard-write"],
+    }
+
+
+@dataclass
+class Served:
+    """A running `memery serve`."""
+
+    url: str
+    process: subprocess.Popen
+    lines: list
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(SECONDS)
+
+
+@contextmanager
+def serving(*words, port=0, **environment):
+    """Run the real command until the block ends; its address is what it prints."""
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MEMERY_")},
+        "MEMERY_MODEL": "colours",
+        "MEMERY_CONFIG": os.devnull,
+        **environment,
+    }
+    command = [sys.executable, "-m", "memery", "serve", *map(str, words), "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings)
+    lines, listens = [], threading.Event()
+
+    def read():
+        for line in process.stderr:
+            lines.append(line)
+            if "Serving" in line:
+                listens.set()
+        listens.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert listens.wait(60), "memery serve says nothing"
+        address = re.search(r"(http://[^\s?]+)", "".join(lines))
+        assert address, "".join(lines)
+        yield Served(address[1].rstrip("/") + "/", process, lines)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(SECONDS)
+        reader.join(SECONDS)
+        process.stderr.close()
+
+
+@pytest.fixture(scope="session")
+def serve():
+    return serving
+
+
+def photographs(folder, names):
+    """Photographs of the scikit-image wheel, whose terms allow everything."""
+    spec = importlib.util.find_spec("skimage")
+    data = Path(spec.submodule_search_locations[0]) / "data"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copy(data / name, folder)
+
+
+def paint(path, colour, size=(60, 40), day=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path)
+    moment = FIRST_DAY - day * DAY
+    os.utime(path, (moment, moment))
+
+
+def palette(folder):
+    """Pictures over four months, in three folders; one red, one with a nasty name."""
+    paint(folder / "red.png", (220, 30, 30), day=0)
+    for number in range(30):
+        shade = 130 + 3 * number
+        paint(folder / "sea" / f"blue-{number:02}.png", (0, 0, shade), (60 + number, 40), day=number)
+    for number in range(20):
+        shade = 100 + 3 * number
+        paint(folder / "wood" / f"green-{number:02}.jpg", (30, shade, 30), (40, 60), day=60 + number)
+    paint(folder / f"{NASTY}.png", (240, 220, 40), day=1)
+    notes = PngInfo()
+    notes.add_text("Description", NASTY)
+    Image.new("RGB", (50, 50), (130, 40, 160)).save(folder / "purple.png", pnginfo=notes)
+    os.utime(folder / "purple.png", (FIRST_DAY - 2 * DAY,) * 2)
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 and then nothing")
+    return folder
+
+
+PICTURES = 53
+"""In `palette`, without the broken one."""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """One server for the tests that only look; its pictures are indexed before they begin."""
+    folder = palette(tmp_path_factory.mktemp("site") / "photos")
+    build(folder)
+    with serving(folder, "--no-index") as served:
+        served.folder = folder
+        yield served
+
+
+def build(folder, model="colours"):
+    environment = {**os.environ, "MEMERY_MODEL": model, "MEMERY_CONFIG": os.devnull}
+    command = [sys.executable, "-m", "memery", "build", str(folder), "-q"]
+    subprocess.run(command, check=True, env=environment)
+
+
+@pytest.fixture(scope="session")
+def built():
+    return build
+
+
+@pytest.fixture
+def page(page):
+    """A page that reports what it must never have: errors, and what the policy forbids."""
+    faults = []
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', e => console.error("
+        "'Content Security: ' + e.violatedDirective + ' ' + e.blockedURI))"
+    )
+    page.set_default_timeout(SECONDS * 1000)
+    yield page
+    assert faults == []
+
+
+def until(true, what="what was waited for", seconds=SECONDS):
+    """Wait for something outside the browser."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
