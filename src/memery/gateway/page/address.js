@@ -33,7 +33,9 @@ export function write(state) {
 /** What the server is asked: the state without the picture, the draft as a term. */
 export function request(state) {
   const parameters = filterParameters(state.filters);
-  toParameters(asked(state), parameters);
+  const terms = asked(state);
+  toParameters(terms, parameters);
+  if (terms.length) parameters.delete("sort"); // a search has an order of its own: the best first
   return parameters;
 }
 

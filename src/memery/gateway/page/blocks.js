@@ -122,8 +122,8 @@ export class Blocks {
 
   /** How many of a page's pictures stand above the divider; null if it is not in this page. */
   #cut(number, length, divided) {
-    const { isSearch, anythingStrong, sorted } = this.#results;
-    if (!isSearch || !anythingStrong || sorted || divided) return null;
+    const { isSearch, anythingStrong } = this.#results;
+    if (!isSearch || !anythingStrong || divided) return null;
     const strong = this.#results.weakFrom(number);
     return strong < length ? strong : null;
   }

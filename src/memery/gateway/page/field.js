@@ -56,6 +56,7 @@ export class Field {
 
   #typing() {
     clearTimeout(this.#waiting);
+    if (/^\s/.test(this.#input.value)) this.#input.value = this.#input.value.trimStart();
     const parts = this.#input.value.split(",");
     if (parts.length > 1) this.#take(parts.slice(0, -1), parts.at(-1).trimStart());
     else this.#waiting = setTimeout(() => this.#options.onDraft(this.#input.value), PAUSE);

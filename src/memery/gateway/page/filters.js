@@ -10,7 +10,7 @@ const MANY = 12; // choices that need no field to find one among them
 const SHAPES = { landscape: "Landscape", portrait: "Portrait", square: "Square" };
 const TEXT = { true: "With text", false: "Without text" };
 const MODES = { visual: "What they show", text: "Words in them" };
-const SORTS = { date: "Newest first", name: "By name" };
+const SORTS = { name: "By name" };
 
 export class Filters {
   #bar;
@@ -38,7 +38,7 @@ export class Filters {
     this.#add("orientation", "Shape", (panel) => this.#choices(panel, "orientation", Object.entries(SHAPES)));
     this.#add("has_text", "Text", (panel) => this.#choices(panel, "has_text", Object.entries(TEXT)));
     this.#add("mode", "Look at", (panel) => this.#choices(panel, "mode", Object.entries(MODES), "Both"));
-    this.#add("sort", "Order", (panel) => this.#choices(panel, "sort", Object.entries(SORTS), "Best first"));
+    this.#add("sort", "Order", (panel) => this.#choices(panel, "sort", Object.entries(SORTS), "Newest first"));
     this.#clear = button("Clear", () => this.#change({}), { className: "plain" });
     bar.append(this.#clear);
   }
@@ -48,8 +48,11 @@ export class Filters {
     this.#buttons.collection.hidden = collections.length < 2;
   }
 
-  show(filters) {
+  /** Shows the filters of a state; a search has no order but its own, and a list no words to look for. */
+  show(filters, isSearch) {
     this.#filters = filters;
+    this.#buttons.sort.hidden = isSearch;
+    this.#buttons.mode.hidden = !isSearch;
     const isOn = Object.keys(filters).length > 0;
     const { since, until } = filters;
     const values = {

@@ -36,6 +36,8 @@ export class Grid {
     this.#header = header;
     this.#options = options;
     this.current = 0;
+    element.after(this.#divider);
+    this.#divider.hidden = true;
     addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.arrange()).observe(element);
   }
@@ -111,6 +113,11 @@ export class Grid {
     return this.#blocks?.indexAt(this.#viewTop()) ?? 0;
   }
 
+  /** Where the list begins, from the top of the page. */
+  get #base() {
+    return this.#element.getBoundingClientRect().top + scrollY;
+  }
+
   #wish() {
     const width = this.#element.clientWidth;
     const scale = Math.min(1, Math.max(0.6, width / 1280));
@@ -118,7 +125,7 @@ export class Grid {
   }
 
   #viewTop() {
-    return scrollY + this.#header.offsetHeight - this.#element.offsetTop;
+    return scrollY + this.#header.offsetHeight - this.#base;
   }
 
   #scrolled() {
@@ -142,7 +149,7 @@ export class Grid {
   #apply(isRestored = false) {
     this.#element.style.height = `${this.height}px`;
     const { index, dy } = this.#anchor;
-    const wanted = this.#blocks.yOf(index) + dy + this.#element.offsetTop - this.#header.offsetHeight;
+    const wanted = this.#blocks.yOf(index) + dy + this.#base - this.#header.offsetHeight;
     // At the very top, what appears above the list pushes it down and stays in sight.
     if ((scrollY > 0 || isRestored) && Math.abs(wanted - scrollY) > 0.5) {
       scrollTo(0, wanted);
@@ -158,7 +165,7 @@ export class Grid {
     const isSeen = box.y >= top && box.y + box.height <= top + view;
     if (align === "nearest" && isSeen) return;
     const down = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y - GAP * 2;
-    scrollTo(0, down + this.#element.offsetTop - this.#header.offsetHeight);
+    scrollTo(0, down + this.#base - this.#header.offsetHeight);
   }
 
   #draw() {
@@ -177,7 +184,6 @@ export class Grid {
     const divider = this.#blocks.divider;
     this.#divider.hidden = divider === null;
     if (divider !== null) this.#divider.style.transform = `translateY(${divider}px)`;
-    if (this.#divider.parentNode !== this.#element) this.#element.append(this.#divider);
     clearTimeout(this.#settled);
     this.#settled = setTimeout(() => this.#fetch(top, bottom), SETTLED);
   }

@@ -46,7 +46,8 @@ const grid = new Grid($("grid"), $("header"), {
 const timeline = new Timeline($("months"), grid);
 const filters = new Filters($("filters"), $("narrow"), (chosen) => change({ filters: chosen }));
 const field = new Field($("field"), {
-  onTerms: (terms, draft) => change({ terms, draft }),
+  // Words that become a chip are no new step: Back undoes the typing and the chip together.
+  onTerms: (terms, draft) => change({ terms, draft }, state.draft.trim() && terms.length > state.terms.length ? "replace" : "push"),
   onDraft: (draft) => change({ draft }, state.draft.trim() ? "replace" : "push"),
   onDown: () => grid.go(grid.first, { focus: true }),
   nameOf: (term) => names.get(term.value) ?? "picture",
@@ -101,7 +102,7 @@ function change(changes, how = "push") {
 /** Makes the page show the state; nothing that is right already is touched. */
 function render(place = null) {
   field.show(state);
-  filters.show(state.filters);
+  filters.show(state.filters, address.asked(state).length > 0);
   find(place);
   if (!state.picture) viewer.close();
   else if (viewer.picture?.id !== state.picture) open(state.picture);
@@ -114,7 +115,6 @@ async function find(place = null, isForced = false) {
   coming?.abandon();
   const isSearch = address.asked(state).length > 0;
   const results = new Results(parameters, isSearch);
-  results.sorted = Boolean(state.filters.sort && state.filters.sort !== "score");
   coming = results;
   $("grid").setAttribute("aria-busy", "true");
   const slow = setTimeout(() => status.say("Still looking …"), SLOW);
@@ -173,7 +173,7 @@ function sayEmpty(isNarrowed) {
 async function showMonths(results) {
   timeline.show([]);
   document.body.classList.remove("with-months");
-  if (results.isSearch || results.sorted && state.filters.sort !== "date" || !results.total) return;
+  if (results.isSearch || state.filters.sort || !results.total) return;
   try {
     const { months } = await api.facets(address.filterParameters(state.filters));
     if (results !== grid.results) return;

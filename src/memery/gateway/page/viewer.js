@@ -92,10 +92,8 @@ export class Viewer {
     strip.replaceChildren();
     const alt = picture.words ? `${fileName(picture.path)}: ${picture.words}` : fileName(picture.path);
     const whole = make("img", { alt, draggable: false, decoding: "async" });
-    if (picture.width && picture.height) {
-      whole.width = picture.width;
-      whole.height = picture.height;
-    }
+    whole.dataset.width = picture.width;
+    whole.dataset.height = picture.height;
     // The small copy is here at once; the file itself takes its place when it has come.
     const small = thumbnail(picture, 640);
     const original = new Image();
@@ -189,7 +187,6 @@ export class Viewer {
   #toggleFacts() {
     const isShown = this.#dialog.classList.toggle("with-facts");
     this.#dialog.querySelector("[data-act=facts]").setAttribute("aria-pressed", isShown);
-    this.#zoom.on(this.#parts.picture.firstElementChild);
   }
 
   #keys() {

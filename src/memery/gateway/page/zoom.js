@@ -24,6 +24,7 @@ export class Zoom {
     stage.addEventListener("dblclick", (event) => this.toggle(event.clientX, event.clientY));
     stage.addEventListener("pointerdown", (event) => this.#down(event));
     stage.addEventListener("pointermove", (event) => this.#move(event));
+    new ResizeObserver(() => this.#target && this.on(this.#target)).observe(stage);
     for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => this.#up(event));
   }
 
@@ -31,17 +32,21 @@ export class Zoom {
     return this.#scale > 1.01;
   }
 
-  /** Takes another picture, in the size that fits. */
+  /** Takes a picture, in the size that fits: its width and height are known before it has come. */
   on(target) {
     this.#target = target;
     this.#fingers.clear();
+    const [width, height] = [Number(target.dataset.width), Number(target.dataset.height)];
+    const fit = Math.min(1, this.#stage.clientWidth / width, this.#stage.clientHeight / height);
+    target.style.width = `${Math.round(width * fit)}px`;
+    target.style.height = `${Math.round(height * fit)}px`;
     this.#set(1, 0, 0);
   }
 
   /** Between the size that fits and the picture's own. */
   toggle(x = innerWidth / 2, y = innerHeight / 2) {
     if (this.isZoomed) this.#set(1, 0, 0);
-    else this.#about(x, y, Math.max(2, (this.#target.naturalWidth || 0) / this.#target.clientWidth));
+    else this.#about(x, y, Math.max(2, Number(this.#target.dataset.width) / this.#target.clientWidth));
   }
 
   #wheel(event) {
