@@ -230,7 +230,7 @@ def test_boxes_stand_before_their_pictures(page, site):
     page.route("**/v1/thumbnails/**", lambda route: route.abort())
     page.goto(f"{site.url}?text=green")
     page.wait_for_selector(TILE)
-    boxes = "all => all.map(t => [t.dataset.index, t.style.transform, t.style.width, t.style.height])"
+    boxes = "all => all.slice(0, 20).map(t => [t.dataset.index, t.style.transform, t.style.width, t.style.height])"
     without = page.eval_on_selector_all(TILE, boxes)
     page.unroute("**/v1/thumbnails/**")
     ready(page, f"{site.url}?text=green")
@@ -324,7 +324,7 @@ def test_filters_that_nothing_passes(page, site):
 def test_months_beside_the_list(page, site):
     ready(page, site.url)
     months = page.get_by_role("navigation", name="Months").get_by_role("button")
-    assert months.count() >= 2
+    expect(months.nth(1)).to_be_visible()
     page.get_by_role("navigation", name="Months").get_by_label("September 2023").click()
     page.wait_for_timeout(PAUSE)
     assert page.evaluate("scrollY") > 0
@@ -672,9 +672,9 @@ def test_a_place_in_the_middle_survives_back(page, long_list):
     settled(page)
     assert page.evaluate("scrollY") == 0
     page.go_back()
-    until(lambda: abs(page.evaluate(middle) - before) < 3)
+    until(lambda: abs((page.evaluate(middle) or 0) - before) < 3)
     page.set_viewport_size({"width": 900, "height": 700})
-    until(lambda: abs(page.evaluate(middle) - before) < 12)
+    until(lambda: abs((page.evaluate(middle) or 0) - before) < 12)
 
 
 def test_end_and_home(page, long_list):

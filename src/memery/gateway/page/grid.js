@@ -90,7 +90,7 @@ export class Grid {
     if (!this.#blocks.box(wanted)) {
       if (align === "nearest") align = "start";
       this.#anchor = { index: wanted, dy: 0 };
-      this.#apply();
+      this.#apply(true);
       if (!(await this.#load(Math.floor(wanted / PAGE))) || this.current !== wanted) return;
     }
     this.#bring(this.#blocks.box(wanted), align);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 from functools import cache
 from importlib import resources
@@ -38,24 +39,33 @@ def _files() -> dict[str, Traversable]:
 
 
 @router.get("/")
-def index(if_none_match: Annotated[str, Header()] = "") -> Response:
+def index(
+    if_none_match: Annotated[str, Header()] = "", accept_encoding: Annotated[str, Header()] = ""
+) -> Response:
     """The page."""
-    return _answer(_INDEX, if_none_match)
+    return _answer(_INDEX, if_none_match, accept_encoding)
 
 
 @router.get("/page/{name}")
-def module(name: str, if_none_match: Annotated[str, Header()] = "") -> Response:
+def module(
+    name: str,
+    if_none_match: Annotated[str, Header()] = "",
+    accept_encoding: Annotated[str, Header()] = "",
+) -> Response:
     """A part of it."""
-    return _answer(name, if_none_match)
+    return _answer(name, if_none_match, accept_encoding)
 
 
-def _answer(name: str, if_none_match: str) -> Response:
+def _answer(name: str, if_none_match: str, accept_encoding: str) -> Response:
     file = _files().get(name)
     if file is None:
         raise Problem(404, "The page has no such part.")
     content = file.read_bytes()
-    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if "gzip" in accept_encoding:
+        content = gzip.compress(content, mtime=0)
+        headers["Content-Encoding"] = "gzip"
+    tag = headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     if tag in if_none_match:
         return Response(None, 304, headers)
     return Response(content, 200, headers, _MEDIA_TYPES[name.rpartition(".")[2]])
