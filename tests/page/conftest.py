@@ -31,7 +31,7 @@ SECONDS = 30
 @pytest.fixture(scope="session")
 def base_url():
     """Each server says its own address; the plug-in's way is deprecated by pytest."""
-    return None
+    return
 
 
 @pytest.fixture(scope="session")
@@ -145,10 +145,14 @@ def palette(folder):
     paint(folder / "red.png", (220, 30, 30), day=0)
     for number in range(30):
         shade = 130 + 3 * number
-        paint(folder / "sea" / f"blue-{number:02}.png", (0, 0, shade), (60 + number, 40), day=number)
+        paint(
+            folder / "sea" / f"blue-{number:02}.png", (0, 0, shade), (60 + number, 40), day=number
+        )
     for number in range(20):
         shade = 100 + 3 * number
-        paint(folder / "wood" / f"green-{number:02}.jpg", (30, shade, 30), (40, 60), day=60 + number)
+        paint(
+            folder / "wood" / f"green-{number:02}.jpg", (30, shade, 30), (40, 60), day=60 + number
+        )
     paint(folder / f"{NASTY}.png", (240, 220, 40), day=1)
     notes = PngInfo()
     notes.add_text("Description", NASTY)
@@ -188,7 +192,10 @@ def page(page):
     """A page that reports what it must never have: errors, and what the policy forbids."""
     faults = []
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on("console", lambda said: faults.append(said.text) if "Content Security" in said.text else None)
+    page.on(
+        "console",
+        lambda said: faults.append(said.text) if "Content Security" in said.text else None,
+    )
     page.add_init_script(
         "addEventListener('securitypolicyviolation', e => console.error("
         "'Content Security: ' + e.violatedDirective + ' ' + e.blockedURI))"

@@ -1,7 +1,21 @@
 """The page's heart: type, see, open, go back. `make test-page` tries everything else."""
 
-from page.look import CHIP, FIELD, TILE, asked, chips, names, open_picture, ready, settled, shown_name, tile, typing
 from playwright.sync_api import expect
+
+from page.look import (
+    CHIP,
+    FIELD,
+    TILE,
+    asked,
+    chips,
+    names,
+    open_picture,
+    ready,
+    settled,
+    shown_name,
+    tile,
+    typing,
+)
 
 
 def test_everything_is_seen_newest_first(page, site):

@@ -1,0 +1,55 @@
+"""The address is the state."""
+
+from playwright.sync_api import expect
+
+from page.look import (
+    CHIP,
+    TILE,
+    asked,
+    chips,
+    names,
+    open_picture,
+    ready,
+    settled,
+    shown_name,
+    tile,
+    typing,
+)
+
+
+def test_a_shared_link_says_all(page, site):
+    address = f"{site.url}?text=blue^2&not=red&under=sea&ext=png"
+    ready(page, address)
+    assert chips(page) == ["blue ×2", "− red"]
+    assert tile(page).get_attribute("aria-setsize") == "30"
+    expect(page.get_by_role("button", name="Folder: sea")).to_be_visible()
+    page.reload()
+    page.wait_for_selector(TILE)
+    assert chips(page) == ["blue ×2", "− red"]
+
+
+def test_back_and_forward(page, site):
+    ready(page, site.url)
+    typing(page, "red", enter=True)
+    typing(page, "blue", enter=True)
+    assert chips(page) == ["red", "blue"]
+    page.go_back()
+    expect(page.locator(CHIP)).to_have_count(1)
+    page.go_back()
+    expect(page.locator(CHIP)).to_have_count(0)
+    page.go_forward()
+    expect(page.locator(CHIP)).to_have_text(["red"])
+    settled(page)
+    assert names(page, 1) == ["red.png"]
+
+
+def test_a_shared_picture_opens(page, site):
+    ready(page, site.url)
+    open_picture(page, 3)
+    name, address = shown_name(page), page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.locator("#viewer .name")).to_have_text(name)
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    assert asked(page) == []

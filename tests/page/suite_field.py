@@ -1,0 +1,155 @@
+"""The one field: chips, their menu, pictures from outside."""
+
+import re
+import time
+
+from PIL import Image
+from playwright.sync_api import expect
+
+from page.look import (
+    CHIP,
+    FIELD,
+    TILE,
+    asked,
+    chips,
+    names,
+    ready,
+    settled,
+    typing,
+)
+
+PAUSE = 300  # ms: longer than the page waits for another key
+
+
+def picture_file(tmp_path, colour=(30, 160, 30), name="mine.png"):
+    path = tmp_path / name
+    Image.new("RGB", (80, 60), colour).save(path)
+    return path
+
+
+def hold_files(page, path):
+    """A DataTransfer with a file, as a drag or the clipboard holds it."""
+    return page.evaluate_handle(
+        """([name, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'}));
+            return data;
+        }""",
+        [path.name, list(path.read_bytes())],
+    )
+
+
+def test_a_comma_makes_a_chip(page, site):
+    ready(page, site.url)
+    typing(page, "red, gre")
+    assert chips(page) == ["red"]
+    assert page.input_value(FIELD) == "gre"
+    expect(page).to_have_url(re.compile("text=red&q=gre$"))
+
+
+def test_a_dash_means_less(page, site):
+    ready(page, site.url)
+    typing(page, "-blue", enter=True)
+    assert asked(page) == [("not", "blue")]
+    assert chips(page) == ["− blue"]
+
+
+def test_backspace_takes_the_last_chip_back(page, site):
+    ready(page, f"{site.url}?text=red^2&not=blue")
+    page.locator(FIELD).press("Backspace")
+    assert page.input_value(FIELD) == "-blue"
+    assert chips(page) == ["red ×2"]
+    typing(page, "")
+    page.locator(FIELD).press("Backspace")
+    assert page.input_value(FIELD) == "red^2"
+    assert chips(page) == []
+
+
+def test_a_chip_has_a_menu(page, site):
+    ready(page, f"{site.url}?text=red")
+
+    def choose(name):
+        page.locator(CHIP).click()
+        page.get_by_role("menu").get_by_text(name).click()
+
+    choose("Stronger")
+    assert asked(page) == [("text", "red^2")]
+    choose("Weaker")
+    choose("Weaker")
+    assert asked(page) == [("text", "red^0.5")]
+    choose("Less of this")
+    assert asked(page) == [("not", "red^0.5")]
+    choose("More of this")
+    assert asked(page) == [("text", "red^0.5")]
+    choose("Remove")
+    assert asked(page) == []
+    page.go_back()
+    assert chips(page) == ["red ×0.5"]
+
+
+def test_a_late_answer_never_replaces_a_newer_one(page, site):
+    ready(page, site.url)
+
+    def late(route):
+        time.sleep(1.5)
+        route.fallback()
+
+    page.route(re.compile(r"/v1/search\?.*text=blue"), late)
+    typing(page, "blue")
+    page.wait_for_timeout(PAUSE)
+    typing(page, "green")
+    page.wait_for_timeout(2500)
+    settled(page)
+    assert names(page, 1)[0].startswith("green")
+
+
+def test_drop_a_picture(page, site, tmp_path):
+    ready(page, site.url)
+    data = hold_files(page, picture_file(tmp_path))
+    page.dispatch_event("#grid", "dragenter", {"dataTransfer": data})
+    expect(page.locator("#veil")).to_be_visible()
+    page.dispatch_event("#grid", "drop", {"dataTransfer": data})
+    expect(page.locator(CHIP)).to_have_text("mine.png")
+    expect(page.locator("#veil")).to_be_hidden()
+    settled(page)
+    assert names(page, 1)[0].startswith("green")
+    assert asked(page)[0][0] == "upload"
+
+
+def test_paste_a_picture(page, site, tmp_path):
+    ready(page, site.url)
+    data = hold_files(page, picture_file(tmp_path, (220, 30, 30)))
+    page.evaluate(
+        "data => document.querySelector('#field input').dispatchEvent("
+        "new ClipboardEvent('paste', {clipboardData: data, bubbles: true, cancelable: true}))",
+        data,
+    )
+    expect(page.locator(CHIP)).to_have_text("mine.png")
+    settled(page)
+    assert names(page, 1) == ["red.png"]
+
+
+def test_pick_a_picture_and_reload(page, site, tmp_path):
+    ready(page, site.url)
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Search with a picture").click()
+    chooser.value.set_files(picture_file(tmp_path))
+    expect(page.locator(CHIP)).to_have_count(1)
+    page.reload()
+    page.wait_for_selector(TILE)
+    assert names(page, 1)[0].startswith("green")
+    assert page.locator(f"{CHIP} img").evaluate("async e => (await e.decode(), e.naturalWidth)") > 0
+
+
+def test_what_is_no_picture_is_refused_with_a_sentence(page, site, tmp_path):
+    ready(page, site.url)
+    path = tmp_path / "notes.png"
+    path.write_text("no picture at all")
+    page.set_input_files("#file", path)
+    expect(page.locator("#toasts")).to_contain_text("notes.png")
+    expect(page.locator(CHIP)).to_have_count(0)
+
+
+def test_an_upload_that_is_gone_is_explained(page, site):
+    page.goto(f"{site.url}?upload=00000000000000000000000000000000")
+    expect(page.locator("#notice")).to_contain_text("gone")

@@ -1,0 +1,234 @@
+"""Keyboard alone, a phone, dark, those who hear the page; its weight."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from page.conftest import PICTURES, until
+from page.look import (
+    FIELD,
+    asked,
+    focused,
+    open_picture,
+    ready,
+    settled,
+    shown_name,
+    tile,
+)
+
+PAUSE = 300  # ms: longer than the page waits for another key
+
+
+def test_keyboard_alone(page, site):
+    ready(page, site.url)
+    page.keyboard.press("/")
+    page.keyboard.type("blue")
+    page.keyboard.press("Enter")
+    settled(page)
+    page.keyboard.press("ArrowDown")
+    assert focused(page) == "0"
+    page.keyboard.press("ArrowRight")
+    assert focused(page) == "1"
+    page.keyboard.press("ArrowDown")
+    below = int(focused(page))
+    assert below > 2
+    page.keyboard.press("ArrowUp")
+    assert focused(page) == "1"
+    page.keyboard.press("x")
+    expect(page.locator("#selection")).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+X")
+    expect(page.locator("#selection")).to_contain_text("3 pictures selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#selection")).to_be_hidden()
+    page.keyboard.press("End")
+    until(lambda: focused(page) == str(PICTURES - 1))
+    page.keyboard.press("Home")
+    page.keyboard.press("Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    page.keyboard.press("s")
+    assert [name for name, _ in asked(page)] == ["text", "similar_to"]
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("/")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitemradio", name="More of this")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    assert [name for name, _ in asked(page)] == ["text", "unlike"]
+
+
+def test_selected_pictures(page, site):
+    ready(page, f"{site.url}?sort=name&under=sea")
+    tile(page).hover()
+    tile(page).get_by_label("Select").click()
+    tile(page, 3).locator(".open").click(modifiers=["Shift"])
+    expect(page.locator("#selection")).to_contain_text("4 pictures selected")
+    page.get_by_role("button", name="Copy paths").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied 4 paths")
+    paths = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert paths == [str(site.folder / f"sea/blue-0{number}.png") for number in range(4)]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Contact sheet").click()
+    sheet = download.value.path().read_text(encoding="utf-8")
+    assert sheet.count('<img src="data:image/webp;base64,') == 4
+    assert "sea/blue-03.png" in sheet
+    assert "http" not in sheet
+    page.get_by_role("button", name="More like these").click()
+    assert [name for name, _ in asked(page) if name == "similar_to"] == ["similar_to"] * 4
+
+
+def test_a_contact_sheet_runs_nothing(page, site):
+    ready(page, f"{site.url}?text=yellow")
+    tile(page).hover()
+    tile(page).get_by_label("Select").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Contact sheet").click()
+    page.goto("about:blank")
+    page.set_content(download.value.path().read_text(encoding="utf-8"))
+    assert page.locator("img").count() == 1
+    assert page.title() == "yellow (1 picture)"
+
+
+@pytest.fixture
+def phone(browser, site):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844},
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+    )
+    yield context.new_page()
+    context.close()
+
+
+def test_a_phone(phone, site):
+    ready(phone, site.url)
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    phone.locator(FIELD).tap()
+    phone.keyboard.type("green")
+    phone.keyboard.press("Enter")
+    settled(phone)
+    tile(phone).locator(".open").tap()
+    expect(phone.locator("#viewer")).to_be_visible()
+    before = shown_name(phone)
+    swipe(phone, -200)
+    expect(phone.locator("#viewer .name")).not_to_have_text(before)
+    phone.get_by_role("button", name="Facts").tap()
+    expect(phone.locator("#viewer .facts")).to_be_visible()
+    phone.get_by_role("button", name="Close").tap()
+    expect(phone.locator("#viewer")).not_to_be_visible()
+    sizes = phone.eval_on_selector_all(
+        "#header button.icon", "all => all.map(b => Math.min(b.offsetWidth, b.offsetHeight))"
+    )
+    assert min(sizes) >= 34
+
+
+def swipe(page, right):
+    """A finger across the open picture."""
+    page.evaluate(
+        """right => {
+            const stage = document.querySelector('#viewer .stage');
+            stage.setPointerCapture = () => {};
+            const send = (type, x) => stage.dispatchEvent(new PointerEvent(type,
+                {pointerId: 7, pointerType: 'touch', clientX: x, clientY: 300, bubbles: true}));
+            send('pointerdown', 250); send('pointermove', 250 + right / 2);
+            send('pointermove', 250 + right); send('pointerup', 250 + right);
+        }""",
+        right,
+    )
+
+
+def test_dark_by_wish_and_by_switch(page, site):
+    def paper():
+        return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    page.emulate_media(color_scheme="light")
+    ready(page, site.url)
+    light = paper()
+    page.emulate_media(color_scheme="dark")
+    dark = paper()
+    assert light != dark
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Light").check()
+    assert paper() == light
+    page.reload()
+    assert paper() == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("place", ["browse", "search", "filters", "settings", "viewer", "skipped"])
+def test_nothing_serious_for_axe(page, site, scheme, place):
+    page.emulate_media(color_scheme=scheme)
+    ready(page, site.url if place == "browse" else f"{site.url}?text=red&not=blue")
+    if place == "filters":
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_role("button", name="Date", exact=True).click()
+        page.get_by_role("button", name=re.compile("November 2023")).wait_for()
+    elif place == "settings":
+        page.get_by_role("button", name="Settings").click()
+    elif place == "viewer":
+        open_picture(page)
+        page.keyboard.press("i")
+        page.locator("#viewer .strip a").first.wait_for()
+    elif place == "skipped":
+        page.get_by_role("button", name="1 skipped").click()
+        page.get_by_text("broken.jpg").wait_for()
+    found = Axe().run(page).response["violations"]
+    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
+
+
+def test_who_hears_the_page(page, site):
+    ready(page, f"{site.url}?text=red")
+    first = page.locator("#grid").get_by_role("listitem").first
+    assert first.get_by_role("link").get_attribute("aria-label") == "red.png, number 1"
+    expect(page.locator("#heard")).to_have_text(f"{PICTURES} pictures")
+
+
+def test_no_motion_where_none_is_wanted(page, site):
+    ready(page, site.url)
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')]"
+        ".filter(e => parseFloat(getComputedStyle(e).transitionDuration)).length"
+    )
+    assert moving == 0
+
+
+def test_weight_over_the_wire(page, site):
+    client = page.context.new_cdp_session(page)
+    client.send("Network.enable")
+    kinds, sizes = {}, {}
+    client.on(
+        "Network.responseReceived", lambda event: kinds.update({event["requestId"]: event["type"]})
+    )
+    client.on(
+        "Network.loadingFinished",
+        lambda event: sizes.update({event["requestId"]: event["encodedDataLength"]}),
+    )
+    ready(page, site.url)
+    page.wait_for_timeout(PAUSE)
+    own = sum(
+        size
+        for id_, size in sizes.items()
+        if kinds.get(id_) in {"Document", "Script", "Stylesheet"}
+    )
+    assert 10_000 < own <= 100_000
+
+
+def test_nothing_comes_from_elsewhere(page, site):
+    elsewhere = []
+    page.on(
+        "request",
+        lambda request: None if request.url.startswith(site.url) else elsewhere.append(request.url),
+    )
+    ready(page, f"{site.url}?text=red")
+    open_picture(page)
+    page.locator("#viewer .strip a").first.wait_for()
+    assert elsewhere == []

@@ -1,0 +1,122 @@
+"""A picture of each state for the documentation; `make test-page WRITE=1` puts them there."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from page.conftest import FIRST_DAY, build, photographs, serving
+from page.look import FIELD, TILE, open_picture, ready, settled, tile
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+LIMIT = 100_000
+PHOTOS = (
+    *("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png"),
+    *("camera.png", "retina.jpg", "hubble_deep_field.jpg", "coins.png", "moon.png", "grass.png"),
+    *("page.png", "gravel.png", "clock_motion.png", "brick.png", "text.png"),
+)
+"""Photographs of the scikit-image wheel that are in the public domain or CC0."""
+MONTH = 30 * 86_400
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("album") / "photos"
+    photographs(folder, PHOTOS)
+    for number, name in enumerate(PHOTOS):
+        moment = FIRST_DAY - number * MONTH
+        os.utime(folder / name, (moment, moment))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def home(album):
+    build(album, "starter")
+    with serving(album, "--no-index", MEMERY_MODEL="starter") as served:
+        yield served
+
+
+@pytest.fixture
+def keep(tmp_path):
+    """Keep what is seen as a small WebP: in the documentation, or only for this run."""
+    place = IMAGES if os.environ.get("WRITE") else tmp_path
+
+    def shoot(page, name):
+        page.wait_for_timeout(500)  # pictures in view have come
+        shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        path = place / f"page-{name}.webp"
+        shot.save(path, quality=62, method=6)
+        assert path.stat().st_size <= LIMIT, path
+
+    return shoot
+
+
+def test_everything(page, home, keep):
+    page.emulate_media(color_scheme="light")
+    ready(page, home.url)
+    page.get_by_role("navigation", name="Months").get_by_role("button").first.wait_for()
+    keep(page, "everything")
+
+
+def test_a_search_in_the_dark(page, home, keep):
+    page.emulate_media(color_scheme="dark")
+    ready(page, f"{home.url}?text=a+vehicle^2&not=a+rocket")
+    tile(page, 1).hover()
+    tile(page, 1).get_by_label("Similar").click()
+    settled(page)
+    page.mouse.move(4, 4)
+    keep(page, "search")
+
+
+def test_an_open_picture(page, home, keep):
+    ready(page, f"{home.url}?text=a+cat")
+    open_picture(page)
+    page.keyboard.press("i")
+    page.locator("#viewer .strip a").nth(5).wait_for()
+    keep(page, "viewer")
+
+
+def test_nothing_strong(page, home, keep):
+    ready(page, f"{home.url}?text=submarine")
+    expect(page.locator("#notice")).to_contain_text("Nothing here really matches")
+    keep(page, "nothing-strong")
+
+
+def test_a_phone(browser, home, keep):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 780}, device_scale_factor=2, has_touch=True, is_mobile=True
+    )
+    phone = context.new_page()
+    ready(phone, f"{home.url}?text=a+cup+of+coffee")
+    keep(phone, "phone")
+    context.close()
+
+
+def test_the_first_start(page, album, tmp_path, keep):
+    photographs(tmp_path / "photos", PHOTOS)
+    slow = {"COLOURS_SECONDS": "2", "MEMERY_BATCH_SIZE": "4"}
+    with serving(tmp_path / "photos", **slow) as served:
+        page.goto(served.url)
+        page.wait_for_selector(f"{TILE} img.shown")
+        expect(page.locator("#notice")).to_contain_text("Looking at your pictures")
+        keep(page, "first-start")
+
+
+def test_an_empty_folder(page, tmp_path, keep):
+    (tmp_path / "photos").mkdir()
+    with serving(tmp_path / "photos") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("no pictures")
+        keep(page, "empty")
+
+
+def test_a_lost_server(page, home, album, keep):
+    with serving(album, "--no-index", MEMERY_MODEL="starter") as served:
+        ready(page, f"{served.url}?text=old+coins")
+        served.stop()
+        expect(page.locator("#notice")).to_contain_text("memery does not answer")
+        page.locator(FIELD).focus()
+        keep(page, "offline")

@@ -1,0 +1,204 @@
+"""What the server is at: indexing, empty, locked, gone, slow; and very many pictures."""
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from page.conftest import paint, until
+from page.look import (
+    TILE,
+    focused,
+    names,
+    ready,
+    settled,
+    tile,
+    typing,
+)
+
+PAUSE = 300  # ms: longer than the page waits for another key
+
+
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory, built):
+    """2,000 tiny pictures over six years."""
+    folder = tmp_path_factory.mktemp("crowd") / "photos"
+    for number in range(2000):
+        colour = (number % 250, (number * 7) % 250, (number * 13) % 250)
+        size = (30 + number % 40, 40)
+        paint(folder / f"{number // 500}" / f"{number:04}.png", colour, size, day=number)
+    built(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def long_list(serve, crowd):
+    with serve(crowd, "--no-index") as served:
+        yield served
+
+
+def test_scroll_to_the_end_of_2000(page, long_list):
+    ready(page, long_list.url)
+    seen, most = set(), 0
+    for _ in range(400):
+        page.mouse.move(600, 500)
+        page.mouse.wheel(0, 700)
+        page.wait_for_timeout(60)
+        page.wait_for_selector(TILE)
+        indexes = page.eval_on_selector_all(TILE, "all => all.map(t => Number(t.dataset.index))")
+        most = max(most, len(indexes))
+        seen.update(indexes)
+        if 1999 in seen:
+            break
+    assert seen == set(range(2000)), "pictures were passed over"
+    assert most < 300
+    assert tile(page, 1999).is_visible()
+
+
+def test_a_place_in_the_middle_survives_back(page, long_list):
+    ready(page, long_list.url)
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+    page.wait_for_timeout(2 * PAUSE)
+    page.wait_for_selector(TILE)
+    page.wait_for_timeout(2 * PAUSE)
+    middle = """() => Math.min(...[...document.querySelectorAll('.tile')]
+        .filter(t => t.getBoundingClientRect().top > 100).map(t => Number(t.dataset.index)))"""
+    before = page.evaluate(middle)
+    assert before > 200
+    typing(page, "red", enter=True)
+    settled(page)
+    assert page.evaluate("scrollY") == 0
+    page.go_back()
+    until(lambda: abs((page.evaluate(middle) or 0) - before) < 3)
+    page.set_viewport_size({"width": 900, "height": 700})
+    until(lambda: abs((page.evaluate(middle) or 0) - before) < 12)
+
+
+def test_end_and_home(page, long_list):
+    ready(page, long_list.url)
+    tile(page).locator(".open").focus()
+    page.keyboard.press("End")
+    until(lambda: focused(page) == "1999")
+    page.keyboard.press("Home")
+    until(lambda: focused(page) == "0")
+
+
+def test_first_start_shows_progress_and_what_is_found(page, serve, tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(96):
+        paint(folder / f"{number:03}.png", (number * 2, 0, 0), day=number)
+    with serve(folder, COLOURS_SECONDS="1.5", MEMERY_BATCH_SIZE="16") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("Looking at your pictures")
+        expect(page.locator("#notice")).to_contain_text(re.compile(r"\d+ of 96"))
+        expect(page.locator("#status progress")).to_be_visible()
+        page.wait_for_selector(TILE)
+        assert page.locator("#status progress").count() == 1  # found while it goes on
+        expect(page.locator("#status")).to_contain_text("96 images", timeout=60_000)
+        expect(page.locator("#notice")).to_be_hidden()
+        fresh = page.locator("#fresh")
+        if fresh.is_visible():
+            fresh.click()
+        expect(tile(page)).to_have_attribute("aria-setsize", "96")
+
+
+def test_the_button_finds_new_pictures(page, serve, tmp_path, built):
+    folder = tmp_path / "photos"
+    paint(folder / "red.png", (220, 30, 30))
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        ready(page, served.url)
+        paint(folder / "green.png", (30, 160, 30))
+        page.get_by_role("button", name="Update").click()
+        expect(tile(page)).to_have_attribute("aria-setsize", "2")
+
+
+def test_skipped_files_with_reasons(page, site):
+    ready(page, site.url)
+    page.get_by_role("button", name="1 skipped").click()
+    expect(page.get_by_role("dialog", name="Skipped files")).to_contain_text("broken.jpg")
+
+
+def test_an_empty_folder(page, serve, tmp_path):
+    (tmp_path / "photos").mkdir()
+    with serve(tmp_path / "photos") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("There are no pictures in this folder yet")
+        expect(page.get_by_role("button", name="Look again")).to_be_visible()
+
+
+def test_only_skipped_files(page, serve, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    with serve(tmp_path / "photos") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("None of the 1 file here could be read")
+        page.get_by_role("button", name="See why").click()
+        expect(page.get_by_role("dialog")).to_contain_text("bad.jpg")
+
+
+def test_a_token_is_asked_for(page, serve, site):
+    with serve(site.folder, "--no-index", "--token", "s3cret-token-of-the-test") as served:
+        page.goto(served.url)
+        page.get_by_label(re.compile("asks for a token")).fill("wrong")
+        page.get_by_role("button", name="Enter").click()
+        page.goto(served.url)
+        page.get_by_label(re.compile("asks for a token")).fill("s3cret-token-of-the-test")
+        page.get_by_role("button", name="Enter").click()
+        page.wait_for_selector(TILE)
+        assert "token" not in page.url
+
+
+def test_a_lost_server_comes_back(page, serve, site):
+    with serve(site.folder, "--no-index") as served:
+        ready(page, served.url)
+        port = served.url.rstrip("/").rpartition(":")[2]
+        served.stop()
+        expect(page.locator("#notice")).to_contain_text("memery does not answer")
+        assert page.locator(TILE).count() > 0
+        typing(page, "red", enter=True)
+        expect(page.locator("#notice")).to_contain_text("memery does not answer")
+    with serve(site.folder, "--no-index", port=port):
+        expect(page.locator("#notice")).to_be_hidden()
+        settled(page)
+        assert names(page, 1) == ["red.png"]
+
+
+def test_a_slow_answer_is_told(page, site):
+    ready(page, site.url)
+
+    def slow(route):
+        time.sleep(2.5)
+        route.fallback()
+
+    page.route(re.compile("/v1/search"), slow)
+    typing(page, "red", enter=True)
+    expect(page.locator("#status")).to_contain_text("Still looking")
+    settled(page)
+    expect(page.locator("#status")).not_to_contain_text("Still looking")
+
+
+def test_an_error_says_what_to_do(page, site):
+    ready(page, site.url)
+    body = {
+        "type": "about:blank",
+        "title": "Too many",
+        "status": 503,
+        "detail": "The queue is full.",
+    }
+    page.route(
+        re.compile("/v1/search"),
+        lambda route: route.fulfill(
+            status=503, body=json.dumps(body), content_type="application/problem+json"
+        ),
+    )
+    typing(page, "red", enter=True)
+    expect(page.locator("#notice")).to_have_text(
+        re.compile("The queue is full. Wait a moment and try again.")
+    )
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    settled(page)
+    expect(page.locator("#notice")).to_be_hidden()
