@@ -12,7 +12,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models test-gateway check format dist eval train fixtures bench clean
+.PHONY: help demo test test-page test-models test-gateway check format dist eval train fixtures bench clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -38,6 +38,9 @@ demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUE
 
 test: check ## Run every check and test
 	$(BIN)/pytest -n 2 --cov --cov-report=term
+
+test-page: $(TEST_READY) ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
+	WRITE=$(WRITE) $(BIN)/pytest -n 2 tests/page/suite_*.py
 
 test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, exports, and the fixtures
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures

@@ -30,7 +30,7 @@ export class Field {
       this.#commit();
     });
     form.addEventListener("pointerdown", (event) => {
-      if (event.target !== form && event.target !== this.#chips) return;
+      if (event.target.closest("button, input, [popover]")) return;
       event.preventDefault();
       this.focus();
     });

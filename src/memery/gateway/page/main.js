@@ -150,7 +150,6 @@ function failed(problem) {
 /** The line of state and the sentence above the pictures, for an answer. */
 function tellState(results = grid.results) {
   if (!results) return;
-  const texts = address.asked(state).filter((term) => term.kind === "text" && term.boost > 0).map((term) => term.value);
   const isNarrowed = results.isSearch || address.filterParameters(state.filters).size > 0;
   const took = results.milliseconds === null ? "" : ` · ${Math.max(1, Math.round(results.milliseconds))} ms`;
   status.say(isNarrowed ? counted(results.total, "image") + took : "");
@@ -158,7 +157,7 @@ function tellState(results = grid.results) {
   if (status.isOffline) return;
   if (results.total === 0) sayEmpty(isNarrowed);
   else if (status.isIndexing && !results.isSearch && !status.progress.isReading) say($("notice"), looking(status.progress));
-  else if (results.isSearch && !results.anythingStrong) say($("notice"), nothingStrong(texts));
+  else if (results.isSearch && !results.anythingStrong) say($("notice"), nothingStrong(address.asked(state)));
   else say($("notice"));
 }
 

@@ -23,8 +23,9 @@ export function toast(element, sentence) {
 }
 
 /** What a search without anything strong says. */
-export function nothingStrong(texts) {
-  const what = texts.length === 1 ? `‘${texts[0]}’` : "this";
+export function nothingStrong(terms) {
+  const [{ kind, value }] = terms;
+  const what = terms.length === 1 && kind === "text" ? `‘${value}’` : "this";
   return `Nothing here really matches ${what}. The nearest:`;
 }
 

@@ -1,6 +1,7 @@
 // Zoom and swipe on the open picture: wheel, pinch, double click, drag.
 
 const MOST = 12; // times the size that fits
+const GROWN = 2; // times its own size that a small picture is shown in at most
 const SWIPE = 60; // px
 
 export class Zoom {
@@ -37,7 +38,7 @@ export class Zoom {
     this.#target = target;
     this.#fingers.clear();
     const [width, height] = [Number(target.dataset.width), Number(target.dataset.height)];
-    const fit = Math.min(1, this.#stage.clientWidth / width, this.#stage.clientHeight / height);
+    const fit = Math.min(GROWN, this.#stage.clientWidth / width, this.#stage.clientHeight / height);
     target.style.width = `${Math.round(width * fit)}px`;
     target.style.height = `${Math.round(height * fit)}px`;
     this.#set(1, 0, 0);
