@@ -131,6 +131,26 @@ def test_a_phone(phone, site):
     assert min(sizes) >= 34
 
 
+def test_a_finger_that_rests_selects(phone, site):
+    ready(phone, site.url)
+    for index in (0, 2):
+        phone.evaluate(
+            """async index => {
+                const tile = document.querySelector(`.tile[data-index="${index}"] .open`);
+                const send = type => tile.dispatchEvent(
+                    new PointerEvent(type, {pointerType: 'touch', bubbles: true}));
+                send('pointerdown');
+                await new Promise(done => setTimeout(done, 700));
+                send('pointerup');
+                tile.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}));
+            }""",
+            index,
+        )
+    expect(phone.locator("#selection")).to_contain_text("2 pictures selected")
+    tile(phone, 2).locator(".open").tap()
+    expect(phone.locator("#selection")).to_contain_text("1 picture selected")
+
+
 def swipe(page, right):
     """A finger across the open picture."""
     page.evaluate(

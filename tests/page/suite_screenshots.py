@@ -88,7 +88,10 @@ def test_nothing_strong(page, home, keep):
 
 def test_a_phone(browser, home, keep):
     context = browser.new_context(
-        viewport={"width": 390, "height": 780}, device_scale_factor=2, has_touch=True, is_mobile=True
+        viewport={"width": 390, "height": 780},
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
     )
     phone = context.new_page()
     ready(phone, f"{home.url}?text=a+cup+of+coffee")

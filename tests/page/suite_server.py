@@ -144,10 +144,13 @@ def test_a_token_is_asked_for(page, serve, site):
         page.goto(served.url)
         page.get_by_label(re.compile("asks for a token")).fill("wrong")
         page.get_by_role("button", name="Enter").click()
-        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("That is not the token.")
         page.get_by_label(re.compile("asks for a token")).fill("s3cret-token-of-the-test")
         page.get_by_role("button", name="Enter").click()
         page.wait_for_selector(TILE)
+        assert "token" not in page.url
+        page.goto("about:blank")
+        ready(page, served.lines[0].split()[-1])  # the link that was printed
         assert "token" not in page.url
 
 

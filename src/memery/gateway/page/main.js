@@ -162,6 +162,7 @@ function tellState(results = grid.results) {
 }
 
 function sayEmpty(isNarrowed) {
+  if (!status.facts) return say($("notice")); // not known yet whether there is nothing or nothing so far
   if (status.isIndexing) return say($("notice"), looking(status.progress));
   if (isNarrowed && status.searchable) return say($("notice"), "No picture passes these filters.", { label: "Clear the filters", act: () => change({ filters: {} }) });
   if (status.skipped) return say($("notice"), `None of the ${counted(status.skipped, "file")} here could be read.`, { label: "See why", act: showSkipped });
@@ -208,7 +209,7 @@ function online() {
 function moved() {
   timeline.moved();
   clearTimeout(moved.waiting);
-  moved.waiting = setTimeout(keepPlace, 300);
+  moved.waiting = setTimeout(keepPlace, 400);
 }
 
 function keepPlace() {

@@ -5,7 +5,7 @@ import { at, jobs, status } from "./api.js";
 import { button, make } from "./elements.js";
 import { count, counted, duration, percent } from "./texts.js";
 
-const RUNNING = new Set(["indexing", "reading"]);
+const RUNNING = new Set(["waiting", "indexing", "reading"]);
 const AGAIN = 3000; // ms until a server that does not answer is asked once more
 
 export class Status {

@@ -4,13 +4,20 @@ import { thumbnail } from "./api.js";
 import { iconButton, make } from "./elements.js";
 import { fileName } from "./texts.js";
 
+const AGAIN = [1000, 4000]; // ms until a small copy that did not come is asked for once more
 const COLOUR = /^#[0-9a-f]{6}$/i;
 
 /** A tile for a picture; `place` fills in where it stands. */
 export function tile(picture) {
   const image = make("img", { alt: "", decoding: "async", draggable: false });
   image.addEventListener("load", () => image.classList.add("shown"));
-  image.addEventListener("error", () => element.classList.add("broken"));
+  let failures = 0;
+  image.addEventListener("error", () => {
+    const wait = AGAIN[failures];
+    failures += 1;
+    if (wait) setTimeout(() => element.isConnected && (image.src = image.src), wait);
+    else element.classList.add("broken");
+  });
   const link = make("a", { className: "open", tabIndex: -1 }, image);
   const action = (sign, label, act) => {
     const one = iconButton(sign, label, null, { tabIndex: -1 });
