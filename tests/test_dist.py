@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "src" / "memery" / "gateway" / "page"
 
 
 def test_wheel_recalls_in_an_empty_environment(tmp_path):
@@ -21,6 +22,7 @@ def test_wheel_recalls_in_an_empty_environment(tmp_path):
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"memery/words/english.{kind}" for kind in ("txt.gz", "LICENCE")} <= names
+    assert {f"memery/gateway/page/{file.name}" for file in PAGE.iterdir()} <= names
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     constraints = ROOT / "constraints.txt"

@@ -87,6 +87,16 @@ def test_a_chip_has_a_menu(page, site):
     assert chips(page) == ["red ×0.5"]
 
 
+def test_the_field_is_cleared(page, site):
+    ready(page, f"{site.url}?text=red&under=sea")
+    page.get_by_role("button", name="Clear the search").click()
+    assert asked(page) == [("under", "sea")]
+    page.keyboard.type("blue")
+    expect(page).to_have_url(re.compile("q=blue"))
+    page.keyboard.press("Escape")
+    assert page.input_value(FIELD) == ""
+
+
 def test_a_late_answer_never_replaces_a_newer_one(page, site):
     ready(page, site.url)
 

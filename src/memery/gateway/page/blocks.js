@@ -54,6 +54,12 @@ export class Blocks {
     return Boolean(this.#blocks[number]?.boxes);
   }
 
+  /** Where a block stands, here or not. */
+  extent(number) {
+    const { top, height } = this.#blocks[number];
+    return { top, height };
+  }
+
   /** Boxes of a block that lie between two heights: [index, box] with `y` in the whole list. */
   *boxes(number, top, bottom) {
     const block = this.#blocks[number];

@@ -8,9 +8,9 @@ import { less, more, stronger, typed, weaker, words } from "./terms.js";
 const PAUSE = 150; // ms without a key before what was typed is searched for
 
 export class Field {
-  #form;
   #input;
   #chips;
+  #clear;
   #options;
   #terms = [];
   #waiting = 0;
@@ -21,10 +21,14 @@ export class Field {
    *   words being typed, of Arrow down, and what a picture's id is called
    */
   constructor(form, options) {
-    this.#form = form;
     this.#input = form.querySelector("input[type=text]");
     this.#chips = form.querySelector(".chips");
+    this.#clear = form.querySelector("#clear");
     this.#options = options;
+    this.#clear.addEventListener("click", () => {
+      this.#options.onTerms([], "");
+      this.focus();
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#commit();
@@ -46,11 +50,11 @@ export class Field {
   show({ terms, draft }) {
     clearTimeout(this.#waiting);
     if (this.#input.value !== draft) this.#input.value = draft;
+    this.#clear.hidden = !terms.length && !draft;
     if (JSON.stringify(terms) === JSON.stringify(this.#terms) && this.#chips.children.length === terms.length) return;
     const at = [...this.#chips.children].findIndex((one) => one.contains(document.activeElement));
     this.#terms = terms;
     this.#chips.replaceChildren(...terms.map((term, place) => this.#chip(term, place)));
-    this.#form.classList.toggle("filled", terms.length > 0);
     if (at >= 0) (this.#chips.children[Math.min(at, terms.length - 1)]?.firstElementChild ?? this.#input).focus();
   }
 

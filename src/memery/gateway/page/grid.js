@@ -10,7 +10,7 @@ import { PAGE } from "./results.js";
 import { drop, mark, place, tile } from "./tile.js";
 
 const GAP = 4;
-const SETTLED = 70; // ms without scrolling before pages are asked for
+const SETTLED = 70; // ms in which one must not scroll far before pages are asked for
 
 export class Grid {
   #element;
@@ -19,6 +19,7 @@ export class Grid {
   #results = null;
   #blocks = null;
   #tiles = new Map();
+  #empty = [];
   #anchor = { index: 0, dy: 0 };
   #settled = 0;
   #frame = 0;
@@ -173,10 +174,12 @@ export class Grid {
     const top = this.#viewTop() - view * 0.75;
     const bottom = top + view * 2.5;
     const wanted = new Map();
+    const coming = [];
     for (const number of this.#blocks.between(top, bottom)) {
-      if (!this.#blocks.isHere(number)) continue;
-      for (const [index, box] of this.#blocks.boxes(number, top, bottom)) wanted.set(index, box);
+      if (!this.#blocks.isHere(number)) coming.push(this.#blocks.extent(number));
+      else for (const [index, box] of this.#blocks.boxes(number, top, bottom)) wanted.set(index, box);
     }
+    this.#veil(coming);
     const focused = this.#focused();
     if (focused !== null && this.#blocks.box(focused)) wanted.set(focused, this.#blocks.box(focused));
     if (!wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
@@ -184,8 +187,24 @@ export class Grid {
     const divider = this.#blocks.divider;
     this.#divider.hidden = divider === null;
     if (divider !== null) this.#divider.style.transform = `translateY(${divider}px)`;
-    clearTimeout(this.#settled);
-    this.#settled = setTimeout(() => this.#fetch(top, bottom), SETTLED);
+    this.#soon();
+  }
+
+  /** Empty rows where pictures are on their way. */
+  #veil(extents) {
+    while (this.#empty.length < extents.length) {
+      const rows = make("div", { className: "coming" });
+      this.#empty.push(rows);
+      this.#element.before(rows);
+    }
+    this.#empty.forEach((rows, place) => {
+      const extent = extents[place];
+      rows.hidden = !extent;
+      if (!extent) return;
+      rows.style.transform = `translateY(${extent.top}px)`;
+      rows.style.height = `${extent.height}px`;
+      rows.style.backgroundSize = `100% ${this.#wish().height + GAP}px`;
+    });
   }
 
   #firstSeen(wanted) {
@@ -245,9 +264,20 @@ export class Grid {
     this.current = index;
   }
 
-  #fetch(top, bottom) {
-    if (!this.#results) return;
-    const near = this.#blocks.between(top, bottom);
+  /** Pages in sight are asked for while one scrolls, but not those that only fly past. */
+  #soon() {
+    if (this.#settled) return;
+    const from = scrollY;
+    this.#settled = setTimeout(() => {
+      this.#settled = 0;
+      if (Math.abs(scrollY - from) > 2 * innerHeight) this.#soon();
+      else this.#fetch();
+    }, SETTLED);
+  }
+
+  #fetch() {
+    const top = this.#viewTop();
+    const near = this.#blocks.between(top - 1.5 * innerHeight, top + 2.5 * innerHeight);
     this.#results.abandon((number) => near.includes(number));
     for (const number of near) if (!this.#blocks.isHere(number)) this.#load(number);
   }
