@@ -1,19 +1,18 @@
 // The page: what happens when the state changes, and what changes it. Everything else is a part.
 
+import { pictureActs } from "./acts.js";
 import * as address from "./address.js";
 import * as api from "./api.js";
-import { copyPicture, copyText } from "./clipboard.js";
 import { hangSettings, showHelp, showModel, showSkipped } from "./dialogs.js";
 import { Field } from "./field.js";
 import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { gridActions } from "./hands.js";
 import { listen } from "./keys.js";
-import { failure, looking, nothingStrong, OFFLINE, say, toast } from "./notices.js";
+import { failure, OFFLINE, say, sentenceFor, toast } from "./notices.js";
 import { onPreference, preference } from "./preferences.js";
 import { Results } from "./results.js";
 import { Selection } from "./selection.js";
-import { contactSheet, save } from "./sheet.js";
 import { Status } from "./status.js";
 import { withTerm } from "./terms.js";
 import { counted, fileName } from "./texts.js";
@@ -55,24 +54,25 @@ const field = new Field($("field"), {
 const selection = new Selection(
   $("selection"),
   {
-    "Copy paths": (pictures) => copyPaths(pictures),
-    "Contact sheet": (pictures) => exportSheet(pictures),
-    "More like these": (pictures) => related(pictures, 1),
-    "Less like these": (pictures) => related(pictures, -1),
+    "Copy paths": (pictures) => acts.paths(pictures),
+    "Contact sheet": (pictures) => acts.sheet(pictures),
+    "More like these": (pictures) => acts.more(pictures),
+    "Less like these": (pictures) => acts.fewer(pictures),
   },
   () => {
     grid.refresh();
     if (viewer.picture) viewer.mark(selection.has(viewer.picture.id));
   },
 );
-const acts = {
-  similar: (picture) => related([picture], 1),
-  less: (picture) => related([picture], -1),
-  select: (picture) => selection.toggle(picture, grid.results.indexOf(picture.id)),
-  path: (picture) => copyPaths([picture]),
-  copy: (picture) => copyPicture(picture.image_url).then(() => tell("Copied the picture."), (error) => tell(error.message)),
-  download: (picture) => Object.assign(document.createElement("a"), { href: api.download(picture), download: fileName(picture.path) }).click(),
-};
+const acts = pictureActs({
+  state: () => state,
+  change,
+  tell,
+  collections: () => collections,
+  onNamed: (id, name) => names.set(id, name),
+  onRelated: () => selection.clear(),
+  onSelect: (picture) => selection.toggle(picture, grid.results.indexOf(picture.id)),
+});
 const viewer = new Viewer($("viewer"), {
   acts,
   href: (picture) => address.write({ ...state, picture: picture.id }),
@@ -84,11 +84,21 @@ const status = new Status($("status"), {
   onGrown: grown,
   onOnline: online,
   onOffline: () => say($("notice"), OFFLINE, { isError: true }),
-  onIndex: () => api.startIndexing().catch((problem) => tell(failure(problem))),
+  onIndex: index,
   onStop: () => api.stopIndexing().catch((problem) => tell(failure(problem))),
   onSkipped: showSkipped,
   onModel: showModel,
 });
+
+const offers = {
+  clear: { label: "Clear the filters", act: () => change({ filters: {} }) },
+  skipped: { label: "See why", act: showSkipped },
+  index: { label: "Look again", act: index },
+};
+
+function index() {
+  api.startIndexing().catch((problem) => tell(failure(problem)));
+}
 
 /** Goes to another state; `how` says what becomes of the browser's history. */
 function change(changes, how = "push") {
@@ -155,19 +165,8 @@ function tellState(results = grid.results) {
   status.say(isNarrowed ? counted(results.total, "image") + took : "");
   $("heard").textContent = counted(results.total, "picture");
   if (status.isOffline) return;
-  if (results.total === 0) sayEmpty(isNarrowed);
-  else if (status.isIndexing && !results.isSearch && !status.progress.isReading) say($("notice"), looking(status.progress));
-  else if (results.isSearch && !results.anythingStrong) say($("notice"), nothingStrong(address.asked(state)));
-  else say($("notice"));
-}
-
-function sayEmpty(isNarrowed) {
-  if (!status.facts) return say($("notice")); // not known yet whether there is nothing or nothing so far
-  if (status.isIndexing) return say($("notice"), looking(status.progress));
-  if (isNarrowed && status.searchable) return say($("notice"), "No picture passes these filters.", { label: "Clear the filters", act: () => change({ filters: {} }) });
-  if (status.skipped) return say($("notice"), `None of the ${counted(status.skipped, "file")} here could be read.`, { label: "See why", act: showSkipped });
-  const [label, act] = status.facts?.index_allowed ? ["Look again", () => api.startIndexing().catch((problem) => tell(failure(problem)))] : [];
-  return say($("notice"), "There are no pictures in this folder yet. Put some in, then look again.", { label, act });
+  const { sentence, offer } = sentenceFor(results, { status, isNarrowed, terms: address.asked(state) });
+  say($("notice"), sentence, offers[offer]);
 }
 
 async function showMonths(results) {
@@ -245,33 +244,8 @@ function closed() {
   if (index >= 0) viewer.whenClosed(() => grid.go(index, { focus: true }));
 }
 
-function related(pictures, sign) {
-  for (const picture of pictures) names.set(picture.id, fileName(picture.path));
-  const terms = pictures.map(({ id }) => ({ kind: "image", value: id, boost: sign }));
-  selection.clear();
-  change({ terms: terms.reduce(withTerm, state.terms), picture: null });
-}
-
 function addTerm(term) {
   change({ terms: withTerm(state.terms, term) });
-}
-
-async function copyPaths(pictures) {
-  const paths = pictures.map(({ collection, path }) => {
-    const folder = collections.find((one) => one.name === collection)?.path;
-    return folder ? `${folder.replace(/\/$/, "")}/${path}` : path;
-  });
-  const isDone = await copyText(paths.join("\n"));
-  tell(isDone ? (paths.length === 1 ? `Copied ${paths[0]}` : `Copied ${counted(paths.length, "path")}.`) : "The browser does not allow copying here.");
-}
-
-async function exportSheet(pictures) {
-  const texts = address.asked(state).filter((term) => term.kind === "text").map((term) => term.value);
-  try {
-    save(await contactSheet(pictures, texts.join(", ") || "memery"));
-  } catch (problem) {
-    tell(problem.message);
-  }
 }
 
 function collectionOf({ collection }, folder) {

@@ -1,7 +1,7 @@
 // What is said where pictures would stand, or above them: a sentence, and the one thing to do.
 
 import { button, make } from "./elements.js";
-import { count } from "./texts.js";
+import { count, counted } from "./texts.js";
 
 /** Puts a sentence above the pictures, or takes it away. Whoever cannot see hears it. */
 export function say(element, sentence = "", { label, act, isError = false } = {}) {
@@ -22,15 +22,40 @@ export function toast(element, sentence) {
   }, 5000);
 }
 
-/** What a search without anything strong says. */
-export function nothingStrong(terms) {
+/**
+ * What there is to say about an answer: a sentence, or none, and what is offered with it.
+ * @param {Results} results
+ * @param {{status: Status, isNarrowed: boolean, terms: object[]}} context the state of the server,
+ *   whether less than everything was asked for, and the terms
+ */
+export function sentenceFor(results, { status, isNarrowed, terms }) {
+  if (results.total === 0) return empty(status, isNarrowed);
+  const { progress } = status;
+  if (!results.isSearch && status.isIndexing && !progress.isReading) return { sentence: looking(progress) };
+  if (results.isSearch && !results.anythingStrong) return { sentence: nothingStrong(terms) };
+  return {};
+}
+
+function empty(status, isNarrowed) {
+  if (!status.facts) return {}; // not known yet whether there is nothing or nothing so far
+  if (status.isIndexing) return { sentence: looking(status.progress) };
+  if (isNarrowed && status.searchable) return { sentence: "No picture passes these filters.", offer: "clear" };
+  if (status.skipped) return { sentence: `None of the ${counted(status.skipped, "file")} here could be read.`, offer: "skipped" };
+  return {
+    sentence: "There are no pictures in this folder yet. Put some in, then look again.",
+    offer: status.facts.index_allowed ? "index" : undefined,
+  };
+}
+
+function nothingStrong(terms) {
   const [{ kind, value }] = terms;
   const what = terms.length === 1 && kind === "text" ? `‘${value}’` : "this";
   return `Nothing here really matches ${what}. The nearest:`;
 }
 
-export const looking = ({ done, total }) =>
-  total ? `Looking at your pictures: ${count(done)} of ${count(total)}. You can search already.` : "Looking at your pictures …";
+function looking({ done, total }) {
+  return total ? `Looking at your pictures: ${count(done)} of ${count(total)}. You can search already.` : "Looking at your pictures …";
+}
 
 export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page goes on by itself.";
 
