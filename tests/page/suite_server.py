@@ -194,7 +194,9 @@ def test_an_error_says_what_to_do(page, site):
     page.route(
         re.compile("/v1/search"),
         lambda route: route.fulfill(
-            status=503, body=json.dumps(body), content_type="application/problem+json"
+            status=503,
+            body=json.dumps(body),
+            headers={"Content-Type": "application/problem+json", "Retry-After": "1"},
         ),
     )
     typing(page, "red", enter=True)

@@ -1,12 +1,13 @@
 // The server: every request goes through here, and every failure comes out as a Problem.
 
-/** What went wrong: `status` 0 means that there was no answer. */
+/** What went wrong: `status` 0 means that there was no answer; `passes` that it will by itself. */
 export class Problem extends Error {
-  constructor(status, message, errors = []) {
+  constructor(status, message, errors = [], passes = false) {
     super(message);
     this.name = "Problem";
     this.status = status;
     this.errors = errors;
+    this.passes = passes;
   }
 }
 
@@ -78,5 +79,5 @@ async function json(response) {
 function problem(response, answer) {
   const errors = Array.isArray(answer?.errors) ? answer.errors : [];
   const detail = answer?.detail || answer?.title || `The server answered ${response.status}.`;
-  return new Problem(response.status, String(detail), errors);
+  return new Problem(response.status, String(detail), errors, response.headers.has("Retry-After"));
 }

@@ -7,7 +7,7 @@ import { Blocks } from "./blocks.js";
 import { make } from "./elements.js";
 import { preference } from "./preferences.js";
 import { PAGE } from "./results.js";
-import { drop, mark, place, tile } from "./tile.js";
+import { Tiles } from "./tiles.js";
 
 const GAP = 4;
 const SETTLED = 70; // ms in which one must not scroll far before pages are asked for
@@ -18,8 +18,7 @@ export class Grid {
   #options;
   #results = null;
   #blocks = null;
-  #tiles = new Map();
-  #empty = [];
+  #tiles;
   #anchor = { index: 0, dy: 0 };
   #settled = 0;
   #frame = 0;
@@ -37,6 +36,7 @@ export class Grid {
     this.#header = header;
     this.#options = options;
     this.current = 0;
+    this.#tiles = new Tiles(element, options);
     element.after(this.#divider);
     this.#divider.hidden = true;
     addEventListener("scroll", () => this.#scrolled(), { passive: true });
@@ -67,7 +67,7 @@ export class Grid {
     this.#anchor = from ?? { index: 0, dy: 0 };
     this.current = this.#anchor.index;
     if (!from) scrollTo(0, 0);
-    this.#tiles = new Map([...this.#tiles.values()].map((one) => [`old ${one.dataset.id}`, one]));
+    this.#tiles.loosen();
     this.#apply(from !== null);
   }
 
@@ -96,7 +96,7 @@ export class Grid {
     }
     this.#bring(this.#blocks.box(wanted), align);
     this.#draw();
-    if (focus) this.#tiles.get(wanted)?.firstElementChild.focus({ preventScroll: true });
+    if (focus) this.#tiles.focus(wanted);
   }
 
   /** The picture above (-1) or below (1) another. */
@@ -179,32 +179,15 @@ export class Grid {
       if (!this.#blocks.isHere(number)) coming.push(this.#blocks.extent(number));
       else for (const [index, box] of this.#blocks.boxes(number, top, bottom)) wanted.set(index, box);
     }
-    this.#veil(coming);
-    const focused = this.#focused();
+    this.#tiles.veil(coming, this.#wish().height + GAP);
+    const { focused } = this.#tiles;
     if (focused !== null && this.#blocks.box(focused)) wanted.set(focused, this.#blocks.box(focused));
     if (!wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
-    this.#fill(wanted);
+    this.#tiles.fill(wanted, this.#results, this.current);
     const divider = this.#blocks.divider;
     this.#divider.hidden = divider === null;
     if (divider !== null) this.#divider.style.transform = `translateY(${divider}px)`;
     this.#soon();
-  }
-
-  /** Empty rows where pictures are on their way. */
-  #veil(extents) {
-    while (this.#empty.length < extents.length) {
-      const rows = make("div", { className: "coming" });
-      this.#empty.push(rows);
-      this.#element.before(rows);
-    }
-    this.#empty.forEach((rows, place) => {
-      const extent = extents[place];
-      rows.hidden = !extent;
-      if (!extent) return;
-      rows.style.transform = `translateY(${extent.top}px)`;
-      rows.style.height = `${extent.height}px`;
-      rows.style.backgroundSize = `100% ${this.#wish().height + GAP}px`;
-    });
   }
 
   #firstSeen(wanted) {
@@ -213,54 +196,11 @@ export class Grid {
     return wanted.keys().next().value ?? 0;
   }
 
-  #focused() {
-    const index = document.activeElement?.closest?.(".tile")?.dataset.index;
-    return index === undefined ? null : Number(index);
-  }
-
-  #fill(wanted) {
-    const shown = new Map();
-    const captions = { names: preference("names"), scores: preference("scores") };
-    for (const [index, box] of wanted) {
-      const picture = this.#results.at(index);
-      const key = this.#tiles.get(index)?.dataset.id === picture.id ? index : `old ${picture.id}`;
-      const element = this.#tiles.get(key) ?? tile(picture);
-      this.#tiles.delete(key);
-      place(element, picture, {
-        index,
-        total: this.#results.total,
-        box,
-        href: this.#options.href(picture),
-        isSelected: this.#options.isSelected(picture.id),
-        isCurrent: index === this.current,
-        captions: captions.names || captions.scores ? captions : null,
-      });
-      shown.set(index, element);
-    }
-    for (const element of this.#tiles.values()) drop(element);
-    this.#tiles = shown;
-    this.#order(shown);
-  }
-
-  /** Tiles stand in the page in the list's order, for Tab and for those who hear it. */
-  #order(shown) {
-    let before = null;
-    for (const index of [...shown.keys()].sort((one, other) => one - other)) {
-      const element = shown.get(index);
-      const expected = before ? before.nextSibling : this.#element.firstChild;
-      if (element !== expected) this.#element.insertBefore(element, expected);
-      before = element;
-    }
-  }
-
   /** Tab leads to this picture from now on. */
   setCurrent(index) {
     if (index === this.current) return;
-    for (const at of [this.current, index]) {
-      const element = this.#tiles.get(at);
-      const isSelected = element?.classList.contains("selected");
-      if (element) mark(element, { isSelected, isCurrent: at === index });
-    }
+    this.#tiles.mark(this.current, false);
+    this.#tiles.mark(index, true);
     this.current = index;
   }
 

@@ -62,7 +62,7 @@ export const OFFLINE = "memery does not answer. Start it again with “memery se
 /** What to say about a request that failed. */
 export function failure(problem) {
   if (problem.status === 0) return OFFLINE;
-  if (problem.status === 429 || problem.status === 503) return `${problem.message} Wait a moment and try again.`;
+  if (problem.passes) return `${problem.message} Wait a moment and try again.`;
   if (problem.errors.length) return `${problem.message} ${problem.errors.map((one) => one.message).join(" ")}`;
   return problem.message;
 }
