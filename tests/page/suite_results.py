@@ -74,6 +74,39 @@ def test_pictures_change_their_size(page, site):
     assert tile(page).bounding_box()["height"] > 1.5 * before
 
 
+def test_boxes_have_their_colours_before_their_pictures(page, site):
+    page.route("**/v1/thumbnails/**", lambda route: route.abort())
+    page.goto(f"{site.url}?text=red")
+    expect(tile(page)).to_have_css("background-color", "rgb(220, 30, 30)")
+
+
+def test_rows_are_as_wide_as_the_page(page, site):
+    ready(page, site.url)
+    rows = page.evaluate(
+        """async () => {
+            const {justified} = await import('./page/layout.js');
+            const found = [];
+            for (let count = 1; count <= 100; count += 1) {
+                const ratios = Array.from({length: count}, (_, i) => 0.4 + ((i * 7919) % 280) / 100);
+                const {boxes} = justified(ratios, {width: 1000, height: 200, gap: 4, loose: false});
+                const rows = new Map();
+                for (const box of boxes) rows.set(box.row, [...(rows.get(box.row) ?? []), box]);
+                for (const row of rows.values()) found.push({
+                    count,
+                    right: row.at(-1).x + row.at(-1).width,
+                    height: row[0].height,
+                    gaps: row.slice(1).every((box, i) => box.x === row[i].x + row[i].width + 4),
+                });
+            }
+            return found;
+        }"""
+    )
+    assert all(row["gaps"] for row in rows)
+    many = [row for row in rows if row["count"] > 10]
+    assert {row["right"] for row in many} == {1000}
+    assert all(120 < row["height"] < 340 for row in many)
+
+
 def test_boxes_stand_before_their_pictures(page, site):
     page.route("**/v1/thumbnails/**", lambda route: route.abort())
     page.goto(f"{site.url}?text=green")

@@ -49,7 +49,7 @@ function empty(status, isNarrowed) {
 
 function nothingStrong(terms) {
   const [{ kind, value }] = terms;
-  const what = terms.length === 1 && kind === "text" ? `‘${value}’` : "this";
+  const what = terms.length === 1 && kind === "text" ? `‘${value}’` : "this search";
   return `Nothing here really matches ${what}. The nearest:`;
 }
 

@@ -36,6 +36,8 @@ export class Viewer {
       event.preventDefault();
       this.#act("close");
     });
+    // A browser may close it without asking: what the address says has to follow.
+    dialog.addEventListener("close", () => this.picture && this.#act("close"));
     dialog.addEventListener("click", (event) => {
       const act = event.target.closest("[data-act]")?.dataset.act;
       if (act) this.#act(act);
