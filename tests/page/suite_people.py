@@ -36,6 +36,10 @@ def test_keyboard_alone(page, site):
     assert below > 2
     page.keyboard.press("ArrowUp")
     assert focused(page) == "1"
+    page.keyboard.press("ArrowUp")
+    expect(page.locator(FIELD)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("x")
     expect(page.locator("#selection")).to_be_visible()
     page.keyboard.press("ArrowRight")

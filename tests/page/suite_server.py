@@ -8,15 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from page.conftest import paint, until
-from page.look import (
-    TILE,
-    focused,
-    names,
-    ready,
-    settled,
-    tile,
-    typing,
-)
+from page.look import TILE, asked, focused, names, open_picture, ready, settled, tile, typing
 
 PAUSE = 300  # ms: longer than the page waits for another key
 
@@ -113,6 +105,38 @@ def test_the_button_finds_new_pictures(page, serve, tmp_path, built):
         paint(folder / "green.png", (30, 160, 30))
         page.get_by_role("button", name="Update").click()
         expect(tile(page)).to_have_attribute("aria-setsize", "2")
+
+
+def test_a_search_is_told_of_new_pictures(page, serve, tmp_path, built):
+    folder = tmp_path / "photos"
+    paint(folder / "red.png", (220, 30, 30))
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        ready(page, f"{served.url}?text=red")
+        paint(folder / "green.png", (30, 160, 30))
+        page.get_by_role("button", name="Update").click()
+        page.get_by_role("button", name="Show 1 new picture").click()
+        expect(tile(page)).to_have_attribute("aria-setsize", "2")
+        expect(page.locator("#fresh")).to_be_hidden()
+
+
+def test_several_folders(page, serve, site, tmp_path, built):
+    paint(tmp_path / "other" / "trip" / "cyan.png", (40, 210, 220))
+    built(tmp_path / "other")
+    with serve(site.folder, tmp_path / "other", "--no-index") as served:
+        ready(page, served.url)
+        expect(tile(page)).to_have_attribute("aria-setsize", "54")
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_role("button", name="Collection").click()
+        page.get_by_role("button", name=re.compile("other.*1")).click()
+        expect(tile(page)).to_have_attribute("aria-setsize", "1")
+        assert names(page) == ["cyan.png"]
+        open_picture(page)
+        page.keyboard.press("c")
+        expect(page.locator("#toasts")).to_contain_text(str(tmp_path / "other/trip/cyan.png"))
+        page.keyboard.press("i")
+        page.get_by_role("button", name="Everything in trip").click()
+        assert asked(page) == [("collection", "other"), ("under", "trip")]
 
 
 def test_skipped_files_with_reasons(page, site):

@@ -6,8 +6,8 @@ import { DRAGGED } from "./uploads.js";
 const HELD = 500; // ms that a finger rests on a picture to select it
 const RANGE = 2000; // pictures that one Shift-click selects at most
 
-/** Listens in the grid. `acts` are what can be done with a picture, by name. */
-export function gridActions(element, grid, selection, { acts, open, tell }) {
+/** Listens in the grid. `acts` are what can be done with a picture, by name; `onUp` leaves it upward. */
+export function gridActions(element, grid, selection, { acts, open, onUp, tell }) {
   const indexOf = (target) => Number(target.closest?.(".tile")?.dataset.index ?? NaN);
   let held = 0;
   let wasHeld = false;
@@ -77,7 +77,10 @@ export function gridActions(element, grid, selection, { acts, open, tell }) {
   listen(element, {
     ArrowLeft: go((index) => index - 1),
     ArrowRight: go((index) => index + 1),
-    ArrowUp: go((index) => grid.beside(index, -1)),
+    ArrowUp: (event) => {
+      const index = indexOf(event.target);
+      return grid.beside(index, -1) === index ? (onUp(), true) : go(() => grid.beside(index, -1))(event);
+    },
     ArrowDown: go((index) => grid.beside(index, 1)),
     Home: go(() => 0),
     End: go(() => grid.results.total - 1),

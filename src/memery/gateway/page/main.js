@@ -186,10 +186,10 @@ async function showMonths(results) {
 /** Indexing went on: few pictures are shown anew at once, many only when asked for. */
 function grown() {
   const results = grid.results;
-  if (!results || coming !== results || results.isSearch) return;
+  if (!results || coming !== results) return;
   tellState(results);
   if (status.searchable === results.total) return;
-  if (results.total < FEW && !grid.element.contains(document.activeElement)) return void refresh();
+  if (!results.isSearch && results.total < FEW && !grid.element.contains(document.activeElement)) return void refresh();
   const more = status.searchable - results.total;
   $("fresh").textContent = more > 0 ? `Show ${counted(more, "new picture")}` : "Show what changed";
   $("fresh").hidden = address.filterParameters(state.filters).size > 0;
@@ -255,6 +255,7 @@ function collectionOf({ collection }, folder) {
 gridActions($("grid"), grid, selection, {
   acts,
   open: (picture) => change({ picture: picture.id }),
+  onUp: () => field.focus(),
   tell,
 });
 receive(
