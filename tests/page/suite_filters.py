@@ -11,6 +11,7 @@ from page.look import (
     names,
     ready,
     settled,
+    tile,
     typing,
 )
 
@@ -54,6 +55,18 @@ def test_filters_that_nothing_passes(page, site):
     expect(page.locator("#notice")).to_contain_text("No picture passes these filters")
     page.get_by_role("button", name="Clear the filters").click()
     page.wait_for_selector(TILE)
+
+
+def test_nothing_moves_when_the_months_come(page, site):
+    held = []
+    page.route(re.compile("/v1/facets"), held.append)
+    ready(page, site.url)
+    before = [tile(page, index).bounding_box() for index in range(5)]
+    page.unroute_all()
+    for route in held:
+        route.continue_()
+    page.get_by_role("navigation", name="Months").get_by_role("button").first.wait_for()
+    assert [tile(page, index).bounding_box() for index in range(5)] == before
 
 
 def test_months_beside_the_list(page, site):

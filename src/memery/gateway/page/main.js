@@ -23,6 +23,7 @@ import { drawSigns, Viewer } from "./viewer.js";
 
 const SLOW = 1000; // ms until a search says that it is still at it
 const FEW = 60; // pictures: so many may be shown anew while indexing without anything jumping
+const LONG = 24; // pictures: fewer are seen at a glance, without months beside them
 const $ = (id) => document.getElementById(id);
 
 let state = address.read();
@@ -141,9 +142,10 @@ async function find(place = null, isForced = false) {
 function answered(results, place, isForced) {
   $("grid").setAttribute("aria-busy", "false");
   $("fresh").hidden = true;
+  showMonths(results);
   grid.show(results, place ?? (isForced ? grid.place : null));
+  timeline.draw();
   tellState(results);
-  if (!isForced) showMonths(results);
   if (viewer.isOpen) viewer.relist(results);
 }
 
@@ -169,18 +171,21 @@ function tellState(results = grid.results) {
   say($("notice"), sentence, offers[offer]);
 }
 
+/** Room for the months is made before the pictures are laid out: nothing moves when they come. */
 async function showMonths(results) {
-  timeline.show([]);
-  document.body.classList.remove("with-months");
-  if (results.isSearch || state.filters.sort || !results.total) return;
+  const isWanted = hasMonths(results);
+  document.body.classList.toggle("with-months", isWanted);
+  if (!isWanted) return timeline.show([]);
   try {
     const { months } = await api.facets(address.filterParameters(state.filters));
-    if (results !== grid.results) return;
-    document.body.classList.toggle("with-months", months.length > 1);
-    timeline.show(months);
+    if (results === coming) timeline.show(months);
   } catch {
-    // The months are an aid: without them the list is whole.
+    timeline.show([]); // the months are an aid: without them the list is whole
   }
+}
+
+function hasMonths(results) {
+  return !results.isSearch && !state.filters.sort && results.total >= LONG;
 }
 
 /** Indexing went on: few pictures are shown anew at once, many only when asked for. */
@@ -196,7 +201,7 @@ function grown() {
 }
 
 function refresh() {
-  find(null, true).then(() => grid.results && showMonths(grid.results));
+  find(null, true);
 }
 
 function online() {
