@@ -105,7 +105,8 @@ function index() {
 function change(changes, how = "push") {
   keepPlace();
   state = { ...state, ...changes };
-  if (how === "push" && address.write(state) !== location.pathname + location.search && address.write(state) !== location.search) address.push(state);
+  const isNew = address.write(state) !== (location.search || location.pathname);
+  if (how === "push" && isNew) address.push(state);
   else address.replace(state);
   render();
 }
@@ -126,6 +127,7 @@ async function find(place = null, isForced = false) {
   coming?.abandon();
   const isSearch = address.asked(state).length > 0;
   const results = new Results(parameters, isSearch);
+  results.asOf = status.facts ? status.searchable : null; // images there were when it was asked
   coming = results;
   $("grid").setAttribute("aria-busy", "true");
   const slow = setTimeout(() => status.say("Still looking …"), SLOW);
@@ -147,6 +149,7 @@ function answered(results, place, isForced) {
   timeline.draw();
   tellState(results);
   if (viewer.isOpen) viewer.relist(results);
+  if (results.asOf !== null) grown(); // there may be more by now
 }
 
 function failed(problem) {
@@ -193,15 +196,11 @@ function grown() {
   const results = grid.results;
   if (!results || coming !== results) return;
   tellState(results);
-  if (status.searchable === results.total) return;
-  if (!results.isSearch && results.total < FEW && !grid.element.contains(document.activeElement)) return void refresh();
+  if ([results.total, results.asOf].includes(status.searchable)) return;
+  if (!results.isSearch && results.total < FEW && !grid.element.contains(document.activeElement)) return void find(null, true);
   const more = status.searchable - results.total;
   $("fresh").textContent = more > 0 ? `Show ${counted(more, "new picture")}` : "Show what changed";
   $("fresh").hidden = address.filterParameters(state.filters).size > 0;
-}
-
-function refresh() {
-  find(null, true);
 }
 
 function online() {
@@ -285,7 +284,7 @@ listen(document, {
 });
 $("fresh").addEventListener("click", () => {
   scrollTo(0, 0);
-  refresh();
+  find(null, true);
 });
 $("home").addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
