@@ -12,7 +12,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-page test-models test-gateway check format dist eval train fixtures bench clean
+.PHONY: help demo test test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -83,6 +83,9 @@ $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.tom
 
 bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=folder for a CLIP model
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODEL),--model "$(MODEL)")
+
+bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do
+	$(BIN)/python -m benchmarks.gateway
 
 clean: ## Remove what was made
 	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
