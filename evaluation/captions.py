@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from memery import Memery
+from memery.words.query import unquoted
 
 _FIRST = 100
 """How many hits are asked for before all are."""
@@ -38,7 +39,8 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
     """The rank of a picture for a text, 1 for the best."""
     for top_k in (min(_FIRST, count), count):
-        for hit in memery.recall(text, top_k=top_k):
+        # Words in quotation marks would have to stand in the picture.
+        for hit in memery.recall(unquoted(text), top_k=top_k):
             if hit.path == file:
                 return hit.rank
     raise SystemExit(f"{file} is named in captions.jsonl, but is not indexed.")
