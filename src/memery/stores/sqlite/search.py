@@ -225,8 +225,8 @@ class Searcher:
 
         sql = "SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE space = ? LIMIT ?)"
         few = db.execute(sql, (space, _SAMPLE + 1)).fetchone()[0] <= _SAMPLE
-        if few or self._index is None:
-            # The index may hold embeddings that are gone: among few they would count.
+        if self._index is None or (few and self._amiss(db, space)):
+            # The index holds embeddings that are gone, or not all: among few that would count.
             scores = self._scan(db, space, vector, _BEFORE)[1]
         else:
             newer = self._scan(db, space, vector, self._last_id())[1]
@@ -243,14 +243,17 @@ class Searcher:
     def lags(self, db: sqlite3.Connection, space: int) -> bool:
         """Whether so much has changed since the index was written that it should be again."""
         held = 0 if self._index is None else len(self._index.ids)
+        amiss = self._amiss(db, space)
+        return bool(amiss if not held else amiss > max(_LAG_ROWS, held // _LAG_SHARE))
+
+    def _amiss(self, db: sqlite3.Connection, space: int) -> int:
+        """How many embeddings the index lacks, and how many it has that are gone."""
+        held = 0 if self._index is None else len(self._index.ids)
         total, newer = db.execute(
             "SELECT count(*), count(*) FILTER (WHERE id > ?) FROM embeddings WHERE space = ?",
             (self._last_id(), space),
         ).fetchone()
-        if not held:
-            return bool(total)
-        amiss = newer + abs(held - (total - newer))
-        return bool(amiss > max(_LAG_ROWS, held // _LAG_SHARE))
+        return int(newer + abs(held - (total - newer)))
 
     def write(self, db: sqlite3.Connection, space: int, dim: int, prefix: str) -> None:
         """Write the next generation."""
