@@ -56,7 +56,7 @@ class Background:
         prior = 1 / dim
         if not len(scores):
             return cls(0.0, math.sqrt(prior), 0.0)
-        level = float(np.quantile(scores, _LEVEL))
+        level = _lower_quartile(np.sort(scores))
         below = scores[scores < level] - level
         seen = _BELOW_LEVEL**2 * float(np.square(below).mean()) if len(below) else 0.0
         count = len(scores)
@@ -71,3 +71,10 @@ class Background:
     def score(self, strength: float) -> float:
         """The score that has this strength."""
         return self.level + (strength + self.chance) * self.unit
+
+
+def _lower_quartile(ordered: NDArray[np.float32]) -> float:
+    """As numpy.quantile has it, which imports numpy.ma: 6 ms of a new process."""
+    below, part = divmod(_LEVEL * (len(ordered) - 1), 1)
+    first, second = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
+    return float(first + part * (second - first))
