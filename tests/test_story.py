@@ -20,7 +20,7 @@ from memery.errors import (
     ModelMismatch,
     QueryError,
 )
-from memery.gateway.library import purge
+from memery.gateway.upkeep import purge
 from memery.testing import ColourModel, MemoryStore
 
 COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}

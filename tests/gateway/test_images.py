@@ -9,8 +9,8 @@ from PIL import Image
 
 from memery import Memery
 from memery.archive import find_archive
-from memery.gateway.library import purge
 from memery.gateway.rest.images import byte_range, disposition
+from memery.gateway.upkeep import purge
 from memery.thumbnails import Thumbnails
 from servers.memery import serving
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -18,16 +16,13 @@ from memery.config import Config, load_config
 from memery.core import Report, find_duplicates, run_index, search
 from memery.errors import (
     ArchiveDamaged,
-    ArchiveError,
-    ArchiveMissing,
     ImageError,
     ImageUnknown,
-    ModelMismatch,
-    ReaderError,
 )
 from memery.executors.interface import Changes, Executors
 from memery.files import open_inside
 from memery.filters import Day, Filter
+from memery.gateway.standing import Status, status_of
 from memery.models.interface import EmbeddingModel
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.stores.interface import Space, Store
@@ -44,64 +39,6 @@ from memery.types import (
 )
 
 Choose = Callable[[Archive, Store, Config], EmbeddingModel]
-_NO_SPACE = Space("", "", 1)
-"""The space of a folder that was never indexed: nothing is in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextStatus:
-    """What is known of the text in pictures.
-
-    Attributes:
-        wanted: a build is to read it.
-        reader: name and version of what reads, or None where nothing that does is installed.
-        read: images whose text was read.
-        with_text: those of them that hold any.
-        unread: images whose text was not read yet.
-        readers: what read the text that is stored, with the number of images.
-    """
-
-    wanted: bool
-    reader: str | None
-    read: int
-    with_text: int
-    unread: int
-    readers: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What `memery status` tells.
-
-    Attributes:
-        folder: the folder asked about.
-        root: the folder that the archive describes.
-        archive: where the archive lies.
-        exists: something was indexed.
-        size: bytes of the archive on disk.
-        searchable: images of the folder that a search finds now.
-        changes: what the next build would do.
-        skips: files that were left out, with reasons.
-        space: the space that answers searches, or None.
-        spaces: every space with its number of embeddings.
-        holder: process id of the one that is writing, or None.
-        seed_files: files of memery 0.1 that lie there and are ignored.
-        text: what is known of the text in pictures.
-    """
-
-    folder: Path
-    root: Path
-    archive: Path
-    exists: bool
-    size: int
-    searchable: int
-    changes: Changes
-    skips: tuple[Skip, ...]
-    space: Space | None
-    spaces: tuple[tuple[Space, int], ...]
-    holder: int | None
-    seed_files: tuple[Path, ...]
-    text: TextStatus
 
 
 class Memery:
@@ -341,7 +278,7 @@ class Memery:
 
     def status(self) -> Status:
         """The state of the folder and its archive."""
-        return _status(self._archive, self._config, self._store)
+        return status_of(self._archive, self._config, self._store)
 
     def close(self) -> None:
         """Let go of the archive."""
@@ -357,109 +294,3 @@ class Memery:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def status(path: str | os.PathLike[str], **settings: Any) -> Status:
-    """The state of a folder and its archive; no model is needed."""
-    config = load_config(**settings)
-    archive = find_archive(path, config.archive)
-    with contextlib.closing(plugins.open_store(archive, config)) as store:
-        return _status(archive, config, store)
-
-
-def _status(archive: Archive, config: Config, store: Store) -> Status:
-    scope = Filter(archive.scope)
-    space = store.current_space()
-    return Status(
-        folder=archive.searched,
-        root=archive.root,
-        archive=archive.folder,
-        exists=space is not None,
-        size=_size(archive.folder),
-        searchable=store.count(space, scope) if space else 0,
-        changes=plugins.make_loader(archive, config, store).load(space or _NO_SPACE),
-        skips=tuple(store.skips(scope)),
-        space=space,
-        spaces=tuple(store.spaces()),
-        holder=archive.holder(),
-        seed_files=tuple(archive.seed_files()),
-        text=_text_status(config, store, scope),
-    )
-
-
-def _text_status(config: Config, store: Store, scope: Filter) -> TextStatus:
-    read, with_text = store.count_texts(scope)
-    reader = None
-    with contextlib.suppress(ReaderError):
-        info = plugins.open_reader(config).info
-        reader = f"{info.name} {info.version}"
-    return TextStatus(
-        wanted=plugins.reads_text(store, config),
-        reader=reader,
-        read=read,
-        with_text=with_text,
-        unread=len(store.unread(scope)),
-        readers=tuple(store.readers()),
-    )
-
-
-def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
-    """Delete the archive of a folder; the images stay. Returns where it was.
-
-    Raises:
-        ArchiveMissing: there is none.
-        ArchiveError: it belongs to a folder above, is being written, or cannot be deleted.
-    """
-    config = load_config(**settings)
-    archive = find_archive(path, config.archive)
-    if not archive.exists():
-        raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
-    archive.purge()
-    return archive.folder
-
-
-def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> int:
-    """Delete the embeddings of one model; the others stay. Returns how many they were.
-
-    Raises:
-        ArchiveMissing: there is no archive.
-        ModelMismatch: it has no embeddings of that model, or they are what answers searches.
-        ArchiveError: it belongs to a folder above, or is being written.
-    """
-    config = load_config(**settings)
-    archive = find_archive(path, config.archive)
-    if archive.scope:
-        raise ArchiveError(
-            f"{archive.searched} is part of the archive of {archive.root}: name that folder."
-        )
-    with contextlib.closing(plugins.open_store(archive, config)) as store:
-        if store.current_space() is None:
-            raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
-        with store.writing():
-            return _drop(archive, store, model_id)
-
-
-def _drop(archive: Archive, store: Store, model_id: str) -> int:
-    held = [(space, count) for space, count in store.spaces() if space.model_id == model_id]
-    current = store.current_space()
-    dropped = [(space, count) for space, count in held if space != current]
-    if not dropped:
-        why = (
-            f"answers the searches of {archive.root}. Build it with another model first, or delete"
-            " the whole archive with memery purge"
-            if held
-            else f"has no embeddings in {archive.folder}: memery status names those that have"
-        )
-        raise ModelMismatch(f"{model_id} {why}.")
-    for space, _ in dropped:
-        store.drop_space(space)
-    return sum(count for _, count in dropped)
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for base, _, files in os.walk(folder):
-        for name in files:
-            with contextlib.suppress(OSError):
-                total += (Path(base) / name).stat().st_size
-    return total

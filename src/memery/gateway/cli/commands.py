@@ -12,9 +12,10 @@ from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.gateway.cli.downloads import have_model
-from memery.gateway.library import Memery, drop_model
-from memery.gateway.library import purge as purge_archive
-from memery.gateway.library import status as read_status
+from memery.gateway.library import Memery
+from memery.gateway.standing import status as read_status
+from memery.gateway.upkeep import drop_model
+from memery.gateway.upkeep import purge as purge_archive
 
 
 @reported

@@ -10,7 +10,7 @@ from memery.executors.interface import Changes
 from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import images, size, write, write_json
-from memery.gateway.library import Status, TextStatus
+from memery.gateway.standing import Status, TextStatus
 from memery.types import IndexReport, Skip
 
 _SKIPS_SHOWN = 10

@@ -1,0 +1,67 @@
+"""What is done to an archive besides searching and building it: deleting it, or a part of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+from memery import plugins
+from memery.archive import Archive, find_archive
+from memery.config import load_config
+from memery.errors import ArchiveError, ArchiveMissing, ModelMismatch
+from memery.stores.interface import Store
+
+
+def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
+    """Delete the archive of a folder; the images stay. Returns where it was.
+
+    Raises:
+        ArchiveMissing: there is none.
+        ArchiveError: it belongs to a folder above, is being written, or cannot be deleted.
+    """
+    config = load_config(**settings)
+    archive = find_archive(path, config.archive)
+    if not archive.exists():
+        raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+    archive.purge()
+    return archive.folder
+
+
+def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> int:
+    """Delete the embeddings of one model; the others stay. Returns how many they were.
+
+    Raises:
+        ArchiveMissing: there is no archive.
+        ModelMismatch: it has no embeddings of that model, or they are what answers searches.
+        ArchiveError: it belongs to a folder above, or is being written.
+    """
+    config = load_config(**settings)
+    archive = find_archive(path, config.archive)
+    if archive.scope:
+        raise ArchiveError(
+            f"{archive.searched} is part of the archive of {archive.root}: name that folder."
+        )
+    with contextlib.closing(plugins.open_store(archive, config)) as store:
+        if store.current_space() is None:
+            raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+        with store.writing():
+            return _drop(archive, store, model_id)
+
+
+def _drop(archive: Archive, store: Store, model_id: str) -> int:
+    held = [(space, count) for space, count in store.spaces() if space.model_id == model_id]
+    current = store.current_space()
+    dropped = [(space, count) for space, count in held if space != current]
+    if not dropped:
+        why = (
+            f"answers the searches of {archive.root}. Build it with another model first, or delete"
+            " the whole archive with memery purge"
+            if held
+            else f"has no embeddings in {archive.folder}: memery status names those that have"
+        )
+        raise ModelMismatch(f"{model_id} {why}.")
+    for space, _ in dropped:
+        store.drop_space(space)
+    return sum(count for _, count in dropped)
