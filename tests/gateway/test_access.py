@@ -220,6 +220,8 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
         (["nowhere"], 3, "There is no folder"),
         ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
         ([".", "--host", "no such host"], 2, "cannot be listened on"),
+        ([".", "--host", "a" * 64], 2, "cannot be listened on"),
+        ([".", "--host", b"\xff"], 2, "cannot be listened on"),
         ([".", "--root-path", "photos"], 2, "must begin with a slash"),
         ([".", "--token", "gr\u00fcn"], 2, "--token must be"),
         ([".", ".", "--archive", "x"], 2, "several are served"),

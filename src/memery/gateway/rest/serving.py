@@ -97,7 +97,7 @@ def _listening(options: Options) -> socket.socket:
         listener = socket.create_server(
             (options.host.strip("[]"), options.port), family=family, backlog=_BACKLOG
         )
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError, UnicodeError) as error:  # the latter: no host's name
         what = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{options.host} port {options.port} cannot be listened on: {what}."
