@@ -67,3 +67,12 @@ def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
     with Collections([folder, folder.parent / folder.name]) as collections:
         assert len(list(collections)) == 1  # the same folder once
         assert len(collections.models) == 1
+
+
+def test_every_collection_has_a_name_of_its_own(tmp_path):
+    folders = [tmp_path / "1" / "b", tmp_path / "2" / "b", tmp_path / "3" / "b-2"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    with Collections(folders) as collections:
+        searched = {c.name: c.memery.archive.searched for c in collections}
+    assert searched == dict(zip(["b", "b-2", "b-2-2"], folders, strict=True))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
@@ -228,7 +228,7 @@ def _alike(one: Collection, other: Collection) -> bool:
 
 def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]]:
     """A name for each folder, each folder once."""
-    taken: Counter[str] = Counter()
+    taken: set[str] = set()
     seen = set()
     for path in map(Path, paths):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
@@ -238,5 +238,7 @@ def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]
             seen.add(resolved)
             path = resolved  # noqa: PLW2901 - the same folder by its real name
         name = printable(path.name) or "root"
-        taken[name] += 1
-        yield (name if taken[name] == 1 else f"{name}-{taken[name]}"), path
+        numbered = (f"{name}-{number}" for number in count(2))
+        free = next(one for one in chain([name], numbered) if one not in taken)
+        taken.add(free)
+        yield free, path
