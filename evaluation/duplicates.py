@@ -1,4 +1,4 @@
-"""Near duplicates: make 20 kinds of variants of some photos of a folder, then find them.
+"""Near duplicates: make 21 kinds of variants of some photos of a folder, then find them.
 
     python -m evaluation.duplicates FOLDER [--count N] [--seed S] [--model NAME] [--pairs FILE]
 
@@ -30,6 +30,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 from memery import Memery
+from memery.decoding import EXTENSIONS
 
 WORDS = ["when", "the", "meeting", "could", "have", "been", "an", "email", "said", "nobody", "ever"]
 Change = Callable[[Image.Image, random.Random], Image.Image]
@@ -115,13 +116,13 @@ KINDS: dict[str, tuple[Change, str, dict[str, Any]]] = {
     "turned": (lambda image, _: image.transpose(Image.Transpose.ROTATE_90), "jpg", {"quality": 90}),
     "mirrored": (lambda image, _: ImageOps.mirror(image), "jpg", {"quality": 90}),
 }
-"""Change, file format and how to save, by kind: re-encodings count as five of the 20 kinds."""
+"""Change, file format and how to save, by kind."""
 
 
 def make(source: Path, place: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
     """Link every photo, add variants of some; says whose, and of which kind, each variant is."""
     rng = random.Random(seed)
-    photos = sorted(path for path in source.iterdir() if path.is_file())
+    photos = sorted(p for p in source.rglob("*") if p.suffix.lower().lstrip(".") in EXTENSIONS)
     (place / "photos").mkdir(parents=True)
     for photo in photos:
         os.link(photo, place / "photos" / photo.name) if _linkable(photo, place) else (
