@@ -178,6 +178,17 @@ def test_a_token_is_asked_for(page, serve, site):
         assert "token" not in page.url
 
 
+def test_a_server_that_comes_back_with_another_token_asks_for_it(page, serve, site):
+    with serve(site.folder, "--no-index", "--token", "the-first-token") as served:
+        ready(page, served.lines[0].split()[-1])
+        port = served.url.rstrip("/").rpartition(":")[2]
+    expect(page.locator("#notice")).to_contain_text("does not answer")
+    with serve(site.folder, "--no-index", "--token", "the-second-token", port=port):
+        page.get_by_label(re.compile("asks for a token")).fill("the-second-token")
+        page.get_by_role("button", name="Enter").click()
+        page.wait_for_selector(TILE)
+
+
 def test_a_lost_server_comes_back(page, serve, site):
     with serve(site.folder, "--no-index") as served:
         ready(page, served.url)

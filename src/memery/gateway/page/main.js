@@ -85,6 +85,7 @@ const status = new Status($("status"), {
   onGrown: grown,
   onOnline: online,
   onOffline: () => say($("notice"), OFFLINE, { isError: true }),
+  onToken: () => askForToken($("notice")),
   onIndex: index,
   onStop: () => api.stopIndexing().catch((problem) => tell(failure(problem))),
   onSkipped: showSkipped,

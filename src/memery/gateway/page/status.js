@@ -20,8 +20,9 @@ export class Status {
 
   /**
    * @param {HTMLElement} line
-   * @param {{onGrown, onOnline, onOffline, onIndex, onStop, onSkipped, onModel}} acts what hears
-   *   that there is more to find, that the server answers again or not, and of the line's buttons
+   * @param {{onGrown, onOnline, onOffline, onToken, onIndex, onStop, onSkipped, onModel}} acts what
+   *   hears that there is more to find, that the server answers again, not, or only with its token,
+   *   and of the line's buttons
    */
   constructor(line, acts) {
     this.#line = line;
@@ -144,6 +145,7 @@ export class Status {
       this.#facts = await status();
       this.#online();
     } catch (error) {
+      if (error.status === 401) return this.#acts.onToken(); // started anew, with another token
       if (error.status === 0 && !this.isOffline) {
         this.isOffline = true;
         this.#acts.onOffline();
