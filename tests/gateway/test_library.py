@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from memery import Memery, Term
-from memery.errors import ImageError, ImageUnknown, QueryError
+from memery.errors import FolderError, ImageError, ImageUnknown, QueryError
 from memery.gateway.collections import Collections
 from memery.types import Query, Ranking
 
@@ -76,3 +76,10 @@ def test_every_collection_has_a_name_of_its_own(tmp_path):
     with Collections(folders) as collections:
         searched = {c.name: c.memery.archive.searched for c in collections}
     assert searched == dict(zip(["b", "b-2", "b-2-2"], folders, strict=True))
+
+
+def test_a_folder_inside_another_is_refused(folder):
+    (folder / "in").mkdir()
+    for paths in ([folder, folder / "in"], [folder / "in", folder]):
+        with pytest.raises(FolderError, match="come twice"), Collections(paths):
+            pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
@@ -14,7 +14,7 @@ from memery import plugins
 from memery.archive import Archive
 from memery.config import Config, load_config
 from memery.core import Report, run_query
-from memery.errors import ImageUnknown, QueryError
+from memery.errors import FolderError, ImageUnknown, QueryError
 from memery.executors.interface import Executors
 from memery.filters import Filter
 from memery.gallery import printable
@@ -229,16 +229,26 @@ def _alike(one: Collection, other: Collection) -> bool:
 def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]]:
     """A name for each folder, each folder once."""
     taken: set[str] = set()
-    seen = set()
+    seen: set[Path] = set()
     for path in map(Path, paths):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            resolved = path.expanduser().resolve()
-            if resolved in seen:
-                continue
-            seen.add(resolved)
-            path = resolved  # noqa: PLW2901 - the same folder by its real name
+            path = path.expanduser().resolve()  # noqa: PLW2901 - the same folder by its real name
+        if path in seen:
+            continue
+        _refuse_nested(path, seen)
+        seen.add(path)
         name = printable(path.name) or "root"
         numbered = (f"{name}-{number}" for number in count(2))
         free = next(one for one in chain([name], numbered) if one not in taken)
         taken.add(free)
         yield free, path
+
+
+def _refuse_nested(path: Path, others: Iterable[Path]) -> None:
+    for other in others:
+        outer, inner = sorted((path, other), key=lambda folder: len(folder.parts))
+        if outer in inner.parents:
+            raise FolderError(
+                f"{inner} lies in {outer}, which is served too: its images would come twice."
+                " Name one of the two."
+            )

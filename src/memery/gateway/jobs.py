@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -68,9 +69,6 @@ class IndexJobs:
 
     Args:
         collections: what to index.
-
-    Attributes:
-        version: grows whenever a job changes.
     """
 
     def __init__(self, collections: Collections) -> None:
@@ -81,7 +79,6 @@ class IndexJobs:
         self._cancelled: set[str] = set()
         self._closing = False
         self._thread: threading.Thread | None = None
-        self.version = 0
 
     def __getitem__(self, name: str) -> Job:
         with self._mutex:
@@ -135,7 +132,6 @@ class IndexJobs:
 
     def _set(self, job: Job) -> None:
         self._jobs[job.collection] = job
-        self.version += 1
 
     def _run(self) -> None:
         while True:
@@ -150,7 +146,7 @@ class IndexJobs:
     def _index(self, name: str) -> None:
         state, message = "done", ""
         try:
-            report = self._collections.build(name, lambda progress: self._note(name, progress))
+            self._collections.build(name, lambda progress: self._note(name, progress))
         except _CancelledError:
             state = "cancelled"
         except MemeryError as error:
@@ -162,8 +158,9 @@ class IndexJobs:
         with self._mutex:
             self._cancelled.discard(name)
             job = replace(self._jobs[name], state=state, message=message, ended=time.monotonic())
-            if state == "done":
-                job = replace(job, searchable=report.searchable)
+        with contextlib.suppress(MemeryError):  # whatever was committed, by whomever, is found
+            job = replace(job, searchable=self._collections[name].memery.count())
+        with self._mutex:
             self._set(job)
 
     def _note(self, name: str, progress: Progress) -> None:

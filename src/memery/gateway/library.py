@@ -179,10 +179,13 @@ class Memery:
 
         Raises:
             ImageError: the image cannot be read.
+            QueryError: it is a text.
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
         """
         asked = make_query(image_query=image)
         (term,) = asked.terms
+        if term.text is not None:
+            raise QueryError("Similar to what? Give an image; texts are for recall.")
         if term.id is not None:
             digest = self.image(term.id).digest
         else:

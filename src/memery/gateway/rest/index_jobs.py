@@ -38,8 +38,11 @@ class JobDocument(TypedDict):
     message: str
 
 
-def job_document(job: Job) -> JobDocument:
-    """How far a job has come."""
+_ELSEWHERE = "The index could not be brought up to date: the server's log says why."
+
+
+def job_document(job: Job, *, here: bool) -> JobDocument:
+    """How far a job has come; paths of this machine are told on it only."""
     eta = job.eta_seconds
     return {
         "collection": job.collection,
@@ -50,7 +53,7 @@ def job_document(job: Job) -> JobDocument:
         "searchable": job.searchable,
         "seconds": round(job.seconds, 3),
         "eta_seconds": None if eta is None else round(eta, 1),
-        "message": job.message,
+        "message": job.message if here or not job.message else _ELSEWHERE,
     }
 
 
@@ -72,13 +75,13 @@ def begin(served: Served, collection: CollectionName = None) -> JSON:
     """Bring collections up to date; what is under way goes on."""
     _allowed(served)
     jobs = served.jobs.begin(_names(served, collection))
-    return JSON([job_document(job) for job in jobs], 202)
+    return JSON([job_document(job, here=served.options.is_loopback) for job in jobs], 202)
 
 
 @router.get("/v1/index", responses={200: _LISTED}, response_model=None)
 def show(served: Served) -> JSON:
     """How far the indexing of each collection has come."""
-    return JSON([job_document(job) for job in served.jobs.all()])
+    return JSON([job_document(job, here=served.options.is_loopback) for job in served.jobs.all()])
 
 
 @router.delete("/v1/index", responses={200: _LISTED}, response_model=None)
@@ -86,7 +89,7 @@ def cancel(served: Served, collection: CollectionName = None) -> JSON:
     """Stop after the batch under way; what was committed stays."""
     _allowed(served)
     jobs = served.jobs.cancel(_names(served, collection))
-    return JSON([job_document(job) for job in jobs])
+    return JSON([job_document(job, here=served.options.is_loopback) for job in jobs])
 
 
 @router.get(
@@ -112,7 +115,8 @@ async def _follow(request: Request, served: Service) -> AsyncIterator[str]:
             changed = [job for job in served.jobs.all() if told.get(job.collection) != job]
             for job in changed:
                 told[job.collection] = job
-                yield f"event: progress\ndata: {json.dumps(job_document(job))}\n\n"
+                document = job_document(job, here=served.options.is_loopback)
+                yield f"event: progress\ndata: {json.dumps(document)}\n\n"
             quiet = 0.0 if changed else quiet + _LOOK_SECONDS
             if quiet >= _COMMENT_SECONDS:
                 quiet = 0.0

@@ -185,6 +185,8 @@ def log_requests() -> None:
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
+    # It warns of every odd form that a client sends: the answer says so, the log need not.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
 def _address(options: Options, port: int) -> str:
