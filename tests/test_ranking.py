@@ -333,6 +333,8 @@ def test_similar_leaves_the_picture_itself_out(photos):
         assert paths(memery.similar(results[0], top_k=1, where=Filter(under=PAGE)))
         with pytest.raises(ImageError):
             memery.similar(photos / "nothing.png")
+        with pytest.raises(QueryError, match="image"):
+            memery.similar(Term(text="red"))
 
 
 def test_a_picture_that_is_indexed_is_not_encoded_again(photos, monkeypatch):
