@@ -18,6 +18,7 @@ from memery.errors import (
     ArchiveDamaged,
     ImageError,
     ImageUnknown,
+    QueryError,
 )
 from memery.executors.interface import Changes, Executors
 from memery.files import open_inside
