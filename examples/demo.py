@@ -77,7 +77,10 @@ def memery(*words: str) -> str:
 
 def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
     """Recall, print, and check the best hit."""
-    words = ("recall", str(folder), *wanted.words, "-n", str(SHOWN))
+    # The demo's photographs are found by sight: where text is read, a page that says coins would
+    # come before the coins.
+    sight = ("--mode", "visual") if wanted.expected is not None else ()
+    words = ("recall", str(folder), *wanted.words, *sight, "-n", str(SHOWN))
     memery(*words)
     command = [sys.executable, "-m", "memery", *words, "--format", "json", "--no-index"]
     hits = json.loads(subprocess.check_output(command, text=True))["hits"]
