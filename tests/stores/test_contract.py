@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from memery.archive import Archive
+from memery.archive import APPLICATION_ID, Archive
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveLocked
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Addition, Content, SkipAddition, Space, Text
 from memery.stores.sqlite import schema
+from memery.stores.sqlite.schema import MIGRATIONS
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.testing import MemoryStore
 from memery.types import FileEntry, Line, Skip
@@ -567,3 +568,23 @@ def test_an_archive_from_before_with_paths_of_another_type_is_migrated(tmp_path,
     store = sqlite_store(tmp_path / "photos")
     assert store.version() == 0
     store.close()
+
+
+def test_a_strangers_trigger_does_not_run_while_an_old_archive_is_migrated(tmp_path):
+    place = tmp_path / "photos" / ".memery"
+    place.mkdir(parents=True)
+    db = sqlite3.connect(place / "store.sqlite3")
+    db.executescript(MIGRATIONS[0])
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.execute("INSERT INTO contents VALUES (1, zeroblob(32), 4, 3, 'PNG', NULL)")
+    db.execute("INSERT INTO files (path, size, mtime_ns, content) VALUES (x'61', 1, 1, 1)")
+    db.execute("CREATE TRIGGER t AFTER UPDATE ON files BEGIN DELETE FROM contents; END")
+    db.execute("PRAGMA user_version = 1")
+    db.commit()
+    db.close()
+    with pytest.raises(ArchiveDamaged, match="'t'"):
+        sqlite_store(tmp_path / "photos")
+    db = sqlite3.connect(place / "store.sqlite3")
+    assert db.execute("PRAGMA user_version").fetchone()[0] == 1
+    assert db.execute("SELECT count(*) FROM contents").fetchone()[0] == 1
+    db.close()

@@ -133,8 +133,14 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         raise ArchiveError(f"SQLite cannot keep a write-ahead log beside {file}.")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    _refuse_strange(connection, file)  # before anything is written: a trigger would run
     if version < len(MIGRATIONS):
         _migrate(connection)
+        _refuse_strange(connection, file)
+
+
+def _refuse_strange(connection: sqlite3.Connection, file: Path) -> None:
+    """Refuse triggers, views and tables that memery does not make."""
     unknown = [
         name
         for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema")
