@@ -8,9 +8,10 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 from memery.archive import Archive
-from memery.errors import ArchiveDamaged
+from memery.errors import ArchiveDamaged, ArchiveError
 from memery.stores.sqlite import schema
 
 logger = logging.getLogger(__name__)
@@ -19,12 +20,16 @@ READERS = 8
 """Connections that read at a time; further readers wait for one."""
 _DIGITS = 18
 """Of the version, at most."""
+_Identity = tuple[int, int]
+"""Of a file: its device and its number there."""
 
 
 class Database:
     """One connection writes, a few read beside it, so that threads do not wait for one another.
 
     Nothing is created on disk before the first write; until then an empty one in memory serves.
+    Should another process delete the archive, or put another in its place, the next transaction
+    goes on with what lies there then.
 
     Args:
         archive: whose database to open.
@@ -38,24 +43,51 @@ class Database:
         self._mutex = threading.RLock()
         self._places = threading.Semaphore(READERS)
         self._idle: list[sqlite3.Connection] = []
-        self._notes: sqlite3.Connection | None = None
+        self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._note_mutex = threading.Lock()
-        self._closed = False
-        self._in_memory = not archive.exists()
-        self._connection = schema.connect(None if self._in_memory else archive.store)
+        self._closed = self._is_writing = False
+        self._connection = self._connect(on_disk=archive.exists(), create=False)
         try:
             self._check_root()
         except BaseException:
             self._connection.close()
             raise
 
-    def _open_file(self) -> None:
-        """Go on with the file, now that there is one or is to be one."""
-        connection = schema.connect(self._archive.store)
-        self._connection.close()
-        self._connection = connection
-        self._in_memory = False
+    def _connect(self, *, on_disk: bool, create: bool) -> sqlite3.Connection:
+        """Open the file, or an empty database in memory."""
+        connection = schema.connect(self._archive.store if on_disk else None, create=create)
+        self._in_memory = not on_disk
+        self._file = _identity(self._archive.store) if on_disk else None
+        return connection
+
+    def _reconnect(self, *, on_disk: bool, create: bool = False) -> None:
+        """Go on with what lies there now.
+
+        Closing the old connection does not touch the log of a new file: SQLite looks first whether
+        its own has moved (`SQLITE_FCNTL_HAS_MOVED`).
+        """
+        before, idle = self._connection, self._idle
+        self._connection, self._idle = self._connect(on_disk=on_disk, create=create), []
+        before.close()
+        while idle:
+            idle.pop().close()
         self._check_root()
+
+    def _follow(self) -> None:
+        """Notice that another process has deleted the archive or put another in its place."""
+        if self._closed or _identity(self._archive.store) == self._file:
+            return
+        with self._mutex:
+            if self._closed or _identity(self._archive.store) == self._file:
+                return
+            if self._connection.in_transaction:  # this thread's own: it ends first
+                return
+            if self._is_writing:
+                raise ArchiveError(
+                    f"The archive {self._archive.folder} was deleted while it was being written:"
+                    " run the command again."
+                )
+            self._reconnect(on_disk=self._archive.exists())
 
     def _check_root(self) -> None:
         root = self.setting("root")
@@ -69,17 +101,23 @@ class Database:
     def writing(self) -> Iterator[None]:
         """Be the one writer, creating the archive if need be."""
         with self._archive.lock():
+            self._follow()
             if self._in_memory:
-                self._open_file()
+                self._reconnect(on_disk=True, create=True)
                 for file in self._archive.seed_files():
                     logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
                 if self._archive.folder.parent != self._archive.root:
                     self.remember("root", os.fsencode(self._archive.root).hex())
-            yield
+            self._is_writing = True
+            try:
+                yield
+            finally:
+                self._is_writing = False
 
     @contextlib.contextmanager
     def transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         """All of what happens inside, or nothing."""
+        self._follow()
         with (
             self._mutex,
             schema.translated(self._archive.store),
@@ -90,33 +128,31 @@ class Database:
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One snapshot: what others commit meanwhile is not seen."""
+        self._follow()
         if self._in_memory or self._closed:
-            with self._mutex:
-                if self._in_memory and self._archive.exists():  # another process has made it
-                    self._open_file()
-                if self._in_memory or self._closed:
-                    with self.transaction("BEGIN DEFERRED") as db:
-                        yield db
-                    return
+            with self._mutex, self.transaction("BEGIN DEFERRED") as db:
+                yield db
+            return
         with self._places, schema.translated(self._archive.store):
-            connection = self._take()
+            idle = self._idle
+            connection = self._take(idle)
             try:
                 with _transaction(connection, "BEGIN DEFERRED"):
                     yield connection
             finally:
-                self._give_back(connection)
+                self._give_back(connection, idle)
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self, idle: list[sqlite3.Connection]) -> sqlite3.Connection:
         with contextlib.suppress(IndexError):
-            return self._idle.pop()  # one step: no other thread gets the same
+            return idle.pop()  # one step: no other thread gets the same
         return schema.connect(self._archive.store)
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, connection: sqlite3.Connection, idle: list[sqlite3.Connection]) -> None:
         with self._mutex:
-            if self._closed:
+            if self._closed or idle is not self._idle:  # of a file that has gone
                 connection.close()
             else:
-                self._idle.append(connection)
+                idle.append(connection)
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[sqlite3.Connection]:
@@ -144,19 +180,30 @@ class Database:
 
     @contextlib.contextmanager
     def _noted(self) -> Iterator[sqlite3.Connection | None]:
+        self._follow()
         if self._in_memory or self._closed:
             with self.transaction("BEGIN IMMEDIATE") as db:
                 yield db
             return
-        if self._notes is None:
-            self._notes = schema.connect(self._archive.store)
-            self._notes.execute("PRAGMA busy_timeout = 0")
-            self._notes.execute("PRAGMA synchronous = NORMAL")
-        if not _begun(self._notes):
+        notes = self._open_notes()
+        if not _begun(notes):
             yield None
             return
-        with _ended(self._notes):
-            yield self._notes
+        with _ended(notes):
+            yield notes
+
+    def _open_notes(self) -> sqlite3.Connection:
+        if self._notes is not None:
+            notes, file = self._notes
+            if file == self._file:
+                return notes
+            self._notes = None
+            notes.close()
+        notes = schema.connect(self._archive.store)
+        notes.execute("PRAGMA busy_timeout = 0")
+        notes.execute("PRAGMA synchronous = NORMAL")
+        self._notes = notes, self._file
+        return notes
 
     def shrink(self) -> None:
         """Give the space of what was deleted back to the disk, if there is room to do it."""
@@ -187,13 +234,21 @@ class Database:
             self._closed = True
             self._connection.close()
             if self._notes is not None:
-                self._notes.close()
+                self._notes[0].close()
             while self._idle:
                 self._idle.pop().close()
 
     def damaged(self, what: str) -> ArchiveDamaged:
         """The error for content that memery does not write."""
         return ArchiveDamaged(schema.damage(self._archive.store, what))
+
+
+def _identity(file: Path) -> _Identity | None:
+    try:
+        facts = file.lstat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 @contextlib.contextmanager

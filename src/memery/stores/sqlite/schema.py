@@ -97,16 +97,22 @@ _TABLES = frozenset(
 _VIRTUAL = re.compile(r"\bVIRTUAL\b", re.IGNORECASE)
 
 
-def connect(file: Path | None) -> sqlite3.Connection:
+def connect(file: Path | None, *, create: bool = False) -> sqlite3.Connection:
     """Open the database, making or migrating its tables; without a file, an empty one in memory.
+
+    Args:
+        file: where it lies, absolute.
+        create: make the file if there is none. Who only reads must not: it may have been deleted
+            a moment ago.
 
     Raises:
         ArchiveError: it cannot be opened, is damaged, or was made by a newer memery.
     """
     place = file or Path(_IN_MEMORY)
+    address = f"{file.as_uri()}?mode={'rwc' if create else 'rw'}" if file else _IN_MEMORY
     with translated(place):
         connection = sqlite3.connect(
-            place, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            address, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
         )
         try:
             _prepare(connection, place)
