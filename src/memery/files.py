@@ -7,8 +7,8 @@ import os
 import stat
 import time
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from memery.decoding import media_type
 from memery.errors import ImageError
@@ -57,7 +57,7 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
     return replace(entry, size=before.st_size, mtime_ns=mtime_ns), data
 
 
-def open_inside(root: Path, path: str) -> tuple[BinaryIO, str]:
+def open_inside(root: Path, path: str) -> tuple[BufferedReader, str]:
     """A file below a folder, and its media type, if it is an image.
 
     Args:

@@ -5,6 +5,7 @@ import concurrent.futures
 import io
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -181,10 +182,44 @@ def test_patience_ends():
     shared.close()
 
 
+def test_a_model_whose_own_waiting_ends_is_not_taken_for_a_busy_one():
+    class Lost(ColourModel):
+        def encode_texts(self, texts):
+            raise TimeoutError("the disk of the model does not answer")
+
+    shared = SharedModel(Lost())
+    with pytest.raises(TimeoutError, match="the disk of the model"):
+        shared.encode_texts(["red"])
+    shared.close()
+
+
+def test_nobody_waits_for_a_model_that_is_put_away():
+    model = Slow()
+    shared = SharedModel(model)
+    first = shared.submit_texts(["red"])
+    assert model.began.wait(30)
+    waiting = shared.submit_texts(["blue"])
+    closing = threading.Thread(target=shared.close)
+    closing.start()
+    said = ""
+    while "about to end" not in said:
+        assert closing.is_alive()
+        time.sleep(0.05)
+        try:
+            shared.submit_texts(["late"]).cancel()
+        except ModelBusy as error:
+            said = str(error)
+    model.go.set()
+    closing.join(30)
+    assert not closing.is_alive()
+    assert first.result(0).shape == waiting.result(0).shape == (1, 32)
+
+
 def test_an_overfull_queue_recovers():
     """More than the model can do: some are told to come again, the rest are right; then all are."""
-    with serving(limits={"requests": 400}, encoder_only=True) as encoder:
-        body = json.dumps({"texts": ["red " * 2000] * 64}).encode()
+    slow = {"TEXTS_SECONDS": "0.1"}
+    with serving(limits={"requests": 400}, environment=slow, encoder_only=True) as encoder:
+        body = json.dumps({"texts": ["red"] * 64}).encode()
         expected = ColourModel().encode_texts(["red"])[0]
 
         def one(_):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -96,10 +97,21 @@ def test_the_file_itself(server, photos):
         ("bytes=-", None),
         ("bytes=5-2", None),
         ("lines=1-2", None),
+        ("BYTES=2-3", (2, 3)),
+        ("bytes=0000000000000000000000-1", (0, 1)),
+        (f"bytes=1-{'9' * 400}", (1, 9)),
+        (f"bytes=-{'9' * 400}", (0, 9)),
+        ("bytes=\u0661-2", None),
     ],
 )
 def test_ranges(header, expected):
     assert byte_range(header, 10) == expected
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-20", f"bytes={'9' * 5000}-", "bytes=-0"])
+def test_ranges_beyond_the_end(header):
+    with pytest.raises(ValueError, match="bytes"):
+        byte_range(header, 10)
 
 
 def test_a_name_injects_no_header(server):
@@ -152,9 +164,30 @@ def test_thumbnails_keep_within_their_bound(tmp_path):
     assert [file.name for file in archive.folder.rglob("*")] == ["thumbnails", "notes.txt"]
 
 
-def test_a_file_that_changed_has_no_thumbnail(tmp_path):
+def test_head_is_get_without_the_body(server, photos):
+    image = by_path(server, "trip/sea.jpg")
+    for path in (
+        "/", "/page/main.js", "/healthz", "/readyz", "/v1/search?text=red", "/v1/nowhere",
+        "/v1/search?since=soon&text=red", image["image_url"], image["thumbnail_url"],
+    ):  # fmt: skip
+        get, head = server.get(path), server.ask("HEAD", path)
+        assert (head.status, head.body) == (get.status, b""), path
+        for name in ("Content-Type", "ETag", "Content-Disposition"):
+            assert head.headers[name] == get.headers[name], path
+        if "took" not in path and "search" not in path:
+            assert head.headers["Content-Length"] == get.headers["Content-Length"], path
+    part = server.ask("HEAD", image["image_url"], headers={"Range": "bytes=2-5"})
+    assert (part.status, part.headers["Content-Length"], part.body) == (206, "4", b"")
+    assert server.ask("HEAD", "/v1/index/events").status == 200  # and it ends
+    assert server.ask("HEAD", "/v1/encode").status == 405
+    metrics = server.get("/metrics").body.decode()
+    assert re.search(r'memery_requests_total{.*method="HEAD".*route="/v1/search".*} [1-9]', metrics)
+
+
+def test_a_file_that_changed_is_not_shown_for_the_one_before(tmp_path):
     Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
     Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
+    Image.new("RGB", (9, 9), "green").save(tmp_path / "touched.png")
     with serving(tmp_path) as server:
         server.wait_until_indexed()
         a, b = by_path(server, "a.png"), by_path(server, "b.png")
@@ -163,6 +196,13 @@ def test_a_file_that_changed_has_no_thumbnail(tmp_path):
         assert server.get(a["thumbnail_url"]).status == 404
         assert server.get(b["thumbnail_url"]).status == 404
         assert server.get(b["image_url"]).status == 404
+        changed = server.get(a["image_url"])
+        assert changed.status == 404
+        assert "has changed since" in changed.json()["detail"]
+        touched = by_path(server, "touched.png")
+        os.utime(tmp_path / "touched.png", (1, 1))  # its content is the same
+        answer = server.get(touched["image_url"])
+        assert (answer.status, answer.body) == (200, (tmp_path / "touched.png").read_bytes())
 
 
 def test_links_out_of_the_folder_are_not_served(tmp_path):

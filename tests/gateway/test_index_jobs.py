@@ -3,11 +3,14 @@
 import concurrent.futures
 import json
 import socket
+import subprocess
+import sys
 import time
 
 import pytest
 from PIL import Image
 
+from memery.archive import find_archive
 from servers.memery import serving
 
 COUNT = 600
@@ -117,4 +120,72 @@ def test_many_search_while_it_is_indexed(folder):
             if server.get("/v1/index").json()[0]["state"] == "done":
                 break
         assert statuses == {200}
+        assert server.search(text="red")["total"] == COUNT
+
+
+def test_a_job_waits_for_another_process_that_writes(folder):
+    """And begins by itself when that has finished; what the other commits is found meanwhile."""
+    archive = find_archive(folder)
+    with serving(folder, words=["--no-index"]) as server:
+        with archive.lock():
+            assert server.ask("POST", "/v1/index").status == 202
+            for event in events(server):
+                if event["message"]:
+                    break
+            assert event["state"] == "waiting"
+            assert "Another process" in event["message"]
+            time.sleep(2.5)  # it has looked more than once
+            assert server.get("/v1/index").json()[0] == event
+            # It can be called off.
+            assert server.ask("DELETE", "/v1/index").json()[0]["state"] == "cancelled"
+            assert server.ask("POST", "/v1/index").status == 202
+        (job,) = server.wait_until_indexed()
+        assert (job["state"], job["searchable"], job["message"]) == ("done", COUNT, "")
+
+
+def test_a_job_that_meets_a_writer_on_its_way_waits_too(folder):
+    with serving(folder, words=["--no-index"]) as server:
+        other = subprocess.Popen(
+            [sys.executable, "-m", "memery", "build", folder, "--quiet"], stderr=subprocess.PIPE
+        )
+        assert server.ask("POST", "/v1/index").status == 202
+        (job,) = server.wait_until_indexed()
+        assert (job["state"], job["searchable"]) == ("done", COUNT)
+        _, error = other.communicate(timeout=60)
+        assert other.returncode in (0, 3), error  # 3: the job was first
+        server.wait_until_indexed()
+        assert server.search(text="red")["total"] == COUNT
+
+
+def test_an_archive_that_is_purged_while_it_is_served(folder):
+    with serving(folder) as server:
+        server.wait_until_indexed()
+        purged = subprocess.run(
+            [sys.executable, "-m", "memery", "purge", folder, "--yes"], check=False
+        )
+        assert purged.returncode == 0
+        assert server.search(text="red")["total"] == 0
+        assert server.get("/v1/images").json() == {"total": 0, "images": []}
+        assert not (folder / ".memery").exists()
+        assert server.ask("POST", "/v1/index").status == 202
+        (job,) = server.wait_until_indexed()
+        assert (job["state"], job["total"]) == ("done", COUNT)
+        assert server.search(text="red")["total"] == COUNT
+
+
+def test_a_folder_that_goes_and_comes_back(folder):
+    """A disk that is taken out: the server says so, and answers again when it is back."""
+    with serving(folder) as server:
+        server.wait_until_indexed()
+        away = folder.with_name("taken out")
+        folder.rename(away)
+        assert server.get("/readyz").status == 503
+        assert server.get("/readyz").body == b"no folder\n"
+        assert server.get("/healthz").status == 200
+        assert server.get("/v1/collections").json()[0]["available"] is False
+        assert server.get("/v1/status").json()["unavailable"] == [folder.name]
+        assert server.search(text="red")["total"] == 0
+        away.rename(folder)
+        assert server.get("/readyz").status == 200
+        assert server.get("/v1/status").json()["unavailable"] == []
         assert server.search(text="red")["total"] == COUNT

@@ -38,6 +38,11 @@ class Collection:
     name: str
     memery: Memery
 
+    @property
+    def is_available(self) -> bool:
+        """Whether the folder is there now: its disk may have been taken out."""
+        return self.memery.archive.searched.is_dir()
+
     def path_of(self, image: ImageFile) -> str:
         """The path of an image relative to the folder."""
         scope = self.memery.archive.scope

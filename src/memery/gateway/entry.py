@@ -77,17 +77,6 @@ def serve(
     from memery.gateway.cli.downloads import have_model
     from memery.gateway.rest.options import Options
 
-    asked = Options(
-        host=host,
-        port=port,
-        token=token,
-        allowed_hosts=tuple(allowed_hosts),
-        root_path=root_path.rstrip("/"),
-        forwarded_allow=tuple(forwarded),
-        cors_origins=tuple(origins),
-        allow_index=allow_index,
-        encoder_only=encoder_only,
-    )
     settings: dict[str, Any] = {
         "model": model,
         "precision": precision,
@@ -102,7 +91,18 @@ def serve(
 
     @reported
     def run() -> None:
-        _check(paths or [], asked, archive)
+        _check(paths or [], archive, encoder_only=encoder_only)
+        asked = Options(
+            host=host,
+            port=port,
+            token=token,
+            allowed_hosts=tuple(allowed_hosts),
+            root_path=root_path.rstrip("/"),
+            forwarded_allow=tuple(forwarded),
+            cors_origins=tuple(origins),
+            allow_index=allow_index,
+            encoder_only=encoder_only,
+        )
         have_model(settings, notices)
         from memery.gateway.rest import serving
 
@@ -120,16 +120,12 @@ def serve(
     run()
 
 
-def _check(paths: list[Path], asked: Any, archive: Path | None) -> None:
+def _check(paths: list[Path], archive: Path | None, *, encoder_only: bool) -> None:
     from memery.errors import ConfigError
 
-    if asked.encoder_only and paths:
+    if encoder_only and paths:
         raise ConfigError("--encoder-only serves the model alone: name no folder with it.")
-    if not asked.encoder_only and not paths:
+    if not encoder_only and not paths:
         raise ConfigError("Name the folder to serve, or --encoder-only for the model alone.")
     if archive is not None and len(paths) > 1:
         raise ConfigError("--archive names the archive of one folder, and several are served.")
-    if not (asked.token.isascii() and asked.token.isprintable() and " " not in asked.token):
-        raise ConfigError("--token must be of ASCII letters, digits and signs, without spaces.")
-    if asked.root_path and not asked.root_path.startswith("/"):
-        raise ConfigError(f"--root-path {asked.root_path} must begin with a slash.")

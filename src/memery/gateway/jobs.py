@@ -10,13 +10,16 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from memery.errors import MemeryError
+from memery.errors import ArchiveLocked, MemeryError
 from memery.gateway.collections import Collections
 from memery.types import Progress
 
 logger = logging.getLogger(__name__)
 
 RUNNING = ("waiting", "indexing", "reading")
+_AGAIN_SECONDS = 1.0
+"""Between two looks at an archive that another process writes."""
+_HELD = "Another process is writing the archive: the job begins when that has finished."
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Job:
         searchable: images that a search finds.
         started: when the stage began, seconds of `time.monotonic`.
         ended: when the job did, likewise.
-        message: what went wrong, for people.
+        message: what went wrong, or what is waited for, for people.
     """
 
     collection: str
@@ -140,13 +143,35 @@ class IndexJobs:
                 if not self._waiting:
                     return
                 name = self._waiting.popleft()
-                self._set(replace(self._jobs[name], state="indexing", started=time.monotonic()))
-            self._index(name)
+            if self._collections[name].memery.archive.holder() is None:
+                self._index(name)
+            else:  # known without looking through the folder
+                self._postpone(name)
+
+    def _postpone(self, name: str) -> None:
+        """Stand in line again: nobody is turned away for coming while another process writes."""
+        searchable = self._jobs[name].searchable
+        with contextlib.suppress(MemeryError):  # what the other has committed is found already
+            searchable = self._collections[name].memery.count()
+        with self._mutex:
+            if name in self._cancelled or self._closing:
+                self._cancelled.discard(name)
+                self._set(replace(self._jobs[name], state="cancelled", ended=time.monotonic()))
+                return
+            self._set(Job(name, "waiting", searchable=searchable, message=_HELD))
+            self._waiting.append(name)
+            self._mutex.wait_for(lambda: self._closing, _AGAIN_SECONDS)
 
     def _index(self, name: str) -> None:
         state, message = "done", ""
+        with self._mutex:
+            fresh = Job(name, "indexing", searchable=self._jobs[name].searchable)
+            self._set(replace(fresh, started=time.monotonic()))
         try:
             self._collections.build(name, lambda progress: self._note(name, progress))
+        except ArchiveLocked:
+            self._postpone(name)
+            return
         except _CancelledError:
             state = "cancelled"
         except MemeryError as error:

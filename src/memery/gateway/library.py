@@ -39,6 +39,7 @@ from memery.types import (
     Skip,
 )
 
+_CHANGED = "it has changed since it was indexed"
 Choose = Callable[[Archive, Store, Config], EmbeddingModel]
 
 
@@ -252,9 +253,17 @@ class Memery:
         """An image's file, and its media type, which its content decides.
 
         Raises:
-            ImageError: it is gone, leads out of the folder, or is no image any more.
+            ImageError: it is gone, leads out of the folder, is no image any more, or another one
+                than was indexed.
         """
-        return open_inside(self._archive.root, image.path)
+        file, media_type = open_inside(self._archive.root, image.path)
+        facts = os.fstat(file.fileno())
+        if (facts.st_size, facts.st_mtime_ns) != (image.size, image.mtime_ns):
+            if hashlib.file_digest(file, "sha256").hexdigest() != image.digest:  # not only touched
+                file.close()
+                raise ImageError("vanished", _CHANGED)
+            file.seek(0)
+        return file, media_type
 
     def thumbnail(self, image: ImageFile, side: int) -> bytes:
         """A small version of an image: WebP, upright, its longer side at most `side` pixels.
@@ -269,7 +278,7 @@ class Memery:
         with file:
             data = file.read(self._config.max_bytes)
         if hashlib.sha256(data).hexdigest() != image.digest:
-            raise ImageError("vanished", "it has changed since it was indexed")
+            raise ImageError("vanished", _CHANGED)
         return self._thumbnails.make(image.digest, side, data)
 
     def preview(self, *, everything: bool = False) -> Changes:

@@ -6,13 +6,15 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ModelBusy
 from memery.models.interface import EmbeddingModel, ModelInfo
 
 if TYPE_CHECKING:
+    import asyncio
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -89,11 +91,22 @@ class SharedModel:
         self._texts.close()
 
     def _wait(self, future: Waiting) -> NDArray[np.float32]:
-        try:
-            return future.result(self._patience)
-        except TimeoutError:
-            future.cancel()
-            raise ModelBusy(f"The model did not answer within {self._patience:.0f} s.") from None
+        wait([future], self._patience)
+        return answered(future, self._patience)
+
+
+def answered(
+    future: Waiting | asyncio.Future[NDArray[np.float32]], patience: float
+) -> NDArray[np.float32]:
+    """What was waited for, or the error that the model raised.
+
+    Raises:
+        ModelBusy: there is no answer yet; the request is taken out of the line.
+    """
+    if not future.done():
+        future.cancel()
+        raise ModelBusy(f"The model did not answer within {patience:.0f} s.")
+    return future.result()
 
 
 class _Desk:
@@ -108,7 +121,9 @@ class _Desk:
     ) -> None:
         self.name = name
         self.batches = self.items = 0
-        self._closed = False
+        self._ended = False
+        self._is_open = True
+        self._mutex = threading.Lock()
         self._encode = encode
         self._join = join
         self._queue: queue.Queue[tuple[Any, Waiting] | None] = queue.Queue(waiting)
@@ -128,13 +143,20 @@ class _Desk:
     def submit(self, items: Any) -> Waiting:
         """Wait in line, or be refused at once."""
         future: Waiting = Future()
-        try:
-            self._queue.put_nowait((items, future))
-        except queue.Full:
-            raise ModelBusy("The model has more to do than it can: try again shortly.") from None
+        with self._mutex:  # nothing comes to stand behind the end of the line
+            if not self._is_open:
+                raise ModelBusy("The model is being put away: the server is about to end.")
+            try:
+                self._queue.put_nowait((items, future))
+            except queue.Full:
+                message = "The model has more to do than it can: try again shortly."
+                raise ModelBusy(message) from None
         return future
 
     def close(self) -> None:
+        """Answer what waits, and end."""
+        with self._mutex:
+            self._is_open = False
         self._queue.put(None)
         self._thread.join()
 
@@ -148,7 +170,7 @@ class _Desk:
                 size += len(job[0])
                 job = self._following()
             self._answer([pair for pair in jobs if pair[1].set_running_or_notify_cancel()])
-            if job is None and not self._closed:
+            if job is None and not self._ended:
                 job = self._queue.get()
 
     def _following(self) -> tuple[Any, Waiting] | None:
@@ -157,7 +179,7 @@ class _Desk:
             job = self._queue.get_nowait()
         except queue.Empty:
             return None
-        self._closed = job is None
+        self._ended = job is None
         return job
 
     def _answer(self, jobs: Sequence[tuple[Any, Waiting]]) -> None:

@@ -20,6 +20,11 @@ class ColourModel(_ColourModel):
         time.sleep(float(os.environ.get("COLOURS_SECONDS", "0")))
         return super().encode_images(images)
 
+    def encode_texts(self, texts):
+        """As slow as the environment says."""
+        time.sleep(float(os.environ.get("TEXTS_SECONDS", "0")))
+        return super().encode_texts(texts)
+
 
 class BrokenModel(_ColourModel):
     """Gives numbers that are none."""

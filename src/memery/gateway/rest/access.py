@@ -49,6 +49,7 @@ class Access:
         self._app = app
         self._options = options
         self._hosts = _hosts(options)
+        self._named = {name.lower() for name in options.allowed_hosts}
         self._cookie = f"memery_{port}"
         self._secret = hmac.digest(options.token.encode(), b"cookie", hashlib.sha256).hex()
 
@@ -95,14 +96,16 @@ class Access:
         origins = headers.getlist("origin")
         own = headers.get("host", "").lower()
         for origin in origins:
-            if not (_place(origin) == own or origin in self._options.cors_origins):
+            place = _place(origin)
+            # A proxy may have put its own name for the server in place of the Host that was asked.
+            if not (place in self._named or place == own or origin in self._options.cors_origins):
                 raise Problem(403, "Pages of other sites may not do that here.")
         site = headers.get("sec-fetch-site", "none")
         if not origins and site not in ("none", "same-origin"):
             raise Problem(403, "Pages of other sites may not do that here.")
 
     def _check_token(self, scope: Scope) -> None:
-        path = self._inside(scope["path"])
+        path = self._options.inside(scope["path"])
         open_ = path in _OPEN_PATHS or path.startswith("/page/")
         asks_first = (
             scope["method"] == "OPTIONS" and self._options.cors_origins
@@ -120,13 +123,8 @@ class Access:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _inside(self, path: str) -> str:
-        """A path without what a proxy has before it."""
-        root_path = self._options.root_path
-        return path[len(root_path) :] if path.startswith(f"{root_path}/") else path
-
     def _token_in(self, scope: Scope) -> str | None:
-        if self._inside(scope["path"]) != "/" or scope["method"] != "GET":
+        if self._options.inside(scope["path"]) != "/" or scope["method"] != "GET":
             return None
         return next((value for name, value in _query(scope) if name == "token"), None)
 
@@ -165,7 +163,8 @@ def _hosts(options: Options) -> frozenset[str]:
     own = {"localhost", "127.0.0.1", "[::1]", _bracketed(options.host)}
     if options.host in _ANY:
         own.add(socket.gethostname())
-    return frozenset(name.lower() for name in (own | set(options.allowed_hosts)) - _ANY)
+    named = {_bracketed(name) for name in options.allowed_hosts}
+    return frozenset(name.lower() for name in (own | named) - _ANY)
 
 
 def _bracketed(host: str) -> str:

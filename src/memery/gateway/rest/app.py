@@ -25,6 +25,7 @@ from memery.gateway.rest import (
 from memery.gateway.rest.access import Access
 from memery.gateway.rest.access_log import Logged
 from memery.gateway.rest.answers import ProblemDocument
+from memery.gateway.rest.heads import Heads
 from memery.gateway.rest.limits import Limited
 from memery.gateway.rest.service import Service
 
@@ -47,9 +48,9 @@ def make_app(service: Service, port: int) -> ASGIApp:
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    guarded = Limited(guarded, service.options.limits)
+    guarded = Limited(guarded, service.options)
     guarded = Access(guarded, service.options, port)
-    return Logged(guarded, service.metrics)
+    return Logged(Heads(guarded), service.metrics)
 
 
 @contextlib.asynccontextmanager

@@ -18,14 +18,14 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from memery.decoding import decode
-from memery.errors import ImageError, ModelBusy
+from memery.errors import ImageError
 from memery.gateway.rest import bodies
 from memery.gateway.rest.answers import JSON
 from memery.gateway.rest.pictures import form_of
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service
 from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
-from memery.models.shared import BATCH, PATIENCE
+from memery.models.shared import BATCH, PATIENCE, answered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -227,10 +227,9 @@ async def _answer(served: Service, accept: str, items: Any) -> Response:
     """The embeddings, in the form that was asked for."""
     model = served.model
     future = model.submit_texts(items) if isinstance(items, list) else model.submit_images(items)
-    try:
-        embeddings = await asyncio.wait_for(asyncio.wrap_future(future), PATIENCE)
-    except TimeoutError:
-        raise ModelBusy(f"The model did not answer within {PATIENCE:.0f} s.") from None
+    asked = asyncio.wrap_future(future)
+    await asyncio.wait([asked], timeout=PATIENCE)
+    embeddings = answered(asked, PATIENCE)
     headers = {FINGERPRINT: model.info.fingerprint, "Cache-Control": "no-store"}
     if VECTORS in accept:
         return Response(embeddings.astype("<f4").tobytes(), 200, headers, VECTORS)

@@ -30,6 +30,7 @@ class CollectionDocument(TypedDict):
 
     name: str
     path: str | None
+    available: bool
     searchable: int
     model_id: str
     text: TextDocument
@@ -40,6 +41,7 @@ class StatusDocument(TypedDict):
 
     version: str
     collections: list[str]
+    unavailable: list[str]
     images: int
     skipped: int
     model_id: str
@@ -78,6 +80,7 @@ def _document(served: Served, name: str) -> CollectionDocument:
     return {
         "name": name,
         "path": os.fspath(memery.archive.searched) if served.options.is_loopback else None,
+        "available": served.collections[name].is_available,
         "searchable": memery.count(),
         "model_id": memery.space.model_id,
         "text": {"read": read, "with_text": with_text},
@@ -93,6 +96,7 @@ def status(served: Served) -> JSON:
     document: StatusDocument = {
         "version": __version__,
         "collections": [c.name for c in every],
+        "unavailable": [c.name for c in every if not c.is_available],
         "images": sum(c.memery.count() for c in every),
         "skipped": sum(len(c.memery.skips()) for c in every),
         "model_id": served.model.info.model_id,

@@ -22,12 +22,15 @@ async def healthz() -> str:
 @router.get(
     "/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not now."}}
 )
-async def readyz(served: Served) -> Response:
-    """The server takes requests: it is not stopping, and the model's queues have room."""
+def readyz(served: Served) -> Response:
+    """The server takes requests: not stopping, room in the model's queues, a folder to serve."""
     if served.is_stopping():
         return PlainTextResponse("stopping\n", 503)
     if served.model.is_full:
         return PlainTextResponse("busy\n", 503, {"Retry-After": "1"})
+    every = list(served.collections)
+    if every and not any(collection.is_available for collection in every):
+        return PlainTextResponse("no folder\n", 503, {"Retry-After": "10"})
     return PlainTextResponse("ready\n")
 
 

@@ -33,7 +33,9 @@ router = APIRouter(tags=["images"])
 
 Id = Annotated[str, Path(alias="id", description="Of an image, as answers name it.")]
 _CHUNK = 1 << 18
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
+_DIGITS = 18
+"""Of a position, at most: no file reaches further."""
 _FOREVER = "private, max-age=31536000, immutable"
 _ISOLATED = "default-src 'none'; sandbox"
 """What a file may do where a browser shows it by itself: nothing."""
@@ -166,18 +168,22 @@ def byte_range(header: str, size: int) -> tuple[int, int] | None:
         ValueError: there is no such part.
     """
     match = _RANGE.fullmatch(header.strip())
-    if match is None or match[0] == "bytes=-":
+    if match is None or not any(match.groups()):
         return None  # several ranges, other units: a server may ignore them
-    begin, end = match.groups()
-    if not begin:
-        first, last = max(size - int(end), 0), size - 1
-    else:
-        first, last = int(begin), min(int(end or size), size - 1)
-        if end and int(end) < int(begin):
-            return None
-    if first > last:
+    begin, end = (_position(digits) if digits else None for digits in match.groups())
+    if begin is None:
+        begin, end = max(size - (end or 0), 0), None
+    elif end is not None and end < begin:
+        return None
+    last = size - 1 if end is None else min(end, size - 1)
+    if begin > last:
         raise ValueError(header)
-    return first, last
+    return begin, last
+
+
+def _position(digits: str) -> int:
+    digits = digits.lstrip("0") or "0"
+    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 def disposition(path: str, *, attachment: bool) -> str:

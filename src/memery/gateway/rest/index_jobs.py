@@ -53,7 +53,7 @@ def job_document(job: Job, *, here: bool) -> JobDocument:
         "searchable": job.searchable,
         "seconds": round(job.seconds, 3),
         "eta_seconds": None if eta is None else round(eta, 1),
-        "message": job.message if here or not job.message else _ELSEWHERE,
+        "message": job.message if here or job.state != "failed" else _ELSEWHERE,
     }
 
 

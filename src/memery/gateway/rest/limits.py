@@ -10,7 +10,7 @@ from collections import OrderedDict
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memery.gateway.rest.options import Limits
+from memery.gateway.rest.options import Limits, Options
 from memery.gateway.rest.problems import Problem, SlowClientError
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,14 @@ class Limited:
 
     Args:
         app: the application.
-        limits: which.
+        options: how the server is run.
     """
 
-    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+    def __init__(self, app: ASGIApp, options: Options) -> None:
         self._app = app
-        self._limits = limits
-        self._rates = Rates(limits.rate, limits.burst)
+        self._options = options
+        self._limits = options.limits
+        self._rates = Rates(options.limits.rate, options.limits.burst)
         self._running = 0
         self._held = 0
 
@@ -46,7 +47,7 @@ class Limited:
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        counted = scope["path"] != _STREAM
+        counted = self._options.inside(scope["path"]) != _STREAM
         self._running += counted
         body = _Body(self, scope, receive, self._limits)
         sender = _Sender(send, self._limits.idle_seconds)

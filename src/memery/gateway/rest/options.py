@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, replace
+
+from memery.errors import ConfigError
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+_ORIGIN = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d{1,5})?")
+"""As browsers send it (RFC 6454, 6.2)."""
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,9 @@ class Options:
         allow_index: let clients of other machines start the indexing flow.
         encoder_only: serve the model alone.
         limits: see there.
+
+    Raises:
+        ConfigError: a value is none of its kind.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +83,37 @@ class Options:
     allow_index: bool = False
     encoder_only: bool = False
     limits: Limits = Limits()
+
+    def __post_init__(self) -> None:
+        if not (self.token.isascii() and self.token.isprintable() and " " not in self.token):
+            raise ConfigError("--token must be of ASCII letters, digits and signs, without spaces.")
+        if not _ROOT_PATH.fullmatch(self.root_path):
+            raise ConfigError(
+                f"--root-path {self.root_path} must begin with a slash and hold names alone, as"
+                " /photos."
+            )
+        for name in self.allowed_hosts:
+            if not _HOST.fullmatch(name) and as_address(name) is None:
+                raise ConfigError(
+                    f"--allowed-host {name} is no host's name: give it without http://, port and"
+                    " path, as photos.example."
+                )
+        for address in self.forwarded_allow:
+            if as_network(address) is None:
+                raise ConfigError(
+                    f"--forwarded-allow {address} is no address: give the proxy's own, as 10.0.0.7,"
+                    " or its network, as 10.0.0.0/24."
+                )
+        for origin in self.cors_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ConfigError(
+                    f"--cors-origin {origin} is no origin: give one site, in lower case and without"
+                    " a path, as https://site.example."
+                )
+
+    def inside(self, path: str) -> str:
+        """The path of a request without what a proxy has before it."""
+        return path[len(self.root_path) :] if path.startswith(f"{self.root_path}/") else path
 
     @property
     def is_loopback(self) -> bool:
@@ -89,5 +131,13 @@ def as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
     """A host as an IP address; None if it is a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def as_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """An address or a range of addresses; None if it is neither."""
+    try:
+        return ipaddress.ip_network(text)
     except ValueError:
         return None
