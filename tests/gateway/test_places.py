@@ -1,0 +1,101 @@
+"""Folders that cannot be written, and models that are not to be had."""
+
+import json
+import os
+import subprocess
+import sys
+
+from servers.memery import serving
+
+READ_ONLY = """
+set -e
+mount --bind "$1" "$1"
+mount -o remount,bind,ro "$1"
+shift
+exec "$@"
+"""
+ASK = """
+import json, pathlib, re, subprocess, sys, time, urllib.request
+folder = sys.argv[1]
+try:
+    (pathlib.Path(folder) / "x").touch()
+except OSError:
+    print(json.dumps("read-only"))
+server = subprocess.Popen([sys.executable, "-m", "memery", "serve", folder, "--port", "0"],
+                          stderr=subprocess.PIPE, text=True)
+try:
+    while not (found := re.search("on (http\\S+)", line := server.stderr.readline())):
+        assert line, "it ended"
+    def get(path):
+        with urllib.request.urlopen(found[1] + path) as answer:
+            return answer.read()
+    until = time.monotonic() + 60
+    while json.loads(get("/v1/index"))[0]["state"] not in ("done", "failed"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    hit = json.loads(get("/v1/search?text=blue"))["hits"][0]
+    job = json.loads(get("/v1/index"))[0]
+    kind = get(hit["thumbnail_url"])[:4].decode()
+    print(json.dumps([job["state"], job["searchable"], hit["path"], kind]))
+finally:
+    server.terminate()
+    server.communicate(timeout=60)
+"""
+
+
+def test_a_folder_that_cannot_be_written(photos, tmp_path):
+    """Its archive lies in the user's cache: nothing is written to it, and all works."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("red.png", "blue.png"):
+        (folder / name).write_bytes((photos / name).read_bytes())
+    before = sorted(folder.rglob("*"))
+    environment = os.environ | {
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "MEMERY_MODEL": "colours",
+    }
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh", folder,
+         sys.executable, "-c", ASK, folder],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    assert said == ["read-only", ["done", 2, "blue.png", "RIFF"]]
+    assert sorted(folder.rglob("*")) == before
+    assert list((tmp_path / "cache").rglob("store.sqlite3"))
+
+
+def test_a_folder_whose_model_is_not_to_be_had(photos, tmp_path):
+    """It is said which, and what to do: nothing is served in its place."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "red.png").write_bytes((photos / "red.png").read_bytes())
+    done = subprocess.run([sys.executable, "-m", "memery", "build", folder, "-q"], check=False)
+    assert done.returncode == 0
+    without = {"MEMERY_MODEL": "auto", "COLOURS_FINGERPRINT": "another"}
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "serve", folder, "--port", "0", "--model", "gone/away"],
+        env=os.environ | without, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "gone/away" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_encoder_that_goes_away_is_told_and_comes_back(photos):
+    """A server whose model is another server: 503 while that is away, answers when it is back."""
+    with serving(encoder_only=True) as encoder:
+        port = encoder.port
+        with serving(photos, words=["--model", f"http://127.0.0.1:{port}"]) as server:
+            server.wait_until_indexed()
+            assert server.get("/v1/search?text=purple").status == 200
+            encoder.end()
+            answer = server.get("/v1/search?text=never+asked")
+            assert answer.status == 503
+            assert answer.headers["Retry-After"]
+            assert str(port) in answer.json()["detail"]
+            assert server.get("/v1/images").status == 200
+            assert server.get("/v1/search?text=purple").status == 200  # remembered
+            with serving(words=["--encoder-only", "--port", str(port)]):
+                assert server.get("/v1/search?text=never+asked").status == 200
