@@ -1,0 +1,126 @@
+// From a state to the pictures that answer it: asks, shows, and says what there is to say.
+
+import * as address from "./address.js";
+import * as api from "./api.js";
+import { failure, say, sentenceFor } from "./notices.js";
+import { Results } from "./results.js";
+import { counted } from "./texts.js";
+import { askForToken } from "./token.js";
+
+const SLOW = 1000; // ms until a search says that it is still at it
+const FEW = 60; // pictures: so many may be shown anew while indexing without anything jumping
+const LONG = 24; // pictures: fewer are seen at a glance, without months beside them
+const $ = (id) => document.getElementById(id);
+
+export class Asking {
+  #asked = null; // what the pictures shown answer, as parameters
+  #coming = null; // results that are under way, or shown
+  #parts;
+
+  /**
+   * @param {{state, grid, timeline, status, offers, onAnswer}} parts the state of the page, what shows
+   *   answers, what is offered with a sentence, by name, and what hears of an answer
+   */
+  constructor(parts) {
+    this.#parts = parts;
+  }
+
+  /** Whether the pictures shown are those that were asked for last. */
+  get isSettled() {
+    return this.#coming !== null && this.#coming === this.#parts.grid.results;
+  }
+
+  /** Asks for what the state says, unless that is shown already. */
+  async find(place = null, isForced = false) {
+    const state = this.#parts.state();
+    const parameters = address.request(state);
+    if (parameters.toString() === this.#asked && !isForced) return;
+    this.#asked = parameters.toString();
+    this.#coming?.abandon();
+    const { status } = this.#parts;
+    const results = new Results(parameters, address.asked(state).length > 0);
+    results.asOf = status.facts ? status.searchable : null; // images there were when it was asked
+    this.#coming = results;
+    $("grid").setAttribute("aria-busy", "true");
+    const slow = setTimeout(() => status.say("Still looking …"), SLOW);
+    try {
+      await results.load(0);
+      if (this.#coming === results) this.#answered(results, place, isForced);
+    } catch (problem) {
+      if (this.#coming === results && problem.name !== "AbortError") this.#failed(problem);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  /** The line of state and the sentence above the pictures, for the answer that is shown. */
+  tell(results = this.#parts.grid.results) {
+    if (!results) return;
+    const { status, offers } = this.#parts;
+    const state = this.#parts.state();
+    const isNarrowed = results.isSearch || address.filterParameters(state.filters).size > 0;
+    const took = results.milliseconds === null ? "" : ` · ${Math.max(1, Math.round(results.milliseconds))} ms`;
+    status.say(isNarrowed ? counted(results.total, "image") + took : "");
+    $("heard").textContent = counted(results.total, "picture");
+    if (status.isOffline) return;
+    const { sentence, offer } = sentenceFor(results, { status, isNarrowed, terms: address.asked(state) });
+    say($("notice"), sentence, offers[offer]);
+  }
+
+  /** Indexing went on: few pictures are shown anew at once, many only when asked for. */
+  grown() {
+    const { grid, status } = this.#parts;
+    const { results } = grid;
+    if (!results || !this.isSettled) return;
+    this.tell(results);
+    if ([results.total, results.asOf].includes(status.searchable)) return;
+    if (!results.isSearch && results.total < FEW && !grid.element.contains(document.activeElement)) return void this.find(null, true);
+    const more = status.searchable - results.total;
+    $("fresh").textContent = more > 0 ? `Show ${counted(more, "new picture")}` : "Show what changed";
+    $("fresh").hidden = address.filterParameters(this.#parts.state().filters).size > 0;
+  }
+
+  /** The server answers again. */
+  resume() {
+    say($("notice"));
+    if (this.#asked === null || !this.#parts.grid.results) this.find(null, true);
+    else this.tell();
+  }
+
+  #answered(results, place, isForced) {
+    const { grid, timeline, onAnswer } = this.#parts;
+    $("grid").setAttribute("aria-busy", "false");
+    $("fresh").hidden = true;
+    this.#showMonths(results);
+    grid.show(results, place ?? (isForced ? grid.place : null));
+    timeline.draw();
+    this.tell(results);
+    onAnswer(results);
+    if (results.asOf !== null) this.grown(); // there may be more by now
+  }
+
+  #failed(problem) {
+    this.#asked = null;
+    $("grid").setAttribute("aria-busy", "false");
+    this.#parts.status.say("");
+    if (problem.status === 401 || problem.status === 403) return askForToken($("notice"));
+    const gone = problem.status === 404 && this.#parts.state().terms.some((term) => term.kind !== "text");
+    const sentence = gone ? "A picture of this search is gone: memery was started anew, or the file was moved. Remove it from the field, or add it again." : failure(problem);
+    say($("notice"), sentence, { label: "Try again", act: () => this.find(null, true), isError: true });
+  }
+
+  /** Room for the months is made before the pictures are laid out: nothing moves when they come. */
+  async #showMonths(results) {
+    const { timeline } = this.#parts;
+    const { filters } = this.#parts.state();
+    const isWanted = !results.isSearch && !filters.sort && results.total >= LONG;
+    document.body.classList.toggle("with-months", isWanted);
+    if (!isWanted) return timeline.show([]);
+    try {
+      const { months } = await api.facets(address.filterParameters(filters));
+      if (results === this.#coming) timeline.show(months);
+    } catch {
+      timeline.show([]); // the months are an aid: without them the list is whole
+    }
+  }
+}
