@@ -1,6 +1,5 @@
 """What the server is at: indexing, empty, locked, gone, slow; and very many pictures."""
 
-import json
 import re
 import time
 
@@ -219,26 +218,10 @@ def test_a_slow_answer_is_told(page, site):
 
 
 def test_an_error_says_what_to_do(page, site):
-    ready(page, site.url)
-    body = {
-        "type": "about:blank",
-        "title": "Too many",
-        "status": 503,
-        "detail": "The queue is full.",
-    }
-    page.route(
-        re.compile("/v1/search"),
-        lambda route: route.fulfill(
-            status=503,
-            body=json.dumps(body),
-            headers={"Content-Type": "application/problem+json", "Retry-After": "1"},
-        ),
-    )
-    typing(page, "red", enter=True)
-    expect(page.locator("#notice")).to_have_text(
-        re.compile("The queue is full. Wait a moment and try again.")
-    )
-    page.unroute_all()
-    page.get_by_role("button", name="Try again").click()
+    page.goto(f"{site.url}?text=red&since=soon")
+    expect(page.locator("#notice")).to_contain_text("soon")
+    expect(page.locator("#notice")).to_have_class("error")
+    page.get_by_role("button", name="Clear", exact=True).click()
     settled(page)
+    assert names(page, 1) == ["red.png"]
     expect(page.locator("#notice")).to_be_hidden()

@@ -1,21 +1,29 @@
-// The server: every request goes through here, and every failure comes out as a Problem.
+// The server: every request goes through here, and every failure comes out as a Problem. What only
+// asks is patient with a server that has too much to do.
 
-/** What went wrong: `status` 0 means that there was no answer; `passes` that it will by itself. */
+import { patiently } from "./patience.js";
+
+/** What went wrong: `status` 0 means that there was no answer. */
 export class Problem extends Error {
-  constructor(status, message, errors = [], passes = false) {
+  constructor(status, message, errors = [], retryAfter = 0) {
     super(message);
     this.name = "Problem";
     this.status = status;
     this.errors = errors;
-    this.passes = passes;
+    this.retryAfter = retryAfter; // seconds
+  }
+
+  /** Whether it passes by itself: too many requests, or more to do than can be done. */
+  get passes() {
+    return this.status === 429 || this.status === 503;
   }
 }
 
 /** An address of the server, wherever it is mounted. */
 export const at = (path) => new URL(path, document.baseURI).href;
 
-export const search = (parameters, signal) => get("v1/search", parameters, signal);
-export const browse = (parameters, signal) => get("v1/images", parameters, signal);
+export const search = (parameters, signal, onWait) => get("v1/search", parameters, signal, onWait);
+export const browse = (parameters, signal, onWait) => get("v1/images", parameters, signal, onWait);
 export const facets = (parameters, signal) => get("v1/facets", parameters, signal);
 export const image = (id, signal) => get(`v1/images/${encodeURIComponent(id)}`, null, signal);
 export const collections = () => get("v1/collections");
@@ -49,9 +57,9 @@ export function thumbnail(picture, side) {
 
 export const download = (picture) => `${picture.image_url}?download=1`;
 
-function get(path, parameters, signal) {
+function get(path, parameters, signal, onWait) {
   const query = parameters ? `?${new URLSearchParams(parameters)}` : "";
-  return request(path + query, { signal });
+  return patiently(() => request(path + query, { signal }), { signal, onWait });
 }
 
 async function request(path, options = {}) {
@@ -79,5 +87,11 @@ async function json(response) {
 function problem(response, answer) {
   const errors = Array.isArray(answer?.errors) ? answer.errors : [];
   const detail = answer?.detail || answer?.title || `The server answered ${response.status}.`;
-  return new Problem(response.status, String(detail), errors, response.headers.has("Retry-After"));
+  return new Problem(response.status, String(detail), errors, seconds(response.headers.get("Retry-After")));
+}
+
+/** Retry-After as seconds: it is a number of them, or a date (RFC 9110, 10.2.3). */
+function seconds(header) {
+  const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
+  return Number.isFinite(wait) ? Math.max(0, wait) : 0;
 }

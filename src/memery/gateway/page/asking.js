@@ -2,7 +2,7 @@
 
 import * as address from "./address.js";
 import * as api from "./api.js";
-import { failure, say, sentenceFor } from "./notices.js";
+import { failure, patience, say, sentenceFor } from "./notices.js";
 import { Results } from "./results.js";
 import { counted } from "./texts.js";
 import { askForToken } from "./token.js";
@@ -15,11 +15,13 @@ const $ = (id) => document.getElementById(id);
 export class Asking {
   #asked = null; // what the pictures shown answer, as parameters
   #coming = null; // results that are under way, or shown
+  #months = new AbortController();
   #parts;
 
   /**
-   * @param {{state, grid, timeline, status, offers, onAnswer}} parts the state of the page, what shows
-   *   answers, what is offered with a sentence, by name, and what hears of an answer
+   * @param {{state, grid, timeline, status, offers, pass, onAnswer}} parts the state of the page, what
+   *   shows answers, what is offered with a sentence, by name, what shows a passing word, and what
+   *   hears of an answer
    */
   constructor(parts) {
     this.#parts = parts;
@@ -38,7 +40,7 @@ export class Asking {
     this.#asked = parameters.toString();
     this.#coming?.abandon();
     const { status } = this.#parts;
-    const results = new Results(parameters, address.asked(state).length > 0);
+    const results = new Results(parameters, address.asked(state).length > 0, (...waiting) => this.#waiting(results, ...waiting));
     results.asOf = status.facts ? status.searchable : null; // images there were when it was asked
     this.#coming = results;
     $("grid").setAttribute("aria-busy", "true");
@@ -99,6 +101,14 @@ export class Asking {
     if (results.asOf !== null) this.grown(); // there may be more by now
   }
 
+  /** The server has too much to do: the page asks again by itself, unless something else is asked for. */
+  #waiting(results, problem, wait, page) {
+    if (results !== this.#coming) return;
+    const sentence = patience(problem, wait);
+    if (page === 0) say($("notice"), sentence, { label: "Try now", act: () => this.find(null, true) });
+    else this.#parts.pass(sentence);
+  }
+
   #failed(problem) {
     this.#asked = null;
     $("grid").setAttribute("aria-busy", "false");
@@ -114,13 +124,15 @@ export class Asking {
     const { timeline } = this.#parts;
     const { filters } = this.#parts.state();
     const isWanted = !results.isSearch && !filters.sort && results.total >= LONG;
+    this.#months.abort();
+    this.#months = new AbortController();
     document.body.classList.toggle("with-months", isWanted);
     if (!isWanted) return timeline.show([]);
     try {
-      const { months } = await api.facets(address.filterParameters(filters));
+      const { months } = await api.facets(address.filterParameters(filters), this.#months.signal);
       if (results === this.#coming) timeline.show(months);
     } catch {
-      timeline.show([]); // the months are an aid: without them the list is whole
+      if (results === this.#coming) timeline.show([]); // an aid: without them the list is whole
     }
   }
 }

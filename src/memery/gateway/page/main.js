@@ -11,7 +11,7 @@ import { Grid } from "./grid.js";
 import { gridActions } from "./hands.js";
 import { listen } from "./keys.js";
 import { failure, OFFLINE, say, toast } from "./notices.js";
-import { onPreference, preference } from "./preferences.js";
+import { onPreference } from "./preferences.js";
 import { Selection } from "./selection.js";
 import { Status } from "./status.js";
 import { withTerm } from "./terms.js";
@@ -25,6 +25,7 @@ const $ = (id) => document.getElementById(id);
 
 let state = address.read();
 let collections = [];
+let beginning = false; // whether the state of the server is being asked for
 const names = new Map(); // of pictures in chips, by id
 
 history.scrollRestoration = "manual";
@@ -97,7 +98,11 @@ const asking = new Asking({
     skipped: { label: "See why", act: showSkipped },
     index: { label: "Look again", act: index },
   },
-  onAnswer: (results) => viewer.isOpen && viewer.relist(results),
+  pass: tell,
+  onAnswer: (results) => {
+    if (viewer.isOpen) viewer.relist(results);
+    if (!status.facts && !beginning) begin(); // that had been given up
+  },
 });
 
 function index() {
@@ -212,19 +217,12 @@ addEventListener("popstate", () => {
 addEventListener("pagehide", keepPlace);
 onPreference((name) => {
   if (name === "height") grid.arrange();
-  else if (name === "theme") applyTheme();
-  else grid.refresh();
+  else if (name !== "theme") grid.refresh();
   timeline.draw();
 });
 
-function applyTheme() {
-  const theme = preference("theme");
-  if (theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-}
-
-async function start() {
-  render(address.rememberedPlace());
+async function begin() {
+  beginning = true;
   try {
     const [, found] = await Promise.all([status.start(), api.collections()]);
     collections = found;
@@ -233,7 +231,14 @@ async function start() {
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) askForToken($("notice"));
     else if (problem.status === 0) setTimeout(start, 3000);
+  } finally {
+    beginning = false;
   }
+}
+
+function start() {
+  render(address.rememberedPlace());
+  begin();
 }
 
 start();

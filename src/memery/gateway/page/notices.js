@@ -59,6 +59,12 @@ function looking({ done, total }) {
 
 export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page goes on by itself.";
 
+/** What to say while a server that has too much to do is left alone for some milliseconds. */
+export function patience(problem, wait) {
+  const why = problem.status === 429 ? "Too much was asked for at once." : problem.message;
+  return `${why} The page tries again in ${counted(Math.ceil(wait / 1000), "second")}.`;
+}
+
 /** What to say about a request that failed. */
 export function failure(problem) {
   if (problem.status === 0) return OFFLINE;

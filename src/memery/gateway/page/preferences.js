@@ -14,10 +14,17 @@ export function prefer(name, value) {
   } catch {
     // A browser that keeps nothing still shows the page as it was asked to.
   }
+  if (name === "theme") applyTheme();
   changes.dispatchEvent(new CustomEvent("change", { detail: name }));
 }
 
 export const onPreference = (act) => changes.addEventListener("change", (event) => act(event.detail));
+
+/** As theme.js does before anything is painted. */
+function applyTheme() {
+  if (kept.theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = kept.theme;
+}
 
 function stored() {
   try {

@@ -9,13 +9,17 @@ export class Results {
   #ask;
   #pages = new Map();
   #coming = new Map();
+  #onWait;
 
   /**
    * @param {URLSearchParams} parameters what is asked for
    * @param {boolean} isSearch whether there is a term in it; else everything is listed
+   * @param {function(Problem, number, number): void} onWait hears that the server has too much to do,
+   *   for how many milliseconds it is left alone, and which page waits
    */
-  constructor(parameters, isSearch) {
+  constructor(parameters, isSearch, onWait) {
     this.#parameters = parameters;
+    this.#onWait = onWait;
     this.#ask = isSearch ? search : browse;
     this.isSearch = isSearch;
     this.total = 0;
@@ -84,7 +88,7 @@ export class Results {
     const parameters = new URLSearchParams(this.#parameters);
     parameters.set("top_k", PAGE);
     parameters.set("offset", number * PAGE);
-    const answer = await this.#ask(parameters, signal);
+    const answer = await this.#ask(parameters, signal, (problem, wait) => this.#onWait(problem, wait, number));
     const pictures = answer.hits ?? answer.images ?? [];
     if (number === 0) {
       this.total = answer.total;
