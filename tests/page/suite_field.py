@@ -6,18 +6,23 @@ import time
 from PIL import Image
 from playwright.sync_api import expect
 
+from memery.gateway.rest.options import Limits
+from page.conftest import PICTURES, until
 from page.look import (
     CHIP,
     FIELD,
     TILE,
     asked,
     chips,
+    focused,
     names,
     ready,
     settled,
+    tile,
     typing,
 )
 
+MOST = Limits().terms
 PAUSE = 300  # ms: longer than the page waits for another key
 
 
@@ -163,3 +168,61 @@ def test_what_is_no_picture_is_refused_with_a_sentence(page, site, tmp_path):
 def test_an_upload_that_is_gone_is_explained(page, site):
     page.goto(f"{site.url}?upload=00000000000000000000000000000000")
     expect(page.locator("#notice")).to_contain_text("gone")
+
+
+def many(site, count):
+    """A link with so many terms."""
+    return f"{site.url}?{'&'.join(f'text=red+{number}' for number in range(count))}"
+
+
+def test_the_limit_is_the_servers(page, site):
+    ready(page, site.url)
+    for count, status in ((MOST, 200), (MOST + 1, 422)):
+        address = many(site, count).replace("?", "v1/search?")
+        assert page.request.get(address).status == status
+
+
+def test_more_like_more_pictures_than_a_search_takes(page, site):
+    ready(page, f"{site.url}?sort=name")
+    tile(page).locator(".open").focus()
+    page.keyboard.press("x")
+    page.keyboard.press("End")
+    until(lambda: focused(page) == str(PICTURES - 1))
+    page.keyboard.press("Shift+X")
+    expect(page.locator("#selection")).to_contain_text(f"{PICTURES} pictures selected")
+    page.get_by_role("button", name="More like these").click()
+    expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
+    expect(page.locator(CHIP)).to_have_count(MOST)
+    settled(page)
+    expect(page.locator("#notice")).to_be_hidden()
+    assert [name for name, _ in asked(page)].count("similar_to") == MOST
+
+
+def test_a_chip_too_many(page, site, tmp_path):
+    ready(page, many(site, MOST))
+    expect(page.locator(CHIP)).to_have_count(MOST)
+    expect(page.locator("#toasts")).to_be_hidden()
+    typing(page, "blue")
+    expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
+    page.keyboard.press("Enter")
+    expect(page.locator(CHIP)).to_have_count(MOST)
+    assert page.input_value(FIELD) == "blue"  # nothing that was written is lost
+    settled(page)
+    expect(page.locator("#notice")).to_be_hidden()
+    assert names(page, 1) == ["red.png"]
+    page.locator(CHIP).first.press("Delete")
+    page.locator(FIELD).press("Enter")
+    assert chips(page)[-1] == "blue"
+    page.set_input_files("#file", picture_file(tmp_path))
+    expect(page.locator("#toasts p")).to_have_count(1)
+    tile(page, 3).hover()
+    tile(page, 3).get_by_label("Similar").click()
+    expect(page.locator(CHIP)).to_have_count(MOST)
+    assert not [name for name, _ in asked(page) if name != "text"]
+
+
+def test_a_link_with_terms_too_many(page, site):
+    ready(page, many(site, MOST + 8))
+    expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
+    expect(page.locator(CHIP)).to_have_count(MOST)
+    expect(page.locator("#notice")).to_be_hidden()

@@ -4,7 +4,7 @@ import { asked } from "./address.js";
 import { download } from "./api.js";
 import { copyPicture, copyText } from "./clipboard.js";
 import { contactSheet, save } from "./sheet.js";
-import { withTerm } from "./terms.js";
+import { MOST_TERMS, withTerm } from "./terms.js";
 import { counted, fileName } from "./texts.js";
 
 /**
@@ -15,7 +15,7 @@ import { counted, fileName } from "./texts.js";
 export function pictureActs({ state, change, tell, collections, onNamed, onRelated, onSelect }) {
   function related(pictures, boost) {
     for (const { id, path } of pictures) onNamed(id, fileName(path));
-    onRelated();
+    if (state().terms.length < MOST_TERMS) onRelated();
     const terms = pictures.map(({ id }) => ({ kind: "image", value: id, boost }));
     change({ terms: terms.reduce(withTerm, state().terms), picture: null });
   }

@@ -1,7 +1,7 @@
 // The address is the state: everything that makes up a search, and the picture that is open.
 // What the browser remembers beside it (history.state) is only where the page was scrolled to.
 
-import { fromParameters, toParameters, typed } from "./terms.js";
+import { fromParameters, MOST_TERMS, toParameters, typed } from "./terms.js";
 
 const LISTED = ["ext"];
 const SINGLE = ["collection", "under", "since", "until", "orientation", "has_text", "mode", "sort"];
@@ -39,10 +39,10 @@ export function request(state) {
   return parameters;
 }
 
-/** The terms, and what is being typed as one more. */
+/** The terms, and what is being typed as one more if there is room for it. */
 export function asked({ terms, draft }) {
   const last = typed(draft);
-  return last ? [...terms, last] : terms;
+  return last && terms.length < MOST_TERMS ? [...terms, last] : terms;
 }
 
 export function filterParameters(filters) {

@@ -3,7 +3,7 @@
 import { thumbnail, uploadThumbnail } from "./api.js";
 import { icon, make } from "./elements.js";
 import { menu } from "./menu.js";
-import { less, more, stronger, typed, weaker, words } from "./terms.js";
+import { less, more, MOST_TERMS, stronger, typed, weaker, words } from "./terms.js";
 
 const PAUSE = 150; // ms without a key before what was typed is searched for
 
@@ -72,8 +72,9 @@ export class Field {
   }
 
   #take(texts, rest) {
-    const terms = texts.map(typed).filter(Boolean);
-    this.#options.onTerms([...this.#terms, ...terms], rest);
+    const room = MOST_TERMS - this.#terms.length;
+    const terms = texts.slice(0, room).map(typed).filter(Boolean);
+    this.#options.onTerms([...this.#terms, ...terms], [...texts.slice(room), rest].filter(Boolean).join(", "));
   }
 
   #key(event) {

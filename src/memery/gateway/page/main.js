@@ -10,11 +10,11 @@ import { Filters } from "./filters.js";
 import { Grid } from "./grid.js";
 import { gridActions } from "./hands.js";
 import { listen } from "./keys.js";
-import { failure, OFFLINE, say, toast } from "./notices.js";
+import { failure, FULL, OFFLINE, say, toast } from "./notices.js";
 import { onPreference } from "./preferences.js";
 import { Selection } from "./selection.js";
 import { Status } from "./status.js";
-import { withTerm } from "./terms.js";
+import { fitting, withTerm } from "./terms.js";
 import { fileName } from "./texts.js";
 import { Timeline } from "./timeline.js";
 import { askForToken } from "./token.js";
@@ -32,6 +32,7 @@ history.scrollRestoration = "manual";
 drawSigns(document);
 
 const tell = (sentence) => toast($("toasts"), sentence);
+const full = () => tell(FULL);
 
 const grid = new Grid($("grid"), $("header"), {
   href: (picture) => address.write({ ...state, picture: picture.id }),
@@ -112,7 +113,7 @@ function index() {
 /** Goes to another state; `how` says what becomes of the browser's history. */
 function change(changes, how = "push") {
   keepPlace();
-  state = { ...state, ...changes };
+  state = fitting({ ...state, ...changes }, full);
   const isNew = address.write(state) !== (location.search || location.pathname);
   if (how === "push" && isNew) address.push(state);
   else address.replace(state);
@@ -211,7 +212,7 @@ $("home").addEventListener("click", (event) => {
   change({ terms: [], draft: "", filters: {}, picture: null });
 });
 addEventListener("popstate", () => {
-  state = address.read();
+  state = fitting(address.read(), full);
   render(address.rememberedPlace());
 });
 addEventListener("pagehide", keepPlace);
@@ -237,6 +238,7 @@ async function begin() {
 }
 
 function start() {
+  state = fitting(state, full);
   render(address.rememberedPlace());
   begin();
 }

@@ -1,6 +1,7 @@
 // What is said where pictures would stand, or above them: a sentence, and the one thing to do.
 
 import { button, make } from "./elements.js";
+import { MOST_TERMS } from "./terms.js";
 import { count, counted } from "./texts.js";
 
 /** Puts a sentence above the pictures, or takes it away. Whoever cannot see hears it. */
@@ -10,9 +11,10 @@ export function say(element, sentence = "", { label, act, isError = false } = {}
   element.hidden = !sentence;
 }
 
-/** A word that goes away by itself. */
+/** A word that goes away by itself; said again, it stays longer. */
 export function toast(element, sentence) {
   const one = make("p", {}, sentence);
+  [...element.children].find((other) => other.textContent === sentence)?.remove();
   element.append(one);
   if (element.matches(":popover-open")) element.hidePopover();
   element.showPopover(); // anew, so that it lies over a dialog that was opened since
@@ -57,6 +59,7 @@ function looking({ done, total }) {
   return total ? `Looking at your pictures: ${count(done)} of ${count(total)}. You can search already.` : "Looking at your pictures …";
 }
 
+export const FULL = `A search takes ${MOST_TERMS} terms at most: what goes beyond is left out. Remove one to add another.`;
 export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page goes on by itself.";
 
 /** What to say while a server that has too much to do is left alone for some milliseconds. */

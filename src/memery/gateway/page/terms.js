@@ -1,6 +1,9 @@
 // The parts of a query: plain values, never changed in place.
 // A term is { kind: "text" | "image" | "upload", value, boost }; a negative boost means "less of this".
 
+/** Terms that a query may have: the server's limit. */
+export const MOST_TERMS = 32;
+
 const STEPS = [0.25, 0.5, 1, 2, 3, 4];
 const BOOSTED = /^(.*[^\\])\^(\d+(?:\.\d*)?|\.\d+)$/s;
 const NAMES = {
@@ -51,6 +54,13 @@ export function withTerm(terms, term) {
   return terms.some((one) => same(one, term))
     ? terms.map((one) => (same(one, term) ? term : one))
     : [...terms, term];
+}
+
+/** A state with as many terms as a query may have; `onFull` hears of more, the draft included. */
+export function fitting(state, onFull) {
+  const { terms, draft } = state;
+  if (terms.length + Number(typed(draft) !== null) > MOST_TERMS) onFull();
+  return { ...state, terms: terms.slice(0, MOST_TERMS) };
 }
 
 function scaled(term, size) {
