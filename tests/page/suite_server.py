@@ -225,3 +225,22 @@ def test_an_error_says_what_to_do(page, site):
     settled(page)
     assert names(page, 1) == ["red.png"]
     expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.parametrize("words", ["", "sort=name", "text=red"])
+def test_a_shared_picture_far_down_has_neighbours(page, long_list, words):
+    far = 1500
+    path = "search" if "text" in words else "images"
+    answer = page.request.get(f"{long_list.url}v1/{path}?{words}&top_k=3&offset={far}").json()
+    before, picture, after = (one["path"] for one in answer.get("hits") or answer["images"])
+    shared = (answer.get("hits") or answer["images"])[1]["id"]
+    page.goto(f"{long_list.url}?{words}&picture={shared}")
+    expect(page.locator("#viewer .name")).to_have_text(picture.rpartition("/")[2])
+    page.get_by_role("button", name="Next").wait_for()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("#viewer .name")).to_have_text(after.rpartition("/")[2])
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("#viewer .name")).to_have_text(before.rpartition("/")[2])
+    page.keyboard.press("Escape")
+    until(lambda: focused(page) == str(far))

@@ -97,7 +97,7 @@ export class Asking {
     grid.show(results, place ?? (isForced ? grid.place : null));
     timeline.draw();
     this.tell(results);
-    onAnswer(results);
+    onAnswer();
     if (results.asOf !== null) this.grown(); // there may be more by now
   }
 

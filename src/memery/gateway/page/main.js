@@ -11,6 +11,7 @@ import { Grid } from "./grid.js";
 import { gridActions } from "./hands.js";
 import { listen } from "./keys.js";
 import { failure, FULL, OFFLINE, say, toast } from "./notices.js";
+import { Opening } from "./opening.js";
 import { onPreference } from "./preferences.js";
 import { Selection } from "./selection.js";
 import { Status } from "./status.js";
@@ -74,9 +75,20 @@ const acts = pictureActs({
 const viewer = new Viewer($("viewer"), {
   acts,
   href: (picture) => address.write({ ...state, picture: picture.id }),
-  onShow: shown,
-  onClose: closed,
+  onShow: (picture) => {
+    viewer.mark(selection.has(picture.id));
+    opening.shown(picture);
+  },
+  onClose: () => opening.close(),
   onFolder: (picture, folder) => change({ terms: [], draft: "", picture: null, filters: collectionOf(picture, folder) }),
+});
+const opening = new Opening({
+  state: () => state,
+  change,
+  note: (changes) => address.replace((state = { ...state, ...changes })),
+  tell,
+  grid,
+  viewer,
 });
 const status = new Status($("status"), {
   onGrown: () => asking.grown(),
@@ -100,8 +112,8 @@ const asking = new Asking({
     index: { label: "Look again", act: index },
   },
   pass: tell,
-  onAnswer: (results) => {
-    if (viewer.isOpen) viewer.relist(results);
+  onAnswer: () => {
+    opening.place();
     if (!status.facts && !beginning) begin(); // that had been given up
   },
 });
@@ -125,8 +137,7 @@ function render(place = null) {
   field.show(state);
   filters.show(state.filters, address.asked(state).length > 0);
   asking.find(place);
-  if (!state.picture) viewer.close();
-  else if (viewer.picture?.id !== state.picture) open(state.picture);
+  opening.show();
 }
 
 function moved() {
@@ -138,34 +149,6 @@ function moved() {
 function keepPlace() {
   clearTimeout(moved.waiting);
   if (asking.isSettled) address.rememberPlace(grid.place);
-}
-
-/** Opens the picture that the address names; its place in the list is found if it is near. */
-async function open(id) {
-  const index = grid.results?.indexOf(id) ?? -1;
-  if (index >= 0) return viewer.show(grid.results.at(index), grid.results);
-  try {
-    const picture = await api.image(id);
-    if (state.picture === id) viewer.show(picture, grid.results);
-  } catch (problem) {
-    tell(problem.status === 404 ? "That picture is no longer here." : failure(problem));
-    change({ picture: null }, "replace");
-  }
-}
-
-/** The viewer went to a picture by itself. */
-function shown(picture) {
-  viewer.mark(selection.has(picture.id));
-  if (state.picture === picture.id) return;
-  state = { ...state, picture: picture.id };
-  address.replace(state);
-}
-
-function closed() {
-  const index = viewer.picture ? (grid.results?.indexOf(viewer.picture.id) ?? -1) : -1;
-  if (address.cameFromHere()) history.back();
-  else change({ picture: null }, "replace");
-  if (index >= 0) viewer.whenClosed(() => grid.go(index, { focus: true }));
 }
 
 function addTerm(term) {

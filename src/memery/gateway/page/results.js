@@ -3,6 +3,8 @@
 import { browse, search } from "./api.js";
 
 export const PAGE = 100;
+const MANY = 10; // pages that are asked for at once where many are needed: the server's limit
+const SOUGHT = 20; // times so many pictures are looked through for one of them
 
 export class Results {
   #parameters;
@@ -22,6 +24,7 @@ export class Results {
     this.#onWait = onWait;
     this.#ask = isSearch ? search : browse;
     this.isSearch = isSearch;
+    this.isOrdered = isSearch && parameters.has("sort"); // else the best are first
     this.total = 0;
     this.anythingStrong = true;
     this.milliseconds = null;
@@ -51,10 +54,26 @@ export class Results {
   }
 
   /** Fetches a page once. The first one tells how many there are. */
-  load(number) {
-    if (this.#pages.has(number)) return Promise.resolve(this.#pages.get(number));
-    if (!this.#coming.has(number)) this.#coming.set(number, this.#fetch(number));
-    return this.#coming.get(number).promise;
+  async load(number) {
+    const [first, pages] = this.isOrdered && number < MANY ? [0, MANY] : [number, 1];
+    if (!this.#pages.has(number)) await this.#once(first, pages);
+    return this.#pages.get(number);
+  }
+
+  /**
+   * The place of a picture that need not be here, or -1. It is looked for around a place where it may
+   * be, within bounds, as long as that is wanted.
+   */
+  async seek(id, from, isWanted) {
+    const chunks = Math.ceil(this.pages / MANY);
+    const middle = Math.min(chunks - 1, Math.floor(from / (PAGE * MANY)));
+    const near = [...Array(chunks).keys()].sort((one, other) => Math.abs(one - middle) - Math.abs(other - middle));
+    for (const chunk of near.slice(0, SOUGHT)) {
+      if (!isWanted()) return -1;
+      if (this.indexOf(id) < 0) await this.#once(chunk * MANY, MANY);
+      if (this.indexOf(id) >= 0) return this.indexOf(id);
+    }
+    return -1;
   }
 
   /** Everything between two places, both included. */
@@ -67,9 +86,11 @@ export class Results {
     return found;
   }
 
-  /** Gives up what is under way, but not the pages that `keeps` wants. */
-  abandon(keeps = () => false) {
-    for (const [number, { controller }] of this.#coming) if (!keeps(number)) controller.abort();
+  /** Gives up what is under way: all of it, or single pages but those that `keeps` wants. */
+  abandon(keeps = null) {
+    for (const { first, pages, controller } of this.#coming.values()) {
+      if (!keeps || (pages === 1 && !keeps(first))) controller.abort();
+    }
   }
 
   /** From where on a page's pictures are all weak: its length if its last one is strong. */
@@ -78,24 +99,38 @@ export class Results {
     return pictures.findLastIndex((picture) => !picture.weak) + 1;
   }
 
-  #fetch(number) {
-    const controller = new AbortController();
-    const promise = this.#page(number, controller.signal).finally(() => this.#coming.delete(number));
-    return { controller, promise };
+  /** Asks for pages from one on, unless that is under way. */
+  #once(first, pages) {
+    const key = `${first} ${pages}`;
+    if (!this.#coming.has(key)) {
+      const controller = new AbortController();
+      const promise = this.#fetch(first, pages, controller.signal).finally(() => this.#coming.delete(key));
+      this.#coming.set(key, { first, pages, controller, promise });
+    }
+    return this.#coming.get(key).promise;
   }
 
-  async #page(number, signal) {
+  async #fetch(first, pages, signal) {
     const parameters = new URLSearchParams(this.#parameters);
-    parameters.set("top_k", PAGE);
-    parameters.set("offset", number * PAGE);
-    const answer = await this.#ask(parameters, signal, (problem, wait) => this.#onWait(problem, wait, number));
-    const pictures = answer.hits ?? answer.images ?? [];
-    if (number === 0) {
+    if (this.isOrdered && first > 0) parameters.delete("sort");
+    parameters.set("top_k", PAGE * pages);
+    parameters.set("offset", PAGE * first);
+    const answer = await this.#ask(parameters, signal, (problem, wait) => this.#onWait(problem, wait, first));
+    const found = answer.hits ?? answer.images ?? [];
+    if (first === 0) {
       this.total = answer.total;
       this.anythingStrong = answer.anything_strong ?? true;
       this.milliseconds = answer.took_ms?.total ?? null;
     }
-    this.#pages.set(number, pictures);
-    return pictures;
+    const pictures = this.isOrdered && first === 0 ? strongFirst(found) : found;
+    for (let page = 0; page < pages && (page === 0 || page * PAGE < pictures.length); page += 1) {
+      this.#pages.set(first + page, pictures.slice(page * PAGE, (page + 1) * PAGE));
+    }
   }
+}
+
+/** The matches in the order that was asked for; then the weak ones, of which the best are first. */
+function strongFirst(hits) {
+  const weak = hits.filter((hit) => hit.weak).sort((one, other) => one.rank - other.rank);
+  return [...hits.filter((hit) => !hit.weak), ...weak];
 }
