@@ -1,10 +1,13 @@
 """Filters with counts, and months beside the list."""
 
+import os
 import re
 
+import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
-from page.conftest import PICTURES
+from page.conftest import DAY, FIRST_DAY, PICTURES, paint
 from page.look import (
     TILE,
     asked,
@@ -81,3 +84,86 @@ def test_months_beside_the_list(page, site):
     assert page.evaluate("scrollY") > 0
     typing(page, "red", enter=True)
     expect(page.get_by_role("navigation", name="Months")).to_be_hidden()
+
+
+def choose_order(page, label):
+    page.get_by_role("button", name=re.compile("^Order")).click()
+    page.get_by_role("group", name="Order").get_by_text(label).click()
+
+
+@pytest.fixture(scope="module")
+def reds(serve, tmp_path_factory, built):
+    """Three pictures that match: the best one is the oldest, and the second by name."""
+    folder = tmp_path_factory.mktemp("reds") / "photos"
+    folder.mkdir()
+    for name, blue, day in (("b", 0, 9), ("c", 8, 5), ("a", 16, 1)):
+        picture = Image.new("RGB", (60, 40), (255, 0, 0))
+        picture.paste((0, 0, 255), (0, 0, blue, 40))
+        picture.save(folder / f"{name}.png")
+        os.utime(folder / f"{name}.png", (FIRST_DAY - day * DAY,) * 2)
+    for number in range(60):
+        paint(folder / f"sea-{number:02}.png", (0, 0, 130 + number), day=20 + number)
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        yield served
+
+
+def matches(page):
+    """What stands above the weaker matches, in its order."""
+    settled(page)
+    return names(page, page.locator(f"{TILE} .open:not([aria-label*='weaker'])").count())
+
+
+def test_the_order_of_a_search(page, reds):
+    ready(page, f"{reds.url}?text=red")
+    best = matches(page)
+    assert best == ["b.png", "c.png", "a.png"]
+    page.get_by_role("button", name="Filters").click()
+    choose_order(page, "Newest first")
+    assert asked(page) == [("sort", "date"), ("text", "red")]
+    assert matches(page) == ["a.png", "c.png", "b.png"]
+    expect(page.locator(".divider")).to_have_text("Weaker matches")
+    choose_order(page, "By name")
+    assert asked(page) == [("sort", "name"), ("text", "red")]
+    assert matches(page) == ["a.png", "b.png", "c.png"]
+    page.reload()
+    expect(page.get_by_role("button", name="Order: By name")).to_be_visible()
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(re.compile(r"\?text=red$"))
+    assert matches(page) == best
+
+
+def test_weak_matches_keep_their_order_below(page, site):
+    """However the matches are sorted, what hardly fits stays below them, the best first."""
+    ready(page, f"{site.url}?text=red")
+    strong = page.locator(f"{TILE} .open:not([aria-label*='weaker'])").count()
+    assert strong
+    best = names(page, 20)
+    ready(page, f"{site.url}?text=red&sort=name")
+    assert names(page, 20)[strong:] == best[strong:]
+
+
+def test_an_order_is_for_its_list(page, site):
+    ready(page, f"{site.url}?sort=name")
+    typing(page, "red", enter=True)
+    assert asked(page) == [("text", "red")]
+    page.go_back()
+    assert asked(page) == [("sort", "name")]
+    page.goto(f"{site.url}?sort=date")
+    page.wait_for_selector(TILE)
+    expect(page.locator("#notice")).to_be_hidden()
+    page.goto(f"{site.url}?sort=score")
+    expect(page.locator("#notice")).to_contain_text("sort")
+
+
+def test_a_list_by_name_and_by_date(page, site):
+    ready(page, site.url)
+    page.get_by_role("button", name="Filters").click()
+    choose_order(page, "By name")
+    settled(page)
+    assert names(page, 2) == ["<img src=x onerror=document.title='owned'>.png", "purple.png"]
+    choose_order(page, "Newest first")
+    settled(page)
+    assert asked(page) == []
+    assert names(page, 1) == ["red.png"]

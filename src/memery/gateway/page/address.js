@@ -12,12 +12,20 @@ export function read(search = location.search) {
   const filters = {};
   for (const name of SINGLE) if (parameters.get(name)) filters[name] = parameters.get(name);
   for (const name of LISTED) if (parameters.has(name)) filters[name] = parameters.getAll(name);
-  return {
-    terms: fromParameters(parameters),
-    draft: parameters.get("q") ?? "",
-    filters,
-    picture: parameters.get("picture"),
-  };
+  const state = { terms: fromParameters(parameters), draft: parameters.get("q") ?? "", filters, picture: parameters.get("picture") };
+  if (filters.sort === ownOrder(state)) delete filters.sort;
+  return state;
+}
+
+/** The order of a list that nothing is said of: the best first, or without a search the newest. */
+const ownOrder = (state) => (asked(state).length ? "score" : "date");
+
+/** A state that follows another: an order is for the list that it was chosen for. */
+export function following(before, changes) {
+  const state = { ...before, ...changes };
+  if (changes.filters || ownOrder(state) === ownOrder(before)) return state;
+  const { sort, ...filters } = state.filters;
+  return { ...state, filters };
 }
 
 /** The address of a state, relative to the page. */
@@ -33,9 +41,7 @@ export function write(state) {
 /** What the server is asked: the state without the picture, the draft as a term. */
 export function request(state) {
   const parameters = filterParameters(state.filters);
-  const terms = asked(state);
-  toParameters(terms, parameters);
-  if (terms.length) parameters.delete("sort"); // a search has an order of its own: the best first
+  toParameters(asked(state), parameters);
   return parameters;
 }
 

@@ -10,7 +10,7 @@ const MANY = 12; // choices that need no field to find one among them
 const SHAPES = { landscape: "Landscape", portrait: "Portrait", square: "Square" };
 const TEXT = { true: "With text", false: "Without text" };
 const MODES = { visual: "What they show", text: "Words in them" };
-const SORTS = { name: "By name" };
+const SORTS = { date: "Newest first", name: "By name" };
 
 export class Filters {
   #bar;
@@ -20,6 +20,7 @@ export class Filters {
   #buttons = {};
   #clear;
   #collections = [];
+  #isSearch = false;
 
   /**
    * @param {HTMLElement} bar
@@ -38,7 +39,7 @@ export class Filters {
     this.#add("orientation", "Shape", (panel) => this.#choices(panel, "orientation", Object.entries(SHAPES)));
     this.#add("has_text", "Text", (panel) => this.#choices(panel, "has_text", Object.entries(TEXT)));
     this.#add("mode", "Look at", (panel) => this.#choices(panel, "mode", Object.entries(MODES), "Both"));
-    this.#add("sort", "Order", (panel) => this.#choices(panel, "sort", Object.entries(SORTS), "Newest first"));
+    this.#add("sort", "Order", (panel) => this.#orders(panel));
     this.#clear = button("Clear", () => this.#change({}), { className: "plain" });
     bar.append(this.#clear);
   }
@@ -48,10 +49,10 @@ export class Filters {
     this.#buttons.collection.hidden = collections.length < 2;
   }
 
-  /** Shows the filters of a state; a search has no order but its own, and a list no words to look for. */
+  /** Shows the filters of a state; where nothing is searched for, there are no words to look at. */
   show(filters, isSearch) {
     this.#filters = filters;
-    this.#buttons.sort.hidden = isSearch;
+    this.#isSearch = isSearch;
     this.#buttons.mode.hidden = !isSearch;
     const isOn = Object.keys(filters).length > 0;
     const { since, until } = filters;
@@ -114,6 +115,11 @@ export class Filters {
       choice(any, null, !chosen, () => this.#set({ [name]: null })),
       ...entries.map(([value, label, number]) => choice(label, number, chosen === value, () => this.#set({ [name]: value }))),
     );
+  }
+
+  #orders(panel) {
+    if (this.#isSearch) this.#choices(panel, "sort", Object.entries(SORTS), "Best first");
+    else this.#choices(panel, "sort", [["name", SORTS.name]], SORTS.date);
   }
 
   #folders(panel, folders) {

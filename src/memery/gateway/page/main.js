@@ -125,7 +125,7 @@ function index() {
 /** Goes to another state; `how` says what becomes of the browser's history. */
 function change(changes, how = "push") {
   keepPlace();
-  state = fitting({ ...state, ...changes }, full);
+  state = fitting(address.following(state, changes), full);
   const isNew = address.write(state) !== (location.search || location.pathname);
   if (how === "push" && isNew) address.push(state);
   else address.replace(state);
