@@ -2,9 +2,12 @@
 
 import re
 
+import pillow_heif
+import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
-from page.conftest import NASTY
+from page.conftest import NASTY, paint
 from page.look import (
     asked,
     chips,
@@ -107,3 +110,63 @@ def test_the_folder_of_a_picture(page, site):
     page.get_by_role("button", name="Everything in wood").click()
     expect(page.locator("#viewer")).not_to_be_visible()
     assert asked(page) == [("under", "wood")]
+
+
+@pytest.fixture(scope="module")
+def odd_kinds(serve, tmp_path_factory, built):
+    """Kinds that no chromium shows: TIFF, large and small, and HEIC."""
+    pillow_heif.register_heif_opener()
+    folder = tmp_path_factory.mktemp("kinds") / "photos"
+    folder.mkdir()
+    for name, size in (("large.tiff", (2400, 1200)), ("small.tif", (300, 200))):
+        Image.new("RGB", size, (220, 30, 30)).save(folder / name)
+    Image.new("RGB", (1600, 1600), (30, 160, 30)).save(folder / "phone.heic")
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        served.folder = folder
+        yield served
+
+
+@pytest.mark.parametrize(
+    ("name", "fact", "size"),
+    [
+        ("large.tiff", "Shown smaller: this browser does not show TIFF.", (1280, 640)),
+        ("small.tif", "Shown as a copy: this browser does not show TIFF.", (300, 200)),
+        ("phone.heic", "Shown smaller: this browser does not show HEIC.", (1280, 1280)),
+    ],
+)
+def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
+    files = []
+    page.on(
+        "request", lambda request: files.append(request.url) if "/file" in request.url else None
+    )
+    ready(page, f"{odd_kinds.url}?sort=name")
+    open_picture(page, ["large.tiff", "phone.heic", "small.tif"].index(name))
+    assert shown_name(page) == name
+    page.keyboard.press("i")
+    facts = page.locator("#viewer .facts")
+    expect(facts).to_contain_text(fact)
+    expect(facts).to_contain_text("Download gives the original.")
+    shown = "e => e.decode().then(() => [e.naturalWidth, e.naturalHeight])"
+    assert page.locator("#viewer .picture img").evaluate(shown) == list(size)
+    expect(page.locator("#viewer .note")).to_be_hidden()
+    assert files == []  # nothing is fetched that cannot be shown
+    with page.expect_download() as download:
+        page.keyboard.press("d")
+    assert download.value.path().read_bytes() == (odd_kinds.folder / name).read_bytes()
+    page.get_by_role("button", name="Copy the picture").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied the picture")
+
+
+def test_a_file_that_is_gone_is_shown_as_a_copy(page, serve, tmp_path, built):
+    picture = tmp_path / "photos" / "red.png"
+    paint(picture, (220, 30, 30), (900, 600))
+    built(picture.parent)
+    with serve(picture.parent, "--no-index") as served:
+        ready(page, served.url)
+        assert page.request.get(f"{served.url}v1/images").json()["images"][0]["format"] == "PNG"
+        picture.unlink()
+        open_picture(page)
+        expect(page.locator("#viewer .note")).to_have_text(
+            "The file cannot be shown: this is a copy."
+        )

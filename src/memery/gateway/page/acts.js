@@ -4,6 +4,7 @@ import { asked } from "./address.js";
 import { download } from "./api.js";
 import { copyPicture, copyText } from "./clipboard.js";
 import { contactSheet, save } from "./sheet.js";
+import { copy as largestCopy } from "./showing.js";
 import { MOST_TERMS, withTerm } from "./terms.js";
 import { counted, fileName } from "./texts.js";
 
@@ -43,7 +44,7 @@ export function pictureActs({ state, change, tell, collections, onNamed, onRelat
 
   async function copy(picture) {
     try {
-      await copyPicture(picture.image_url);
+      await copyPicture([picture.image_url, largestCopy(picture)]);
       tell("Copied the picture.");
     } catch (problem) {
       tell(problem.message);

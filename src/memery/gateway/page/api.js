@@ -51,7 +51,7 @@ export const uploadThumbnail = (id) => at(`v1/uploads/${encodeURIComponent(id)}/
 
 /** The address of a small copy whose longer side has at least so many pixels, if there is one. */
 export function thumbnail(picture, side) {
-  const size = [160, 320, 640].find((one) => one >= side) ?? 640;
+  const size = [160, 320, 640, 1280].find((one) => one >= side) ?? 1280;
   return `${picture.thumbnail_url}?size=${size}`;
 }
 

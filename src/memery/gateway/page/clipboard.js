@@ -10,18 +10,20 @@ export async function copyText(text) {
   }
 }
 
-/** Copies a picture as PNG, which is the one kind that every browser takes. */
-export async function copyPicture(address) {
+/** Copies a picture as PNG, the one kind that every browser takes: of the first address that it can show. */
+export async function copyPicture(addresses) {
   if (!globalThis.ClipboardItem || !navigator.clipboard?.write) {
     throw new Error("This browser copies pictures only on https or localhost. Download it instead.");
   }
   // Safari wants the promise inside the item, so that the click still counts.
-  await navigator.clipboard.write([new ClipboardItem({ "image/png": png(address) })]);
+  await navigator.clipboard.write([new ClipboardItem({ "image/png": png(addresses) })]);
 }
 
-async function png(address) {
+async function png([address, ...others]) {
   const response = await fetch(address);
-  const bitmap = await createImageBitmap(await response.blob());
+  const bitmap = await createImageBitmap(await response.blob()).catch(() => null);
+  if (!bitmap && others.length) return png(others);
+  if (!bitmap) throw new Error("This browser cannot show the picture, so it cannot copy it. Download it instead.");
   const canvas = document.createElement("canvas");
   canvas.width = bitmap.width;
   canvas.height = bitmap.height;

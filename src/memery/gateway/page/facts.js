@@ -25,6 +25,7 @@ export function fillFacts(panel, picture, acts) {
 function known(picture) {
   const facts = [["Size", `${count(picture.width)} × ${count(picture.height)}, ${bytes(picture.size)}`]];
   if (picture.format) facts.push(["Kind", picture.format]);
+  if (picture.shownAs) facts.push(["Shown", picture.shownAs]);
   if (picture.taken_at) facts.push(["Taken", moment(picture.taken_at)]);
   else if (picture.modified_at) facts.push(["Changed", moment(picture.modified_at)]);
   if (picture.collection) facts.push(["Collection", picture.collection]);

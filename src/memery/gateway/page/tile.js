@@ -5,6 +5,7 @@ import { iconButton, make } from "./elements.js";
 import { fileName } from "./texts.js";
 
 const AGAIN = [1000, 4000]; // ms until a small copy that did not come is asked for once more
+const MOST = 640; // px: larger copies would only make the grid slow
 const COLOUR = /^#[0-9a-f]{6}$/i;
 
 /** A tile for a picture; `place` fills in where it stands. */
@@ -58,7 +59,7 @@ export function place(element, picture, { index, total, box, href, isSelected, i
   const caption = element.lastElementChild;
   caption.textContent = captions ? written(picture, captions) : "";
   const image = link.firstElementChild;
-  const source = thumbnail(picture, Math.max(box.width, box.height) * Math.min(2, devicePixelRatio));
+  const source = thumbnail(picture, Math.min(MOST, Math.max(box.width, box.height) * Math.min(2, devicePixelRatio)));
   // A sharper copy replaces a small one; a smaller one is not worth the wait.
   if (!image.src || Number(image.dataset.side) < Math.max(box.width, box.height)) {
     image.dataset.side = new URL(source, document.baseURI).searchParams.get("size");

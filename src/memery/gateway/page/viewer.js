@@ -4,6 +4,7 @@ import { image, similar, thumbnail } from "./api.js";
 import { icon, make } from "./elements.js";
 import { fillFacts } from "./facts.js";
 import { listen } from "./keys.js";
+import { copy, largest, shownAs } from "./showing.js";
 import { fileName } from "./texts.js";
 import { Zoom } from "./zoom.js";
 
@@ -17,6 +18,8 @@ export class Viewer {
   #results = null;
   #asking = null;
   #parts;
+  #facts = null; // of the picture, as far as they are known
+  #shownAs = ""; // why it is not the file that is shown
   picture = null;
 
   /**
@@ -96,23 +99,31 @@ export class Viewer {
     const whole = make("img", { alt, draggable: false, decoding: "async" });
     whole.dataset.width = picture.width;
     whole.dataset.height = picture.height;
-    // The small copy is here at once; the file itself takes its place when it has come.
-    const small = thumbnail(picture, 640);
-    const original = new Image();
-    original.addEventListener("load", () => whole.isConnected && (whole.src = original.src));
-    original.addEventListener("error", () => {
-      if (whole.isConnected) note.textContent = `This browser does not show ${picture.format || "this kind"}: a small copy. Download the file to see all of it.`;
+    // The small copy is here at once; a larger one takes its place when it has come.
+    const large = largest(picture).lastChild;
+    large.addEventListener("load", () => whole.isConnected && this.#enlarge(whole, large, picture));
+    large.addEventListener("error", () => {
+      if (!whole.isConnected) return;
+      if (large.src.endsWith(picture.image_url)) large.src = copy(picture);
+      note.textContent = "The file cannot be shown: this is a copy.";
     });
-    whole.src = small;
-    original.src = picture.image_url;
+    whole.src = thumbnail(picture, 640);
     holder.replaceChildren(whole);
     this.#zoom.on(whole);
+    this.#shownAs = "";
     this.#fillFacts(facts, picture);
     this.#options.onShow(picture);
   }
 
+  #enlarge(whole, large, picture) {
+    whole.src = large.currentSrc;
+    this.#shownAs = shownAs(large, picture);
+    if (this.#shownAs) this.#fillFacts(this.#parts.facts, this.#facts);
+  }
+
   #fillFacts(panel, picture) {
-    fillFacts(panel, picture, {
+    this.#facts = picture;
+    fillFacts(panel, { ...picture, shownAs: this.#shownAs }, {
       onCopyPath: () => this.#options.acts.path(picture),
       onFolder: (one, folder) => this.#options.onFolder(one, folder),
     });
@@ -171,7 +182,9 @@ export class Viewer {
       const isThere = index >= 0 && other >= 0 && other < this.#results.total;
       this.#dialog.querySelector(`[data-act=${act}]`).hidden = !isThere;
       const picture = isThere && this.#results.at(other);
-      if (picture) for (const src of [thumbnail(picture, 640), picture.image_url]) new Image().src = src;
+      if (!picture) continue;
+      new Image().src = thumbnail(picture, 640);
+      largest(picture);
     }
   }
 
