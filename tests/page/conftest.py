@@ -187,22 +187,42 @@ def built():
     return build
 
 
-@pytest.fixture
-def page(page):
-    """A page that reports what it must never have: errors, and what the policy forbids."""
+@contextmanager
+def watched(context):
+    """A context whose pages have what they must never have reported: errors, the policy's noes."""
     faults = []
-    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on(
+    context.on("weberror", lambda one: faults.append(f"error: {one.error}"))
+    context.on(
         "console",
         lambda said: faults.append(said.text) if "Content Security" in said.text else None,
     )
-    page.add_init_script(
+    context.add_init_script(
         "addEventListener('securitypolicyviolation', e => console.error("
         "'Content Security: ' + e.violatedDirective + ' ' + e.blockedURI))"
     )
-    page.set_default_timeout(SECONDS * 1000)
-    yield page
+    context.set_default_timeout(SECONDS * 1000)
+    yield context
     assert faults == []
+
+
+@pytest.fixture
+def context(context):
+    with watched(context):
+        yield context
+
+
+@pytest.fixture
+def phone(browser):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 780},
+        device_scale_factor=2,
+        has_touch=True,
+        is_mobile=True,
+        reduced_motion="reduce",
+    )
+    with watched(context):
+        yield context.new_page()
+    context.close()
 
 
 def until(true, what="what was waited for", seconds=SECONDS):

@@ -79,7 +79,7 @@ def test_months_beside_the_list(page, site):
     ready(page, site.url)
     months = page.get_by_role("navigation", name="Months").get_by_role("button")
     expect(months.nth(1)).to_be_visible()
-    page.get_by_role("navigation", name="Months").get_by_label("September 2023").click()
+    page.get_by_role("navigation", name="Months").get_by_label("Sep 2023").click()
     page.wait_for_timeout(PAUSE)
     assert page.evaluate("scrollY") > 0
     typing(page, "red", enter=True)

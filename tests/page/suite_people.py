@@ -1,9 +1,5 @@
 """Keyboard alone, a phone, dark, those who hear the page; its weight."""
 
-import re
-
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from page.conftest import PICTURES, until
@@ -101,18 +97,6 @@ def test_a_contact_sheet_runs_nothing(page, site):
     assert page.title() == "yellow (1 picture)"
 
 
-@pytest.fixture
-def phone(browser, site):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 844},
-        device_scale_factor=2,
-        has_touch=True,
-        is_mobile=True,
-    )
-    yield context.new_page()
-    context.close()
-
-
 def test_a_phone(phone, site):
     ready(phone, site.url)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
@@ -185,28 +169,6 @@ def test_dark_by_wish_and_by_switch(page, site):
     assert paper() == light
     page.reload()
     assert paper() == light
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["browse", "search", "filters", "settings", "viewer", "skipped"])
-def test_nothing_serious_for_axe(page, site, scheme, place):
-    page.emulate_media(color_scheme=scheme)
-    ready(page, site.url if place == "browse" else f"{site.url}?text=red&not=blue")
-    if place == "filters":
-        page.get_by_role("button", name="Filters").click()
-        page.get_by_role("button", name="Date", exact=True).click()
-        page.get_by_role("button", name=re.compile("November 2023")).wait_for()
-    elif place == "settings":
-        page.get_by_role("button", name="Settings").click()
-    elif place == "viewer":
-        open_picture(page)
-        page.keyboard.press("i")
-        page.locator("#viewer .strip a").first.wait_for()
-    elif place == "skipped":
-        page.get_by_role("button", name="1 skipped").click()
-        page.get_by_text("broken.jpg").wait_for()
-    found = Axe().run(page).response["violations"]
-    assert [one["id"] for one in found if one["impact"] in {"serious", "critical"}] == []
 
 
 def test_who_hears_the_page(page, site):

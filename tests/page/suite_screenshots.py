@@ -85,17 +85,9 @@ def test_nothing_strong(page, home, keep):
     keep(page, "nothing-strong")
 
 
-def test_a_phone(browser, home, keep):
-    context = browser.new_context(
-        viewport={"width": 390, "height": 780},
-        device_scale_factor=2,
-        has_touch=True,
-        is_mobile=True,
-    )
-    phone = context.new_page()
+def test_a_phone(phone, home, keep):
     ready(phone, f"{home.url}?text=a+cup+of+coffee")
     keep(phone, "phone")
-    context.close()
 
 
 def test_the_first_start(page, album, tmp_path, keep):

@@ -134,6 +134,7 @@ def test_several_folders(page, serve, site, tmp_path, built):
         page.keyboard.press("c")
         expect(page.locator("#toasts")).to_contain_text(str(tmp_path / "other/trip/cyan.png"))
         page.keyboard.press("i")
+        expect(page.locator("#viewer .facts")).to_contain_text("Collectionother")
         page.get_by_role("button", name="Everything in trip").click()
         assert asked(page) == [("collection", "other"), ("under", "trip")]
 

@@ -80,8 +80,11 @@ export class Timeline {
 }
 
 function written({ name, isYear, y }) {
-  const label = isYear ? name.slice(0, 4) : shortMonth(name);
-  const one = make("button", { type: "button", className: isYear ? "year" : "", "aria-label": month(name) }, label);
+  const year = name.slice(0, 4);
+  const label = isYear ? year : shortMonth(name);
+  // What is heard begins with what is seen: so it can be said to a voice that clicks.
+  const heard = isYear ? month(name) : `${label} ${year}`;
+  const one = make("button", { type: "button", className: isYear ? "year" : "", "aria-label": heard }, label);
   one.dataset.month = name;
   one.style.top = `${y}px`;
   return one;
