@@ -1,4 +1,4 @@
-"""Nothing serious for axe, in every state. AXE=axe.min.js tries another axe than the package has."""
+"""Nothing serious for axe, in every state. AXE=axe.min.js tries another than the package has."""
 
 import os
 import re

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from page.conftest import NASTY, paint
+from page.conftest import paint
 from page.look import (
     asked,
     chips,
@@ -44,21 +44,6 @@ def test_the_viewer_and_its_keys(page, site):
     expect(page.locator("#viewer")).not_to_be_visible()
     assert focused(page) == "1"
     expect(page.locator("#selection")).to_contain_text("1 picture selected")
-
-
-def test_words_in_a_picture_are_words_only(page, site):
-    def with_words(route):
-        answer = route.fetch()
-        line = {"text": f"{NASTY} HELLO", "confidence": 1.0, "box": [0, 0, 1, 1]}
-        route.fulfill(response=answer, json={**answer.json(), "text": [line]})
-
-    page.route(re.compile(r"/v1/images/\w+$"), with_words)
-    ready(page, f"{site.url}?text=red")
-    open_picture(page)
-    page.keyboard.press("i")
-    expect(page.locator("#viewer .facts .words")).to_have_text(f"{NASTY} HELLO")
-    assert page.locator("#viewer .facts img").count() == 0
-    assert page.title() == "memery"
 
 
 def test_the_viewer_zooms(page, site):
