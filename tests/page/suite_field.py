@@ -226,3 +226,12 @@ def test_a_link_with_terms_too_many(page, site):
     expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
     expect(page.locator(CHIP)).to_have_count(MOST)
     expect(page.locator("#notice")).to_be_hidden()
+
+
+def test_many_chips_never_cover_the_pictures(phone, site):
+    ready(phone, many(site, MOST))
+    assert phone.locator("#header").bounding_box()["height"] < 300
+    expect(phone.locator(FIELD)).to_be_in_viewport(ratio=0.9)
+    expect(phone.locator(CHIP).last).to_be_in_viewport()
+    phone.goto(many(site, MOST + 1))
+    assert phone.locator("#toasts p").bounding_box()["width"] > 300

@@ -55,6 +55,7 @@ export class Field {
     const at = [...this.#chips.children].findIndex((one) => one.contains(document.activeElement));
     this.#terms = terms;
     this.#chips.replaceChildren(...terms.map((term, place) => this.#chip(term, place)));
+    this.#input.scrollIntoView({ block: "nearest" });
     if (at >= 0) (this.#chips.children[Math.min(at, terms.length - 1)]?.firstElementChild ?? this.#input).focus();
   }
 
