@@ -245,3 +245,13 @@ def test_a_shared_picture_far_down_has_neighbours(page, long_list, words):
     expect(page.locator("#viewer .name")).to_have_text(before.rpartition("/")[2])
     page.keyboard.press("Escape")
     until(lambda: focused(page) == str(far))
+
+
+def test_an_ordered_search_goes_on_to_the_last_picture(page, long_list):
+    ready(page, f"{long_list.url}?text=red&sort=name")
+    expect(tile(page)).to_have_attribute("aria-setsize", "2000")
+    tile(page).locator(".open").focus()
+    page.keyboard.press("End")
+    until(lambda: focused(page) == "1999")
+    last = tile(page, 1999).locator(".open").get_attribute("aria-label")
+    assert "number 2000" in last  # beyond the thousand that are put in order: the best first
