@@ -254,4 +254,4 @@ def test_an_ordered_search_goes_on_to_the_last_picture(page, long_list):
     page.keyboard.press("End")
     until(lambda: focused(page) == "1999")
     last = tile(page, 1999).locator(".open").get_attribute("aria-label")
-    assert "number 2000" in last  # beyond the thousand that are put in order: the best first
+    assert "number 2000" in last
