@@ -6,7 +6,8 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from page.conftest import paint, until
+from memery.archive import find_archive
+from page.conftest import PICTURES, paint, palette, until
 from page.look import TILE, asked, focused, names, open_picture, ready, settled, tile, typing
 
 PAUSE = 300  # ms: longer than the page waits for another key
@@ -255,3 +256,31 @@ def test_an_ordered_search_goes_on_to_the_last_picture(page, long_list):
     until(lambda: focused(page) == "1999")
     last = tile(page, 1999).locator(".open").get_attribute("aria-label")
     assert "number 2000" in last
+
+
+def test_another_process_that_writes_is_waited_for(page, serve, tmp_path, built):
+    folder = palette(tmp_path / "photos")
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        with find_archive(folder).lock():
+            ready(page, served.url)
+            page.get_by_role("button", name="Update").click()
+            expect(page.locator("#status")).to_contain_text("Another process is writing")
+            paint(folder / "new.png", (250, 250, 250), day=-1)
+        expect(page.locator("#status")).to_contain_text(f"{PICTURES + 1} images")
+        expect(page.locator("#status")).not_to_contain_text("Another process")
+
+
+def test_a_folder_whose_disk_is_out(page, serve, tmp_path, built):
+    folder = palette(tmp_path / "photos")
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        folder.rename(tmp_path / "out")
+        page.goto(served.url)
+        expect(page.locator("#status")).to_contain_text(
+            "photos cannot be reached: is the disk connected?"
+        )
+        (tmp_path / "out").rename(folder)
+        ready(page, served.url)
+        expect(page.locator("#status")).not_to_contain_text("cannot be reached")
+        expect(page.locator("#status")).to_contain_text(f"{PICTURES} images")

@@ -77,6 +77,7 @@ export class Status {
     parts.push(make("span", { className: "model" }, this.#facts.model_id ?? "no model", this.#better()));
     if (this.isIndexing) parts.push(make("span", {}, ...this.#running()));
     else if (this.#failed()) parts.push(make("span", { className: "failed" }, this.#failed()));
+    if (this.#away()) parts.push(make("span", { className: "failed" }, this.#away()));
     if (this.skipped) parts.push(part(`${count(this.skipped)} skipped`, this.#acts.onSkipped));
     if (this.#facts.index_allowed && !this.isIndexing) parts.push(part("Update", this.#acts.onIndex, "Look for new and changed pictures"));
     const focused = this.#line.contains(document.activeElement) ? document.activeElement.textContent : null;
@@ -90,14 +91,28 @@ export class Status {
   }
 
   #running() {
+    const stop = this.#facts.index_allowed ? [button("Stop", this.#acts.onStop, { className: "plain" })] : [];
+    const held = this.#held();
+    if (held) return [make("span", {}, held), ...stop];
     const { done, total, eta, isReading } = this.progress;
     const what = isReading ? "reading text" : "indexing";
     const share = percent(done, total);
     const bar = make("progress", { max: Math.max(1, total), value: done, "aria-label": what });
     const parts = [make("span", {}, total ? `${what} ${share} %` : `${what} …`), bar];
     if (eta) parts.push(make("span", {}, duration(eta)));
-    if (this.#facts.index_allowed) parts.push(button("Stop", this.#acts.onStop, { className: "plain" }));
-    return parts;
+    return [...parts, ...stop];
+  }
+
+  /** What the jobs wait for, when none of them is at work. */
+  #held() {
+    const running = [...this.#jobs.values()].filter((job) => RUNNING.has(job.state));
+    return running.every((job) => job.state === "waiting") ? running.find((job) => job.message)?.message : null;
+  }
+
+  /** Which folders cannot be reached now. */
+  #away() {
+    const names = this.#facts.unavailable ?? [];
+    return names.length ? `${names.join(", ")} cannot be reached: is the disk connected?` : "";
   }
 
   #failed() {
