@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -34,6 +35,8 @@ SEARCHES = 300
 SIZES = (10_000, 100_000)
 CLIENTS, SECONDS = 64, 60
 HELD, NEW = 10_000, 2_000
+EVERY = 5
+"""Seconds between two looks at the memory."""
 WORDS = ("dog", "cat", "beach", "red", "car", "snow", "tree", "people", "night", "food", "sea")
 JSON = {"Content-Type": "application/json"}
 
@@ -211,12 +214,36 @@ def encode_speed() -> None:
     say("encoder, pictures per second", bare=round(bare, 1), **figures)
 
 
-def memory(pid: int) -> int:
-    """Resident memory, megabytes."""
-    text = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    match = re.search(r"VmRSS:\s+(\d+)", text)
-    assert match
-    return int(match[1]) // 1024
+class Watch:
+    """Looks at the memory of a process every few seconds, in a thread, until it is told to stop."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._began = time.monotonic()
+        self._stop = threading.Event()
+        self._samples: list[tuple[float, int, int]] = []
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._stop.wait(EVERY):
+            text = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii")
+            own, mapped = (
+                int(value) // 1024 for value in re.findall(r"Rss(?:Anon|File):\s+(\d+)", text)
+            )
+            self._samples.append((time.monotonic() - self._began, own, mapped))
+
+    def stop(self) -> dict[str, Any]:
+        """The series in megabytes, own and mapped; and how own memory grew in the second half."""
+        self._stop.set()
+        self._thread.join()
+        later = np.array(self._samples[len(self._samples) // 2 :])
+        slope = np.polyfit(later[:, 0] / 60, later[:, 1], 1)[0]
+        return {
+            "own_mb": [own for _, own, _ in self._samples],
+            "mapped_mb": [mapped for *_, mapped in self._samples],
+            "growth_mb_per_minute": round(float(slope), 1),
+        }
 
 
 def load(seconds: int) -> None:
@@ -247,43 +274,52 @@ def load(seconds: int) -> None:
 
             run_clients(port, 8, 5, ask)
             Client(port).ask("/v1/index", b"")
-            before, samples = memory(pid), []
-            watcher = threading.Thread(
-                target=lambda: samples.extend(_sampled(pid, seconds)), daemon=True
-            )
-            watcher.start()
+            watch, began = Watch(pid), time.monotonic()
             done = run_clients(port, CLIENTS, seconds, ask)
-            watcher.join()
-            job = json.loads(Client(port).ask("/v1/index")[1])[0]
+            job = _job(port)
+            while job["state"] in ("waiting", "indexing"):  # whatever it takes, under the same load
+                more = run_clients(port, CLIENTS, EVERY, ask)
+                done.statuses += more.statuses
+                done.times += more.times
+                job = _job(port)
+            took = time.monotonic() - began
             say(
-                f"{CLIENTS} clients for {seconds} s",
+                f"{CLIENTS} clients while {NEW} pictures are indexed, for {took:.0f} s",
                 statuses=dict(done.statuses),
                 **percentiles(done.times),
-                requests_per_second=round(len(done.times) / seconds, 1),
-                memory_mb=[before, *samples],
+                requests_per_second=round(len(done.times) / took, 1),
                 indexed=f"{job['done']} of {job['total']}, {job['state']}",
+                **watch.stop(),
+            )
+            watch = Watch(pid)
+            done = run_clients(port, CLIENTS, seconds, ask)
+            say(
+                f"{CLIENTS} clients for {seconds} s after that",
+                statuses=dict(done.statuses),
+                **percentiles(done.times),
+                **watch.stop(),
             )
 
 
-def _sampled(pid: int, seconds: int) -> list[int]:
-    samples = []
-    for _ in range(6):
-        time.sleep(seconds / 6)
-        samples.append(memory(pid))
-    return samples
+def _job(port: int) -> dict[str, Any]:
+    job: dict[str, Any] = json.loads(Client(port).ask("/v1/index")[1])[0]
+    return job
 
 
 def overfull(seconds: int) -> None:
     """More for the encoder than it can do, and then not."""
     body = json.dumps({"texts": ["a dog on a beach at night with many people " * 6] * 64}).encode()
-    with served("--encoder-only") as (port, _):
+    with served("--encoder-only") as (port, pid):
         Client(port).ask("/v1/encode", body, JSON)
+        watch = Watch(pid)
         done = run_clients(port, 120, seconds, lambda c, _: c.ask("/v1/encode", body, JSON)[0])
+        memory = watch.stop()
         after = run_clients(port, 4, 5, lambda c, _: c.ask("/v1/encode", body, JSON)[0])
         say(
             f"encoder, 120 clients for {seconds} s",
             statuses=dict(done.statuses),
             **percentiles(done.times),
+            **memory,
         )
         say("encoder, 4 clients after that", statuses=dict(after.statuses))
 

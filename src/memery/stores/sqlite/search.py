@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 _BEFORE = -(1 << 63)
 """Less than every id."""
-_BLOCK = 4096
-"""Embeddings read at a time."""
+_BLOCK = 256
+"""Embeddings read at a time: as fast as with 4,096, and a search holds 1 MB for them, not 16."""
 _VARIABLES = 500
 """Values bound in one statement; SQLite's oldest limit is 999."""
 _MARGIN = 64
