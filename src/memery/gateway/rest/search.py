@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from memery.errors import ImageError as BrokenImage
 from memery.errors import ImageUnknown, QueryError
 from memery.gateway.collections import Answer
 from memery.gateway.rest import bodies, parameters
 from memery.gateway.rest.answers import (
     JSON,
     SearchDocument,
-    TermDocument,
     hit_document,
     image_document,
     took_document,
@@ -26,39 +23,13 @@ from memery.gateway.rest.answers import (
 from memery.gateway.rest.parameters import CollectionName, Mode, Sort, Where
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
+from memery.gateway.rest.terms import Asked, TermRequest, make_term, refuse_large
 from memery.types import Query as Terms
 from memery.types import Ranking, Term
 from memery.words.query import split_boost
 
 router = APIRouter(tags=["search"])
 DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A term as it was asked for.
-
-    Attributes:
-        field: the parameter that it is from.
-        term: what is searched for.
-        document: how the answer shows it.
-    """
-
-    field: str
-    term: Term
-    document: TermDocument
-
-
-class TermRequest(BaseModel):
-    """A text, the id of an indexed image, of an upload, or the name of a part; and its boost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    text: parameters.Text | None = None
-    id: parameters.Name | None = None
-    upload: parameters.Name | None = None
-    image: parameters.Name | None = None
-    boost: parameters.Boost = 1.0
 
 
 class SearchRequest(parameters.Filters):
@@ -112,7 +83,7 @@ def search(
     ):
         for value in values:
             name, boost = split_boost(value)
-            asked.append(_asked(served, field, kind, name, sign * boost, {}))
+            asked.append(make_term(served, field, kind, name, sign * boost, {}))
     ranking = Ranking(top_k, offset, where, mode, min_strength, sort)
     return _answer(request, served, asked, ranking, collection, explain=explain)
 
@@ -169,15 +140,9 @@ def _parsed(text: str) -> Any:
 def _search_by_body(
     request: Request, served: Service, wanted: SearchRequest, parts: Mapping[str, bytes]
 ) -> JSON:
-    asked = []
-    for number, term in enumerate(wanted.query):
-        kinds = term.model_dump(exclude={"boost"}, exclude_none=True)
-        if len(kinds) != 1:
-            message = "give one of text, id, upload and image"
-            raise Problem(422, "A term is off.", errors=[(f"query.{number}", message)])
-        ((kind, value),) = kinds.items()
-        field = f"query.{number}.{kind}"
-        asked.append(_asked(served, field, kind, value, term.boost, parts))
+    asked = [
+        term.asked(served, f"query.{number}", parts) for number, term in enumerate(wanted.query)
+    ]
     ranking = Ranking(
         wanted.top_k,
         wanted.offset,
@@ -209,32 +174,6 @@ def similar(
     return _document(request, served, [term], ranking, found, explain=explain)
 
 
-def _asked(
-    served: Service, field: str, kind: str, value: str, boost: float, parts: Mapping[str, bytes]
-) -> Asked:
-    try:
-        match kind:
-            case "text":
-                return Asked(field, Term(value, boost=boost), {"text": value, "boost": boost})
-            case "id":
-                return Asked(field, Term(id=value, boost=boost), {"id": value, "boost": boost})
-            case "upload":
-                upload = served.uploads.get(value)
-                if upload is None:
-                    message = "this upload is not known any more: send the picture again"
-                    raise Problem(404, f"{field}: {message}.", errors=[(field, message)])
-                term = Term(image=upload.data, boost=boost)
-                return Asked(field, term, {"upload": value, "boost": boost})
-            case _:
-                if value not in parts:
-                    message = "the body has no such part"
-                    raise Problem(422, f"{field}: {message}.", errors=[(field, message)])
-                term = Term(image=parts[value], boost=boost)
-                return Asked(field, term, {"image": value, "boost": boost})
-    except QueryError as error:
-        raise of_error(error, field) from None
-
-
 def known(served: Service, collection: str | None) -> str | None:
     """The collection's name, if there is one of that name."""
     if collection is not None:
@@ -258,7 +197,7 @@ def _answer(
     if not 0 < len(asked) <= most:
         message = f"give from 1 to {most} terms"
         raise Problem(422, f"There is no such query: {message}.", errors=[("text", message)])
-    _refuse_large(served, asked)
+    refuse_large(served, asked)
     query = Terms(tuple(one.term for one in asked))
     try:
         found = served.collections.search(query, ranking, known(served, collection))
@@ -266,16 +205,6 @@ def _answer(
         field = next(one.field for one in asked if one.term.id == error.id)
         raise of_error(error, field) from None
     return _document(request, served, asked, ranking, found, explain=explain)
-
-
-def _refuse_large(served: Service, asked: Sequence[Asked]) -> None:
-    """A picture of this request is held to the limits of one that is kept."""
-    for one in asked:
-        if "image" in one.document and isinstance(one.term.image, bytes):
-            try:
-                served.uploads.check(one.term.image)
-            except BrokenImage as error:
-                raise of_error(error, one.field) from None
 
 
 def _document(
