@@ -10,7 +10,8 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from page.conftest import FIRST_DAY, build, photographs, serving
-from page.look import FIELD, TILE, open_picture, ready, settled, tile
+from page.look import FIELD, TILE, open_picture, ready, settled, tile, typing
+from servers.memery import serving as library_serving
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LIMIT = 100_000
@@ -115,3 +116,61 @@ def test_a_lost_server(page, home, album, keep):
         expect(page.locator("#notice")).to_contain_text("memery does not answer")
         page.locator(FIELD).focus()
         keep(page, "offline")
+
+
+def test_filters_in_the_dark(page, home, keep):
+    page.emulate_media(color_scheme="dark")
+    ready(page, home.url)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("button", name="Type").click()
+    keep(page, "filters")
+
+
+def test_several_selected(page, home, keep):
+    ready(page, f"{home.url}?text=food")
+    for number in range(3):
+        tile(page, number).hover()
+        tile(page, number).get_by_label("Select").click()
+    keep(page, "selection")
+
+
+def test_the_keys(page, home, keep):
+    ready(page, home.url)
+    page.keyboard.press("?")
+    keep(page, "keys")
+
+
+def test_a_picture_on_a_phone(phone, home, keep):
+    phone.emulate_media(color_scheme="dark")
+    ready(phone, f"{home.url}?text=a+cat")
+    open_picture(phone)
+    keep(phone, "phone-viewer")
+
+
+def test_a_token_is_wanted(page, album, home, keep):
+    with serving(album, "--no-index", "--token", "a-token-of-24-letters-123") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("token")
+        keep(page, "token")
+
+
+def test_only_files_that_cannot_be_read(page, tmp_path, keep):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 and then nothing")
+    with serving(tmp_path / "photos") as served:
+        page.goto(served.url)
+        expect(page.locator("#notice")).to_contain_text("could be read")
+        page.get_by_role("button", name="skipped").first.click()
+        page.get_by_role("dialog").wait_for()
+        keep(page, "skipped")
+
+
+def test_an_encoder_that_is_away(page, album, home, keep):
+    with library_serving(words=["--encoder-only"]) as encoder:
+        words = ("--model", encoder.url)
+        with serving(album, "--no-index", *words) as served:
+            ready(page, served.url)
+            encoder.end()
+            typing(page, "a night sky", enter=True)
+            expect(page.locator("#notice")).to_contain_text("The page tries again")
+            keep(page, "model-away")

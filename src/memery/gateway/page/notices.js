@@ -64,7 +64,7 @@ export const OFFLINE = "memery does not answer. Start it again with “memery se
 
 /** What to say while a server that has too much to do is left alone for some milliseconds. */
 export function patience(problem, wait) {
-  const why = problem.status === 429 ? "Too much was asked for at once." : problem.message;
+  const why = problem.status === 429 ? "Too much was asked for at once." : problem.message.replace(/: try again shortly\.$/, ".");
   return `${why} The page tries again in ${counted(Math.ceil(wait / 1000), "second")}.`;
 }
 
