@@ -1,6 +1,8 @@
 """The built-in model: its files are what its facts say, and its embeddings stand alone."""
 
 import hashlib
+import subprocess
+import sys
 import tomllib
 from importlib import resources
 
@@ -71,3 +73,26 @@ def test_pixels_are_squashed_as_in_training(model, tmp_path):
     expected = Image.fromarray(array).resize((260, 260), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(decoded.pixels, np.asarray(expected))
     assert (decoded.width, decoded.height) == (400, 300)
+
+
+TOKENIZE_MANY = """
+from importlib import resources
+from pathlib import Path
+from memery.models.runtime import read_tokenizer
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+tokenizer = read_tokenizer(resources.files("memery.models.starter") / "words.json")
+before = resident()
+for number in range(10_000):
+    tokenizer.encode(f"{number:09} " + "people on a beach at night " * 4)
+print(resident() / before)
+"""
+
+
+def test_texts_leave_nothing_behind_in_the_tokenizer():
+    """A server is asked for texts without end; it kept these, and was more than twice as large."""
+    command = [sys.executable, "-c", TOKENIZE_MANY]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.25
