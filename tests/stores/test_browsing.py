@@ -1,5 +1,6 @@
 """Images by id, page by page and by kind, held against every store; and several stores as one."""
 
+import hashlib
 import os
 import sqlite3
 import threading
@@ -181,6 +182,44 @@ def test_many_threads_read_while_one_writes(tmp_path):
     store.close()
     with pytest.raises(ArchiveError, match="closed"):
         store.count(SPACE, Filter())
+
+
+def test_the_log_stays_short_while_somebody_always_reads(tmp_path):
+    store, writer = sqlite_store(tmp_path), sqlite_store(tmp_path)
+    log = tmp_path / ".memery" / "store.sqlite3-wal"
+    with writer.writing():
+        writer.commit(SPACE, additions(), [])
+    stop, sizes = threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            store.browse(SPACE, Filter(), "date", 100, 0)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        with writer.writing():
+            for number in range(90):
+                paths = [f"{number}/{one:04}.png" for one in range(200)]
+                more = [
+                    Addition(
+                        FileEntry(path, 9, 10**18),
+                        hashlib.sha256(path.encode()).hexdigest(),
+                        Content(4, 3, "PNG", None, unit(number % 4)),
+                    )
+                    for path in paths
+                ]
+                writer.commit(SPACE, more, [])
+                sizes.append(log.stat().st_size)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert store.count(SPACE, Filter()) == 5 + 90 * 200
+    assert max(sizes) < 24 << 20, [size >> 20 for size in sizes]
+    writer.close()
+    store.close()
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ READERS = 8
 """Connections that read at a time; further readers wait for one."""
 _DIGITS = 18
 """Of the version, at most."""
+_LOG_BYTES = 16 << 20
+"""Of the write-ahead log, about: it is begun anew after a commit that finds it longer."""
 _Identity = tuple[int, int]
 """Of a file: its device and its number there."""
 
@@ -162,6 +164,18 @@ class Database:
             db.execute(
                 "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
             )
+        self._shorten_log()
+
+    def _shorten_log(self) -> None:
+        """Begin the write-ahead log anew where it has grown long.
+
+        SQLite does it when nobody reads, and on a server somebody always does: this waits for those
+        who read now, some milliseconds; who comes meanwhile reads past the log.
+        """
+        with self._mutex, contextlib.suppress(OSError, sqlite3.Error):
+            log = self._archive.store.with_name(f"{self._archive.store.name}-wal")
+            if not self._connection.in_transaction and log.stat().st_size > _LOG_BYTES:
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[sqlite3.Connection | None]:
