@@ -57,7 +57,9 @@ def names(store):
 
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture
