@@ -217,6 +217,7 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
     [
         ([], 2, "Name the folder to serve"),
         (["--encoder-only", "."], 2, "name no folder"),
+        (["--encoder-only", "--open"], 2, "no page"),
         (["nowhere"], 3, "There is no folder"),
         ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
         ([".", "--host", "no such host"], 2, "cannot be listened on"),

@@ -237,3 +237,8 @@ def test_an_overfull_queue_recovers():
         assert ask(encoder, {"texts": ["red"]}).status == 200
         metrics = encoder.get("/metrics").body.decode()
         assert 'memery_encoder_waiting{name="texts"} 0.0' in metrics
+
+
+def test_the_address_that_it_prints_leads_to_no_page(encoder):
+    assert "?token=" not in encoder.link
+    assert any(line.endswith(f"with the token {TOKEN}") for line in encoder.lines)

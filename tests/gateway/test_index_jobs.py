@@ -137,7 +137,8 @@ def test_a_job_waits_for_another_process_that_writes(folder):
             time.sleep(2.5)  # it has looked more than once
             assert server.get("/v1/index").json()[0] == event
             # It can be called off.
-            assert server.ask("DELETE", "/v1/index").json()[0]["state"] == "cancelled"
+            (job,) = server.ask("DELETE", "/v1/index").json()
+            assert (job["state"], job["message"]) == ("cancelled", "")
             assert server.ask("POST", "/v1/index").status == 202
         (job,) = server.wait_until_indexed()
         assert (job["state"], job["searchable"], job["message"]) == ("done", COUNT, "")
@@ -167,7 +168,8 @@ def test_an_archive_that_is_purged_while_it_is_served(folder):
         assert server.search(text="red")["total"] == 0
         assert server.get("/v1/images").json() == {"total": 0, "images": []}
         assert not (folder / ".memery").exists()
-        assert server.ask("POST", "/v1/index").status == 202
+        begun = server.ask("POST", "/v1/index")
+        assert (begun.status, begun.json()[0]["searchable"]) == (202, 0)
         (job,) = server.wait_until_indexed()
         assert (job["state"], job["total"]) == ("done", COUNT)
         assert server.search(text="red")["total"] == COUNT
@@ -184,7 +186,10 @@ def test_a_folder_that_goes_and_comes_back(folder):
         assert server.get("/healthz").status == 200
         assert server.get("/v1/collections").json()[0]["available"] is False
         assert server.get("/v1/status").json()["unavailable"] == [folder.name]
-        assert server.search(text="red")["total"] == 0
+        for path in ("/v1/search?text=red", "/v1/images", f"/v1/images?collection={folder.name}"):
+            answer = server.get(path)
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+            assert "is the disk connected?" in answer.json()["detail"]
         away.rename(folder)
         assert server.get("/readyz").status == 200
         assert server.get("/v1/status").json()["unavailable"] == []

@@ -210,3 +210,37 @@ def test_nothing_is_indexed_yet(tmp_path):
         assert [job["state"] for job in server.get("/v1/index").json()] == ["idle"]
         assert server.get("/v1/status").json()["images"] == 0
     assert not (tmp_path / "empty" / ".memery").exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/search?text=red&", "/v1/images?", "/healthz?", "/v1/facets?"]
+)
+def test_a_slip_in_a_name_loses_no_filter(server, path):
+    answer = server.get(f"{path}util=2020")
+    assert answer.status == 422
+    assert answer.json()["errors"] == [{"field": "util", "message": "there is no such parameter"}]
+    assert server.get("/?util=2020").status == 200  # what the page's address says is the page's
+
+
+def test_a_body_may_name_what_is_not_utf8(tmp_path):
+    folder = tmp_path / "photos" / "odd\udcff"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (9, 9), "red").save(folder / "red.png")
+    Image.new("RGB", (9, 9), "red").save(tmp_path / "photos" / "other.png")
+    with serving(tmp_path / "photos") as server:
+        server.wait_until_indexed()
+        query = [{"text": "red"}]
+        under = server.post("/v1/search", {"query": query, "under": "odd\udcff"}).json()
+        assert [hit["path"] for hit in under["hits"]] == ["odd\udcff/red.png"]
+        other = server.post("/v1/search", {"query": query, "not_under": ["odd\udcff"]}).json()
+        assert [hit["path"] for hit in other["hits"]] == ["other.png"]
+        assert server.post("/v1/search", {"query": [{"text": "red \ud800"}]}).status == 200
+
+
+def test_json_that_is_none_is_named(server):
+    for body in (b"{", b"[" * 100_000, b"\xff"):
+        headers = {"Content-Type": "application/json"}
+        answer = server.ask("POST", "/v1/search", body, headers)
+        assert answer.status == 400
+        assert [error["field"] for error in answer.json()["errors"]] == ["body"]
+        assert "recursion" not in answer.json()["detail"]

@@ -73,6 +73,7 @@ def serve(
     verbose: options.Verbose = False,
 ) -> None:
     """Answer over HTTP: a web page for people, JSON for programs."""
+    from memery.errors import ConfigError
     from memery.gateway.cli.console import Notices, reported
     from memery.gateway.cli.downloads import have_model
     from memery.gateway.rest.options import Options
@@ -92,6 +93,8 @@ def serve(
     @reported
     def run() -> None:
         _check(paths or [], archive, encoder_only=encoder_only)
+        if encoder_only and open_:
+            raise ConfigError("--encoder-only has no page that --open could open.")
         asked = Options(
             host=host,
             port=port,

@@ -99,12 +99,11 @@ class IndexJobs:
 
     def begin(self, names: Sequence[str]) -> list[Job]:
         """Index collections, unless that is under way."""
-        names = [self._collections[name].name for name in names]
+        found = {name: self._collections[name].memery.count() for name in names}
         with self._mutex:
             for name in names:
                 if self._jobs[name].state not in RUNNING and not self._closing:
-                    fresh = Job(name, "waiting", searchable=self._jobs[name].searchable)
-                    self._set(fresh)
+                    self._set(Job(name, "waiting", searchable=found[name]))
                     self._waiting.append(name)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="memery-index", daemon=True)
@@ -119,7 +118,7 @@ class IndexJobs:
             for name in names:
                 if name in self._waiting:
                     self._waiting.remove(name)
-                    self._set(replace(self._jobs[name], state="cancelled"))
+                    self._set(replace(self._jobs[name], state="cancelled", message=""))
                 elif self._jobs[name].state in RUNNING:
                     self._cancelled.add(name)
             return [self._jobs[name] for name in names]
@@ -156,7 +155,8 @@ class IndexJobs:
         with self._mutex:
             if name in self._cancelled or self._closing:
                 self._cancelled.discard(name)
-                self._set(replace(self._jobs[name], state="cancelled", ended=time.monotonic()))
+                cancelled = replace(self._jobs[name], state="cancelled", message="")
+                self._set(replace(cancelled, ended=time.monotonic()))
                 return
             self._set(Job(name, "waiting", searchable=searchable, message=_HELD))
             self._waiting.append(name)

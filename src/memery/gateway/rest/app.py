@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
@@ -18,6 +18,7 @@ from memery.gateway.rest import (
     images,
     index_jobs,
     page,
+    parameters,
     pictures,
     problems,
     search,
@@ -82,10 +83,12 @@ def _application(service: Service) -> FastAPI:
     )
     app.state.service = service
     problems.handle(app)
+    strict = [Depends(parameters.refuse_others)]
     if not service.options.encoder_only:
-        for resource in (*_RESOURCES, page):
-            app.include_router(resource.router)
+        for resource in _RESOURCES:
+            app.include_router(resource.router, dependencies=strict)
+        app.include_router(page.router)  # its parameters are a search's, for its own script
     for resource in (encode, health):
-        app.include_router(resource.router)
+        app.include_router(resource.router, dependencies=strict)
     service.metrics.watch(lambda: health.readings(service))
     return app

@@ -18,6 +18,8 @@ from memery.gateway.rest.problems import Problem, invalid
 M = TypeVar("M", bound=BaseModel)
 
 _FIELD_BYTES = 1 << 20
+_DEPTH = 4
+"""Of what a request says, at most; what is deeper is of no kind that is asked for."""
 JSON_TYPE, MULTIPART = "application/json", "multipart/form-data"
 
 
@@ -46,18 +48,33 @@ async def read_json(request: Request) -> Any:
     """A JSON body; `Problem` where it is none."""
     try:
         return json.loads(await request.body(), parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise Problem(400, f"The body is not JSON: {error}.") from None
+    except RecursionError:
+        message = "it is nested too deeply"
+    except ValueError as error:
+        message = str(error)
+    raise Problem(400, f"The body is not JSON: {message}.", errors=[("body", message)])
 
 
 def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is no number of JSON")
 
 
+def _sound(value: Any, depth: int = 0) -> Any:
+    """A value whose texts are Unicode: a name that is not UTF-8 may stand in one."""
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case list() if depth < _DEPTH:
+            return [_sound(one, depth + 1) for one in value]
+        case dict() if depth < _DEPTH:
+            return {_sound(name): _sound(one, depth + 1) for name, one in value.items()}
+    return value
+
+
 def checked(model: type[M], value: Any) -> M:
     """A value as a model has it; `Problem` where it is off."""
     try:
-        return model.model_validate(value)
+        return model.model_validate(_sound(value))
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
         raise invalid([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None

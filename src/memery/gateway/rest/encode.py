@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from fastapi import APIRouter, Header, Request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from typing_extensions import TypedDict
@@ -72,19 +72,12 @@ class EmbeddingsDocument(TypedDict):
     embeddings: list[list[float]]
 
 
-def _sound(text: object) -> object:
-    """A text without what is not Unicode: a name that is not UTF-8 may have been typed."""
-    return text.encode("utf-8", "replace").decode() if isinstance(text, str) else text
-
-
 class EncodeRequest(BaseModel):
     """Texts, or pictures as base64 of size·size·3 bytes; one of the two."""
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: list[Annotated[str, BeforeValidator(_sound)]] | None = Field(
-        default=None, max_length=4096
-    )
+    texts: list[str] | None = Field(default=None, max_length=4096)
     pictures: list[str] | None = Field(default=None, max_length=4096)
 
 

@@ -26,7 +26,7 @@ from memery.gateway.rest.answers import (
 )
 from memery.gateway.rest.parameters import CollectionName, Where
 from memery.gateway.rest.problems import Problem
-from memery.gateway.rest.search import known
+from memery.gateway.rest.search import known, refuse_away
 from memery.gateway.rest.service import Served, Service, base_path
 
 router = APIRouter(tags=["images"])
@@ -62,6 +62,8 @@ def browse(
     """Images without a query."""
     name = known(served, collection)
     found, total = served.collections.browse(where, sort, top_k, offset, name)
+    if not total:
+        refuse_away(served, [c.name for c in served.collections if name in (None, c.name)])
     document: ImagesDocument = {
         "total": total,
         "images": [_facts(request, one) for one in found],
@@ -120,7 +122,7 @@ def file(
         "Content-Security-Policy": _ISOLATED,
         "Content-Disposition": disposition(found.path, attachment=download),
     }
-    if tag in if_none_match:
+    if tag in if_none_match or if_none_match.strip() == "*":
         opened.close()
         return Response(None, 304, headers)
     first, last = 0, facts.st_size - 1
@@ -210,7 +212,7 @@ def thumbnail(
     found = served.collections.image(id_)
     tag = f'"{found.image.digest[:32]}-{size}"'
     headers = {"ETag": tag, "Cache-Control": _FOREVER}
-    if tag in if_none_match:
+    if tag in if_none_match or if_none_match.strip() == "*":
         return Response(None, 304, headers)
     return Response(_thumbnail(served, found, int(size)), 200, headers, "image/webp")
 

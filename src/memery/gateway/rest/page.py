@@ -66,6 +66,6 @@ def _answer(name: str, if_none_match: str, accept_encoding: str) -> Response:
         content = gzip.compress(content, mtime=0)
         headers["Content-Encoding"] = "gzip"
     tag = headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    if tag in if_none_match:
+    if tag in if_none_match or if_none_match.strip() == "*":
         return Response(None, 304, headers)
     return Response(content, 200, headers, _MEDIA_TYPES[name.rpartition(".")[2]])

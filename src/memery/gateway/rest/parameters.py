@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
+from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ConfigDict, Field
 
 from memery.errors import QueryError
 from memery.filters import Filter
+from memery.gallery import printable
 from memery.gateway.rest.problems import Problem
-from memery.types import Ranking
 
 TOP_K_MAX = 1000
 OFFSET_MAX = 10_000_000
@@ -125,13 +126,24 @@ def _as_bytes(request: Request) -> dict[str, Any]:
 Where = Annotated[Filter, Depends(filters)]
 
 
-def listed(values: Iterable[str]) -> tuple[str, ...]:
-    """`ext=jpg,png` is two values."""
-    return tuple(part for value in values for part in value.split(",") if part)
+def raw_folders(value: dict[str, Any]) -> dict[str, Any]:
+    """Folders as a body that has been checked names them, UTF-8 or not."""
+    return {name: value[name] for name in _BYTES if value.get(name)}
 
 
-def ranking(
-    top_k: int, offset: int, where: Filter, mode: str, min_strength: float | None, sort: str
-) -> Ranking:
-    """The library's ranking."""
-    return Ranking(top_k, offset, where, mode, min_strength, sort)
+def refuse_others(request: Request) -> None:
+    """Refuse parameters that are none: a filter with a slip in its name would be lost."""
+    known = set(_names(request.scope["route"].dependant))
+    wrong = [name for name in request.query_params if name not in known]
+    if wrong:
+        raise Problem(
+            422,
+            f"There is no parameter {printable(wrong[0])!r} here.",
+            errors=[(printable(name), "there is no such parameter") for name in wrong],
+        )
+
+
+def _names(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _names(inner)

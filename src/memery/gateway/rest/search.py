@@ -11,6 +11,7 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from memery.errors import ImageUnknown, QueryError
+from memery.filters import Filter
 from memery.gateway.collections import Answer
 from memery.gateway.rest import bodies, parameters
 from memery.gateway.rest.answers import (
@@ -127,7 +128,8 @@ async def search_by_body(request: Request, served: Served) -> JSON:
         case _:
             raise Problem(415, "A search is application/json or multipart/form-data.")
     wanted = bodies.checked(SearchRequest, value)
-    return await run_in_threadpool(_search_by_body, request, served, wanted, parts)
+    where = wanted.as_filter(parameters.raw_folders(value))
+    return await run_in_threadpool(_search_by_body, request, served, wanted, where, parts)
 
 
 def _parsed(text: str) -> Any:
@@ -138,7 +140,11 @@ def _parsed(text: str) -> Any:
 
 
 def _search_by_body(
-    request: Request, served: Service, wanted: SearchRequest, parts: Mapping[str, bytes]
+    request: Request,
+    served: Service,
+    wanted: SearchRequest,
+    where: Filter,
+    parts: Mapping[str, bytes],
 ) -> JSON:
     asked = [
         term.asked(served, f"query.{number}", parts) for number, term in enumerate(wanted.query)
@@ -146,7 +152,7 @@ def _search_by_body(
     ranking = Ranking(
         wanted.top_k,
         wanted.offset,
-        wanted.as_filter(),
+        where,
         wanted.mode,
         wanted.min_strength,
         wanted.sort,
@@ -184,6 +190,13 @@ def known(served: Service, collection: str | None) -> str | None:
     return collection
 
 
+def refuse_away(served: Service, names: Sequence[str]) -> None:
+    """Nothing is found where no folder is there: that is not an answer."""
+    if not any(served.collections[name].is_available for name in names):
+        message = f"{', '.join(names)} cannot be reached: is the disk connected?"
+        raise Problem(503, message, headers={"Retry-After": "10"})
+
+
 def _answer(
     request: Request,
     served: Service,
@@ -216,6 +229,8 @@ def _document(
     *,
     explain: bool,
 ) -> JSON:
+    if not found.total:
+        refuse_away(served, found.searched)
     served.metrics.searched(found.took)
     root_path = base_path(request)
     hits = []

@@ -66,7 +66,10 @@ def serve(
             service.jobs.begin([c.name for c in service.collections])
         address = _address(options, port)
         link = f"{address}/?token={options.token}" if options.token else address
-        say(f"Serving {_what(service)} on {link}")
+        if options.encoder_only and options.token:  # it has no page that a link could open
+            say(f"Serving {_what(service)} on {address} with the token {options.token}")
+        else:
+            say(f"Serving {_what(service)} on {link}")
         opened(link)
         with _told_to_end():
             server.run(sockets=[listener])
