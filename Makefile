@@ -84,8 +84,9 @@ $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.tom
 bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=folder for a CLIP model
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODEL),--model "$(MODEL)")
 
-bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do
+bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do; PHOTOS=folder for the page
 	$(BIN)/python -m benchmarks.gateway
+	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page "$(PHOTOS)")
 
 clean: ## Remove what was made
 	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
