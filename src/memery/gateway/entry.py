@@ -59,8 +59,8 @@ def serve(
     allow_index: AllowIndex = False,
     allowed_hosts: Hosts = [],  # noqa: B006 - Typer copies defaults
     root_path: RootPath = "",
-    forwarded: Forwarded = [],  # noqa: B006
-    origins: Origins = [],  # noqa: B006
+    forwarded: Forwarded = [],  # noqa: B006 - Typer copies defaults
+    origins: Origins = [],  # noqa: B006 - Typer copies defaults
     encoder_only: Annotated[
         bool, typer.Option("--encoder-only", help="Serve the model alone.")
     ] = False,

@@ -52,9 +52,9 @@ def recall(
     path: options.Folder,
     text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to find.")] = None,
     texts: options.Texts = [],  # noqa: B006 - Typer copies defaults
-    images: options.Images = [],  # noqa: B006
-    excluded: options.Excluded = [],  # noqa: B006
-    excluded_images: options.ExcludedImages = [],  # noqa: B006
+    images: options.Images = [],  # noqa: B006 - Typer copies defaults
+    excluded: options.Excluded = [],  # noqa: B006 - Typer copies defaults
+    excluded_images: options.ExcludedImages = [],  # noqa: B006 - Typer copies defaults
     top_k: options.TopK = 10,
     offset: options.Offset = 0,
     mode: options.RankMode = Mode.AUTO,
@@ -62,11 +62,11 @@ def recall(
     min_strength: options.MinStrength = None,
     sort: options.SortBy = Sort.SCORE,
     under: options.Under = "",
-    not_under: options.NotUnder = [],  # noqa: B006
+    not_under: options.NotUnder = [],  # noqa: B006 - Typer copies defaults
     since: options.Since = None,
     until: options.Until = None,
-    extensions: options.Extensions = [],  # noqa: B006
-    not_extensions: options.NotExtensions = [],  # noqa: B006
+    extensions: options.Extensions = [],  # noqa: B006 - Typer copies defaults
+    not_extensions: options.NotExtensions = [],  # noqa: B006 - Typer copies defaults
     orientation: options.Shape = None,
     not_orientation: options.NotShape = None,
     min_size: options.MinSize = None,

@@ -7,6 +7,7 @@ import hmac
 import socket
 from collections.abc import Iterable
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -169,7 +170,7 @@ def _hosts(options: Options) -> frozenset[str]:
 
 def _bracketed(host: str) -> str:
     address = as_address(host)
-    return f"[{address}]" if address is not None and address.version == 6 else host  # noqa: PLR2004
+    return f"[{address}]" if isinstance(address, IPv6Address) else host
 
 
 def _host_of(header: str) -> str:

@@ -83,10 +83,10 @@ def filters(
         Name | None, Query(description="No older than: 2023, 2023-05, 2023-05-31 or 30d.")
     ] = None,
     until: Annotated[Name | None, Query(description="No newer than, likewise.")] = None,
-    ext: Annotated[list[Name], Query(max_length=NAMES_MAX, description="Extensions.")] = [],  # noqa: B006
+    ext: Annotated[list[Name], Query(max_length=NAMES_MAX, description="Extensions.")] = [],  # noqa: B006 - FastAPI copies defaults
     not_ext: Annotated[
         list[Name], Query(max_length=NAMES_MAX, description="Extensions to leave out.")
-    ] = [],  # noqa: B006
+    ] = [],  # noqa: B006 - FastAPI copies defaults
     orientation: Annotated[Shape | None, Query(description="Of this shape.")] = None,
     not_orientation: Annotated[Shape | None, Query(description="Not of this shape.")] = None,
     min_size: Annotated[Name | None, Query(description="At least, such as 1000x800.")] = None,

@@ -58,12 +58,12 @@ def search(
     request: Request,
     served: Served,
     where: Where,
-    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double.")] = [],  # noqa: B006
-    not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006
-    similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006
-    unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006
-    upload: Annotated[Listed, Query(description="Ids of uploads.")] = [],  # noqa: B006
-    not_upload: Annotated[Listed, Query(description="Likewise, to find less.")] = [],  # noqa: B006
+    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double.")] = [],  # noqa: B006 - FastAPI copies defaults
+    not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006 - FastAPI copies defaults
+    similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006 - FastAPI copies defaults
+    unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
+    upload: Annotated[Listed, Query(description="Ids of uploads.")] = [],  # noqa: B006 - FastAPI copies defaults
+    not_upload: Annotated[Listed, Query(description="Likewise, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
     mode: Mode = "auto",
     min_strength: MinStrength = None,
     sort: Sort = "score",

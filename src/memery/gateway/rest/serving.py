@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import Any
 
 import uvicorn
@@ -94,8 +95,8 @@ def _opened(
 
 
 def _listening(options: Options) -> socket.socket:
-    address = as_address(options.host)
-    family = socket.AF_INET6 if address is not None and address.version == 6 else socket.AF_INET  # noqa: PLR2004
+    is_v6 = isinstance(as_address(options.host), IPv6Address)
+    family = socket.AF_INET6 if is_v6 else socket.AF_INET
     try:
         listener = socket.create_server(
             (options.host.strip("[]"), options.port), family=family, backlog=_BACKLOG
