@@ -12,7 +12,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
+.PHONY: help demo test test-slow test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -36,8 +36,11 @@ $(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
 	$(BIN)/python examples/demo.py $(if $(DIR),"--dir=$(DIR)") $(if $(QUERY),"--query=$(QUERY)")
 
-test: check ## Run every check and test
-	$(BIN)/pytest -n 2 --cov --cov-report=term
+test: check ## Run every check, and every test that is fast
+	$(BIN)/pytest -n 2 -m "not slow" --cov --cov-report=term
+
+test-slow: $(TEST_READY) ## Run the tests that take longer
+	$(BIN)/pytest -n 2 -m slow
 
 test-page: $(TEST_READY) ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
 	WRITE=$(WRITE) $(BIN)/pytest -n 2 tests/page/suite_*.py

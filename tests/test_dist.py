@@ -7,12 +7,14 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "src" / "memery" / "gateway" / "page"
 
 
+@pytest.mark.slow
 def test_wheel_recalls_in_an_empty_environment(tmp_path):
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT],
