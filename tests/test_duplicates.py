@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,3 +171,78 @@ def test_a_likeness_stays_through_changes_and_tells_scenes_apart(seed):
 def test_one_colour_is_like_nothing():
     _, miniatures = unpacked([likeness(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")])
     assert not matches(miniatures, np.array([(0, 1)])).any()
+
+
+def remove_what_is_listed(folder, *words):
+    """What users do with the list: `memery duplicates … --format paths0 | xargs -0 rm`."""
+    listed = run(folder, *words, "--format", "paths0", "-q").stdout.split("\0")[:-1]
+    for path in listed:
+        Path(path).unlink()
+    return listed
+
+
+@pytest.fixture
+def one_file(tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    scene(7).save(folder / "real.png")
+    os.utime(folder / "real.png", (1_700_000_000, 1_700_000_000))
+    return folder
+
+
+def build_following_links(folder):
+    with Memery(folder, follow_links=True) as memery:
+        memery.build()
+
+
+@pytest.mark.parametrize("words", [(), ("--exact",)])
+def test_a_link_is_no_copy_of_its_target(one_file, words):
+    (one_file / "a link.png").symlink_to("real.png")
+    (one_file / "album").symlink_to(".", target_is_directory=True)
+    build_following_links(one_file)
+    assert remove_what_is_listed(one_file, *words) == []
+    assert (one_file / "real.png").is_file()
+
+
+def test_hard_links_are_no_copies_of_each_other(one_file):
+    os.link(one_file / "real.png", one_file / "same.png")
+    with Memery(one_file) as memery:
+        assert memery.duplicates(refresh=True) == ()
+
+
+def test_a_file_is_kept_before_a_link_to_elsewhere(one_file, tmp_path):
+    elsewhere = tmp_path / "elsewhere.png"
+    shutil.copy2(one_file / "real.png", elsewhere)
+    (one_file / "a link.png").symlink_to(elsewhere)
+    build_following_links(one_file)
+    assert remove_what_is_listed(one_file) == [str(one_file / "a link.png")]
+    assert (one_file / "real.png").is_file()
+    assert elsewhere.is_file()
+
+
+def test_links_do_not_hide_true_copies(one_file):
+    shutil.copy2(one_file / "real.png", one_file / "copy.png")
+    for number, name in enumerate(("real", "copy")):
+        (one_file / f"{number} link.png").symlink_to(f"{name}.png")
+    scene(7).resize((120, 90)).save(one_file / "small.jpg", quality=80)
+    (one_file / "small link.jpg").symlink_to("small.jpg")
+    build_following_links(one_file)
+    with Memery(one_file) as memery:
+        assert found(memery.duplicates()) == [["copy.png", "real.png", "small.jpg"]]
+
+
+@pytest.mark.parametrize("lost", ["0.png", "trip/again.png"])
+def test_a_copy_that_is_gone_or_has_changed_is_not_listed(photos, lost):
+    with Memery(photos) as memery:
+        memery.build()
+        scene(9).save(photos / lost)
+        assert memery.duplicates(exact_only=True) == ()
+        (photos / lost).unlink()
+        assert memery.duplicates(exact_only=True) == ()
+
+
+def test_a_copy_of_which_only_the_date_has_changed_is_listed(photos):
+    with Memery(photos) as memery:
+        memery.build()
+        (photos / "0.png").touch()
+        assert found(memery.duplicates(exact_only=True)) == [["0.png", "trip/again.png"]]

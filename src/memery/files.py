@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from memery.decoding import media_type
 from memery.errors import ImageError
-from memery.types import FileEntry
+from memery.types import FileEntry, ImageFile
 
 _TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
 """A file system's clock: usually a few milliseconds a tick, on some 1 or 2 s."""
@@ -84,6 +85,32 @@ def open_inside(root: Path, path: str) -> tuple[BufferedReader, str]:
         file.close()
         raise
     return file, kind
+
+
+def is_unchanged(file: BufferedReader, image: ImageFile) -> bool:
+    """Whether an open file still holds what was indexed; it is hashed where only its time differs.
+
+    Args:
+        file: opened for reading, at its beginning.
+        image: what was indexed.
+    """
+    facts = os.fstat(file.fileno())
+    if facts.st_size != image.size:
+        return False
+    if facts.st_mtime_ns == image.mtime_ns:
+        return True
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return digest == image.digest
+
+
+def stat_if_unchanged(path: str, image: ImageFile) -> os.stat_result | None:
+    """Stat a file, links followed; None unless it can be read and holds what was indexed."""
+    try:
+        with os.fdopen(_open(path), "rb") as file:
+            return os.fstat(file.fileno()) if is_unchanged(file, image) else None
+    except (ImageError, OSError, ValueError):
+        return None
 
 
 def _open(path: str, flags: int = _OPEN_FLAGS) -> int:

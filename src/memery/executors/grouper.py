@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.candidates import candidates
+from memery.files import stat_if_unchanged
 from memery.filters import Filter
 from memery.likeness import unpacked
 from memery.matching import matches
@@ -48,7 +49,8 @@ class Grouper:
         seen = {digest for digests in joined for digest in digests}
         joined += [[digest] for digest in files if digest not in seen]
         groups = [[image for d in digests for image in files.get(d, ())] for digests in joined]
-        made = [self._made(images) for images in groups if len(images) > 1]
+        distinct = [self._distinct(images) for images in groups if len(images) > 1]
+        made = [self._made(images) for images in distinct if len(images) > 1]
         return tuple(sorted(made, key=lambda group: os.fsencode(group.best.path)))
 
     def _near(self, space: Space, scope: Filter) -> list[list[str]]:
@@ -77,25 +79,41 @@ class Grouper:
         found = (word for line in lines for word in tokens(line.text))
         return frozenset(word for word in found if len(word) >= _LONG)
 
+    def _distinct(self, images: Sequence[ImageFile]) -> list[ImageFile]:
+        """Each file once, the best first: who deletes all but the first loses nothing.
+
+        Several paths may lead to one file, and a file may be gone or changed since it was indexed.
+        """
+        files: dict[tuple[int, int], ImageFile] = {}
+        for image in sorted(images, key=self._keep_priority):
+            facts = stat_if_unchanged(self._location(image), image)
+            if facts is not None:
+                files.setdefault((facts.st_dev, facts.st_ino), image)
+        return list(files.values())
+
+    def _keep_priority(self, image: ImageFile) -> tuple[int, int, bool, str, bytes]:
+        """Most pixels first, then most bytes, then what no link leads to, then the oldest."""
+        location = self._location(image)
+        is_link = os.path.realpath(location) != location
+        pixels = image.width * image.height
+        return -pixels, -image.size, is_link, image.date, os.fsencode(image.path)
+
     def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
-        ranked = sorted(images, key=_worth)
-        best = ranked[0].digest
+        best = images[0].digest
         return DuplicateGroup(
             tuple(
                 Copy(
                     path=image.path.removeprefix(self._prefix),
                     image=image,
-                    location=f"{self._root}/{image.path}",
+                    location=self._location(image),
                     exact=image.digest == best,
                 )
-                for image in ranked
+                for image in images
             )
         )
 
-
-def _worth(image: ImageFile) -> tuple[int, int, str, bytes]:
-    """Most pixels first, then most bytes, then the oldest."""
-    return -image.width * image.height, -image.size, image.date, os.fsencode(image.path)
+    def _location(self, image: ImageFile) -> str:
+        return f"{self._root}/{image.path}"
 
 
 def say_other(one: Set[str], two: Set[str]) -> bool:

@@ -21,7 +21,7 @@ from memery.errors import (
     QueryError,
 )
 from memery.executors.interface import Changes, Executors
-from memery.files import open_inside
+from memery.files import is_unchanged, open_inside
 from memery.filters import Day, Filter
 from memery.gateway.standing import Status, status_of
 from memery.models.interface import EmbeddingModel
@@ -207,6 +207,9 @@ class Memery:
     ) -> tuple[DuplicateGroup, ...]:
         """Groups of images that are one picture, the best copy of each first. Deletes nothing.
 
+        A file that several paths lead to (links, bind mounts) is one copy. Files that are gone or
+        have changed since they were indexed are left out.
+
         Args:
             exact_only: only images with the same bytes; otherwise near duplicates too: encoded
                 anew, made smaller or brighter, cut a little, framed, captioned, turned, mirrored.
@@ -257,12 +260,9 @@ class Memery:
                 than was indexed.
         """
         file, media_type = open_inside(self._archive.root, image.path)
-        facts = os.fstat(file.fileno())
-        if (facts.st_size, facts.st_mtime_ns) != (image.size, image.mtime_ns):
-            if hashlib.file_digest(file, "sha256").hexdigest() != image.digest:  # not only touched
-                file.close()
-                raise ImageError("vanished", _CHANGED)
-            file.seek(0)
+        if not is_unchanged(file, image):
+            file.close()
+            raise ImageError("vanished", _CHANGED)
         return file, media_type
 
     def thumbnail(self, image: ImageFile, side: int) -> bytes:
