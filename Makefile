@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --disable-pip-version-check --quiet
+# Twice quiet: errors are printed, and no warning about a package index that lacks a package.
+PIP := $(BIN)/pip --disable-pip-version-check --quiet --quiet
+FIXTURES_PIP := tests/fixtures/$(PIP)
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
@@ -12,7 +14,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
+.PHONY: help demo test test-slow browser test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -20,29 +22,36 @@ help: ## Show what can be made
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "memery needs Python 3.11 or later: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Creating $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "Python's venv module is missing. On Debian: sudo apt-get install python3-venv"; exit 1; }
-	$(PIP) install --constraint constraints.txt --editable .
+	@echo "Installing memery and its dependencies"
+	@$(PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 $(DEMO_READY): $(READY)
-	$(PIP) install --constraint constraints.txt --no-deps scikit-image
+	@echo "Installing the demo's photographs"
+	@$(PIP) install --constraint constraints.txt --no-deps scikit-image
 	@touch $@
 
 $(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
-	$(PIP) install --constraint constraints.txt --editable '.[dev]' ./tests/plugin
+	@echo "Installing what the tests need"
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]' ./tests/plugin
 	@touch $@
 
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
 	$(BIN)/python examples/demo.py $(if $(DIR),"--dir=$(DIR)") $(if $(QUERY),"--query=$(QUERY)")
 
-test: check ## Run every check, and every test that is fast
+browser: $(TEST_READY) # for the page's tests: looked for, else installed, else the end
+	@$(BIN)/python tests/browser.py >/dev/null
+
+test: browser check ## Run every check, and every test that is fast
 	$(BIN)/pytest -n 2 -m "not slow" --cov --cov-report=term
 
 test-slow: $(TEST_READY) ## Run the tests that take longer
 	$(BIN)/pytest -n 2 -m slow
 
-test-page: $(TEST_READY) ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
+test-page: browser ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
 	WRITE=$(WRITE) $(BIN)/pytest -n 2 tests/page/suite_*.py
 
 test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, exports, and the fixtures
@@ -79,9 +88,12 @@ fixtures: $(FIXTURES_READY) ## Make the tests' models anew and find them unchang
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures $(if $(WRITE),--write)
 
 $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.toml
-	$(PYTHON) -m venv tests/fixtures/.venv
-	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --no-deps $(PIP_ARGS) -r $<
-	tests/fixtures/.venv/bin/pip --disable-pip-version-check --quiet install --constraint constraints.txt --editable .
+	@echo "Creating tests/fixtures/.venv"
+	@$(PYTHON) -m venv tests/fixtures/.venv
+	@echo "Installing torch and what else the fixtures need (1.2 GB)"
+	@$(FIXTURES_PIP) install --no-deps $(PIP_ARGS) -r $<
+	@echo "Installing memery and its dependencies"
+	@$(FIXTURES_PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
 bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=folder for a CLIP model
@@ -89,7 +101,7 @@ bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=
 
 bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do; PHOTOS=folder for the page
 	$(BIN)/python -m benchmarks.gateway
-	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page "$(PHOTOS)")
+	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page --browser "$$($(BIN)/python tests/browser.py)" "$(PHOTOS)")
 
 clean: ## Remove what was made
 	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

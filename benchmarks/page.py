@@ -52,7 +52,7 @@ def main() -> None:
     """Measure over a folder of pictures."""
     parser = argparse.ArgumentParser(description="measure memery's page")
     parser.add_argument("photos", type=Path, help="a folder of pictures; it is copied")
-    parser.add_argument("--browser", default=shutil.which("chromium"), help="its program")
+    parser.add_argument("--browser", required=True, help="its program")
     arguments = parser.parse_args()
     os.environ["MEMERY_READ_TEXT"] = "0"
     with tempfile.TemporaryDirectory() as place:

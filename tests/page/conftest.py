@@ -16,11 +16,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
-SYSTEM_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from browser import FLAGS, NoBrowserError, find_browser
+
 NASTY = "<img src=x onerror=document.title='owned'>"
 """A name that would run if it were put in as markup. A name holds no slash."""
 FIRST_DAY = 1_700_000_000  # 14 November 2023
@@ -36,29 +33,11 @@ def base_url():
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type, browser_type_launch_args):
-    return {
-        **browser_type_launch_args,
-        "executable_path": found_browser(browser_type.executable_path),
-        "args": FLAGS,
-    }
-
-
-def found_browser(own):
-    """Playwright's own browser, else the system's, else one that is installed now."""
-    if Path(own).exists():
-        return own
-    for name in SYSTEM_BROWSERS:
-        if path := shutil.which(name):
-            return path
-    command = [sys.executable, "-m", "playwright", "install", "chromium"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode or not Path(own).exists():
-        pytest.fail(
-            "The page is tested in a browser, and there is none: install Debian's chromium "
-            f"(apt-get install chromium), or run {' '.join(command)}.\n{done.stderr[-400:]}",
-            pytrace=False,
-        )
-    return own
+    try:
+        path = find_browser(browser_type.executable_path)
+    except NoBrowserError as error:
+        pytest.fail(str(error), pytrace=False)
+    return {**browser_type_launch_args, "executable_path": path, "args": FLAGS}
 
 
 @pytest.fixture(scope="session")
