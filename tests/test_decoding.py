@@ -1,24 +1,19 @@
 """Every kind of image becomes upright RGB over white."""
 
-import io
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from memery.decoding import Resize, decode, decoders
-from memery.errors import ImageError
+from damaged import damaged_avif, encoded
+from memery.decoding import Resize, decode, decode_upright, decoders, upright_size, webp
+from memery.errors import SKIP_REASONS, ImageError
+from memery.gallery import thumbnail_url
 from memery.likeness import LIKENESS_BYTES
 
 LIMIT = 178_956_970
-
-
-def encoded(image, format_, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
-    return buffer.getvalue()
 
 
 def pixels(data, size=16, resize="squash"):
@@ -197,3 +192,39 @@ def test_a_likeness_and_a_colour_come_with_the_pixels():
     seen = decode(data, Resize(64, "shortest"), 10**6)
     assert len(seen.hashes) == LIKENESS_BYTES
     assert seen.colour == 0x0AC81E
+
+
+RAISED = [
+    *(RuntimeError, AssertionError, OverflowError, SystemError, KeyError, RecursionError),
+    *(MemoryError, ZeroDivisionError, NotImplementedError, AttributeError, OSError, SyntaxError),
+]
+"""What decoders raise, or may."""
+
+
+@pytest.mark.parametrize("kind", RAISED)
+@pytest.mark.parametrize("step", ["_open", "load"])
+def test_any_exception_of_a_decoder_is_a_reason(monkeypatch, kind, step):
+    data = encoded(Image.new("RGB", (8, 8)), "PNG")
+
+    def fail(_):
+        raise kind("what it says")
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, step, fail)
+    for use in (
+        lambda: decode(data, Resize(16, "squash"), LIMIT),
+        lambda: decode_upright(data, 16, LIMIT),
+        lambda: webp(data, 16, LIMIT),
+    ):
+        with pytest.raises(ImageError) as caught:
+            use()
+        assert caught.value.reason in SKIP_REASONS
+
+
+def test_a_damaged_avif_is_skipped_by_name(tmp_path):
+    data = damaged_avif()
+    assert upright_size(data, LIMIT) == (64, 64)
+    with pytest.raises(ImageError, match="RuntimeError: Failed to decode frame 0") as caught:
+        decode(data, Resize(16, "squash"), LIMIT)
+    assert caught.value.reason == "damaged"
+    (tmp_path / "a.avif").write_bytes(data)
+    assert thumbnail_url(tmp_path / "a.avif") is None

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from memery.decoding import MAX_PIXELS
 from memery.errors import ConfigError
 
 _UNLIMITED = 1 << 16
@@ -50,7 +51,7 @@ class Config:
     archive: Path | None = None
     workers: int = 0
     batch_size: int = 32
-    max_pixels: int = 178_956_970
+    max_pixels: int = MAX_PIXELS
     max_bytes: int = 1 << 30
     follow_links: bool | None = None
     read_text: bool | None = None

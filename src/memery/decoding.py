@@ -45,8 +45,10 @@ MEDIA_TYPES = {
 """Of what content is found to be, as Pillow names it."""
 _WEBP_QUALITY, _WEBP_EFFORT = 80, 2
 """Effort 2 of 6 takes a third of the time of the default, and 5 % more bytes."""
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error)
-"""What Pillow's plug-ins raise for broken content."""
+_ENDS_EARLY = (EOFError, IndexError, struct.error)
+"""What Pillow's plug-ins raise where they read beyond the end of a file."""
+MAX_PIXELS = 178_956_970
+"""The default limit, which is Pillow's own."""
 _PILLOW_FACTOR = 2
 """Pillow warns above its limit, and refuses above this many times the limit."""
 _DRAFT_FACTOR = 2
@@ -225,10 +227,21 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
             raise ImageError("decompression bomb", limit)
         try:
             yield image
-        except _BROKEN as error:
-            raise ImageError("truncated", str(error)) from None
-        except MemoryError:
-            raise ImageError("too large", "it does not fit into memory") from None
+        except Exception as error:
+            raise _undecodable(error) from None
+
+
+def _undecodable(error: Exception) -> ImageError:
+    """What a decoder raised, as a reason to skip the file: decoders raise errors of any type."""
+    if isinstance(error, ImageError):
+        return error
+    if isinstance(error, MemoryError):
+        return ImageError("too large", "it does not fit into memory")
+    message = str(error)
+    if isinstance(error, _ENDS_EARLY) or "truncated" in message.lower():
+        return ImageError("truncated", message)
+    expected = isinstance(error, (OSError, SyntaxError, ValueError)) and message
+    return ImageError("damaged", message if expected else f"{type(error).__name__}: {message}")
 
 
 def _allow(max_pixels: int) -> None:
@@ -250,8 +263,8 @@ def _open(file: BinaryIO) -> Image.Image:
         raise ImageError("not an image") from None
     except Image.DecompressionBombError as error:
         raise ImageError("decompression bomb", str(error)) from None
-    except _BROKEN as error:
-        raise ImageError("truncated", str(error)) from None
+    except Exception as error:
+        raise _undecodable(error) from None
 
 
 def _decode(image: Image.Image, resize: Resize) -> Decoded:

@@ -20,6 +20,7 @@ MemeryError
 SKIP_REASONS = (
     "not an image",
     "truncated",
+    "damaged",
     "too large",
     "decompression bomb",
     "forbidden",

@@ -51,6 +51,8 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
         raise ImageError("forbidden", error.strerror or "") from None
     except ValueError as error:  # a NUL in the name
         raise ImageError("vanished", str(error)) from None
+    except MemoryError:
+        raise ImageError("too large", "it does not fit into memory") from None
     except OSError as error:
         long = error.errno == errno.ENAMETOOLONG
         reason = "name too long" if long else "input/output error"

@@ -8,6 +8,10 @@ import io
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
+
+from memery.decoding import MAX_PIXELS, decode_upright
+from memery.errors import ImageError
 
 THUMBNAIL_SIDE = 192
 """Longest side of a thumbnail, pixels."""
@@ -27,19 +31,14 @@ class Picture:
 
 def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) -> str | None:
     """An image as the `data:` URL of a JPEG of at most side × side pixels; None if unreadable."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
-        with Image.open(location) as image:
-            image.draft("RGB", (2 * side, 2 * side))
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pixels = decode_upright(Path(location).read_bytes(), side, MAX_PIXELS)
+    except (OSError, ValueError, ImageError):
         return None
-    upright.thumbnail((side, side))
-    page = Image.new("RGB", upright.size, "white")
-    page.paste(upright, mask=upright)
     buffer = io.BytesIO()
-    page.save(buffer, "JPEG", quality=80)
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 

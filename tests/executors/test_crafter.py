@@ -8,6 +8,7 @@ import time
 import pytest
 from PIL import Image
 
+from damaged import damaged_avif
 from memery.archive import Archive
 from memery.config import Config
 from memery.executors import crafter as module
@@ -77,6 +78,8 @@ def test_known_and_repeated_contents_carry_no_pixels(folder):
 
 def test_a_bad_file_does_not_cost_its_batch(folder):
     files = entries(folder, 3)
+    (folder / "avif.avif").write_bytes(damaged_avif())
+    files.append(FileEntry("avif.avif", 5, OLD))
     (folder / "001.png").write_bytes(b"words")
     files.append(FileEntry("gone.png", 5, OLD))
     os.mkfifo(folder / "pipe.png")
@@ -85,6 +88,7 @@ def test_a_bad_file_does_not_cost_its_batch(folder):
     assert len(batch.pictures) == 2
     assert [(skip.skip.path, skip.skip.reason) for skip in batch.skips] == [
         ("001.png", "not an image"),
+        ("avif.avif", "damaged"),
         ("pipe.png", "not an image"),
     ]
     assert [skip.reason for skip in batch.vanished] == ["vanished"]

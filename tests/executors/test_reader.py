@@ -6,6 +6,7 @@ import os
 import pytest
 from PIL import Image
 
+from damaged import damaged_avif
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ReaderError
@@ -80,6 +81,15 @@ def test_files_that_changed_or_went_are_passed_over(tmp_path):
 def test_limits_are_the_configs(tmp_path):
     (read,) = reads(tmp_path, files(tmp_path, 2), max_pixels=10)
     assert (read.texts, read.passed) == ((), 2)
+
+
+def test_an_image_that_cannot_be_decoded_is_not_read_for_ever(tmp_path):
+    data = damaged_avif()
+    (tmp_path / "a.avif").write_bytes(data)
+    entry = FileEntry("a.avif", len(data), OLD)
+    (read,) = reads(tmp_path, [(entry, hashlib.sha256(data).hexdigest())])
+    assert [text.lines for text in read.texts] == [()]
+    assert read.passed == 0
 
 
 def test_a_picture_that_the_engine_fails_on_counts_as_without_text(tmp_path):

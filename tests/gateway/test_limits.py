@@ -12,6 +12,7 @@ import zlib
 import pytest
 from PIL import Image
 
+from damaged import damaged_avif
 from memery.gateway.rest.limits import Rates
 from servers.memery import form, png, serving
 
@@ -156,7 +157,7 @@ def test_pictures_that_are_too_many_too_large_or_none(strict):
     assert strict.send_form("/v1/uploads", many[:2]).status == 422
     large = strict.send_form("/v1/uploads", [("image", "a.png", b"x" * 100_001)])
     assert large.status == 413
-    for data in (b"", b"text", picture[:60], b"<svg/>", b"GIF89a"):
+    for data in (b"", b"text", picture[:60], b"<svg/>", b"GIF89a", damaged_avif()):
         answer = strict.send_form("/v1/uploads", [("image", "a.png", data)])
         assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "image")
     assert strict.send_form("/v1/uploads", [("other", "a.png", picture)]).status == 422

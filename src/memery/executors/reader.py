@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 16
 """Pictures per transaction: some seconds of work are lost at most."""
+_LIMITS = frozenset({"too large", "decompression bomb"})
+"""Reasons that end when limits or memory do."""
 
 
 class Reader:
@@ -68,11 +70,14 @@ class Reader:
             _, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
             if hashlib.sha256(data).hexdigest() != digest:
                 return None
-            pixels = decode_upright(data, side, self._config.max_pixels)
         except ImageError:
             return None
         try:
-            return self._reader.read(pixels)
+            return self._reader.read(decode_upright(data, side, self._config.max_pixels))
+        except ImageError as error:
+            # The content is what was indexed: unless a limit was lowered, it would fail again.
+            logger.debug("The text in %s was not read: %s", entry.path, error)
+            return None if error.reason in _LIMITS else Reading((), 0.0, 0.0)
         except MemeryError:
             raise
         except Exception as error:  # a reader is anyone's code
