@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -427,3 +428,29 @@ def test_a_closed_library_says_so(photos):
     memery.close()
     with pytest.raises(ArchiveError, match="closed"):
         memery.recall("red")
+
+
+@pytest.mark.parametrize("year", [1500, 1969, 2262, 2300, 40_000])
+def test_no_date_of_a_file_stops_anything(photos, year):
+    seconds = round((year - 1970) * 365.2425 * 86400)
+    strange = next(photos.rglob("*.png"))
+    try:
+        os.utime(strange, ns=(seconds * 10**9, seconds * 10**9))
+    except OverflowError:
+        pytest.skip("this system has no such dates")
+    before = index_flow(photos)
+    assert index_flow(photos).unchanged == before.searchable
+    purge(photos)
+    report = index_flow(photos)
+    assert (report.searchable, report.skips) == (before.searchable, before.skips)
+    hits = query_flow(photos, "red", top_k=100)
+    (hit,) = [hit for hit in hits if Path(hit).samefile(strange)]
+    assert hit.image.date
+    shutil.copy2(strange, photos / "copy.png")
+    with Memery(photos) as memery:
+        groups = memery.duplicates(refresh=True, exact_only=True)
+        assert any("copy.png" in {copy.path for copy in group} for group in groups)
+        file, media_type = memery.open(hit.image)
+        file.close()
+        assert media_type == "image/png"
+        assert memery.recall("red", since="0001", until="9999", sort="date", top_k=100).total

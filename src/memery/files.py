@@ -18,6 +18,8 @@ from memery.types import FileEntry, ImageFile
 _TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
 """A file system's clock: usually a few milliseconds a tick, on some 1 or 2 s."""
 _SECOND_NS = 1_000_000_000
+_EARLIEST_NS, _LATEST_NS = -(1 << 63) + 2, (1 << 63) - 1
+"""What 64 bits hold, 1677 to 2262, and one less than the earliest."""
 _OPEN_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_BINARY", 0)
@@ -89,6 +91,15 @@ def open_inside(root: Path, path: str) -> tuple[BufferedReader, str]:
     return file, kind
 
 
+def modified_ns(facts: os.stat_result) -> int:
+    """Time of last modification, nanoseconds since the epoch, in 64 bits.
+
+    File systems hold times that archives cannot: before 1677 and after April 2262. They count as
+    the first and the last moment that can be stored.
+    """
+    return min(max(facts.st_mtime_ns, _EARLIEST_NS), _LATEST_NS)
+
+
 def is_unchanged(file: BufferedReader, image: ImageFile) -> bool:
     """Whether an open file still holds what was indexed; it is hashed where only its time differs.
 
@@ -99,7 +110,7 @@ def is_unchanged(file: BufferedReader, image: ImageFile) -> bool:
     facts = os.fstat(file.fileno())
     if facts.st_size != image.size:
         return False
-    if facts.st_mtime_ns == image.mtime_ns:
+    if modified_ns(facts) == image.mtime_ns:
         return True
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     file.seek(0)
@@ -131,8 +142,9 @@ def _trusted_mtime(before: os.stat_result, after: os.stat_result) -> int:
     Storing a time that it never has makes the next scan read it once more (as git does with its
     "racily clean" entries).
     """
-    tick = _TICK_NS if before.st_mtime_ns % _SECOND_NS else _COARSE_TICK_NS
+    mtime_ns = modified_ns(before)
+    tick = _TICK_NS if mtime_ns % _SECOND_NS else _COARSE_TICK_NS
     same = (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
-    if same and abs(time.time_ns() - before.st_mtime_ns) > tick:
-        return before.st_mtime_ns
-    return before.st_mtime_ns - 1
+    if same and abs(time.time_ns() - mtime_ns) > tick:
+        return mtime_ns
+    return mtime_ns - 1

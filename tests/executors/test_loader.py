@@ -9,6 +9,7 @@ from PIL import Image
 from memery import plugins
 from memery.archive import Archive
 from memery.config import Config
+from memery.files import modified_ns
 from memery.testing import ColourModel, MemoryStore
 
 
@@ -118,3 +119,16 @@ def test_an_archive_inside_the_folder_is_not_looked_into(folder):
     archive = Archive(folder, folder / "mine")
     x = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
     assert names(x.loader.load(x.encoder.space)) == ["a.png"]
+
+
+@pytest.mark.parametrize("beyond", [1 << 63, 1 << 90, -(1 << 63) - 1, -(1 << 90)])
+def test_times_beyond_64_bits_become_the_nearest_that_fits(beyond):
+    def stat(ns):
+        return os.stat_result((0o100644, 1, 1, 1, 0, 0, 5, 0, 0, 0), {"st_mtime_ns": ns})
+
+    near = modified_ns(stat(beyond))
+    assert near == modified_ns(stat(2 * beyond))
+    assert (near > 0) == (beyond > 0)
+    for stored in (near, near - 1):  # the second marks a file that is still being written
+        stored.to_bytes(8, "big", signed=True)
+    assert modified_ns(stat(-1)) == -1

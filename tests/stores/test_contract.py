@@ -1,5 +1,6 @@
 """What `stores/interface.py` promises, held against every store."""
 
+import contextlib
 import hashlib
 import os
 import sqlite3
@@ -588,3 +589,72 @@ def test_a_strangers_trigger_does_not_run_while_an_old_archive_is_migrated(tmp_p
     assert db.execute("PRAGMA user_version").fetchone()[0] == 1
     assert db.execute("SELECT count(*) FROM contents").fetchone()[0] == 1
     db.close()
+
+
+@pytest.mark.parametrize("mtime_ns", [1 << 63, -(1 << 63) - 1])
+def test_a_value_that_cannot_be_stored_is_not_called_damage(tmp_path, mtime_ns):
+    store = sqlite_store(tmp_path / "photos")
+    entry = FileEntry("a.png", 1, mtime_ns)
+    with store.writing():
+        store.commit(SPACE, [addition("b.png", unit(1))], [])
+        strange = Addition(entry, "00" * 32, Content(4, 3, "PNG", None, unit(1)))
+        with pytest.raises(ArchiveError, match="report it") as raised:
+            store.commit(SPACE, [strange], [])
+    assert not isinstance(raised.value, ArchiveDamaged)
+    assert "purge" not in str(raised.value)
+    assert found(store, unit(1)) == ["b.png"]
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "mistake", ["SELECT nonsense FROM files", "INSERT INTO files (id) VALUES (9)"]
+)
+def test_a_mistake_in_memery_is_not_called_damage(tmp_path, mistake):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("b.png", unit(1))], [])
+    with pytest.raises(ArchiveError, match="report it") as raised, store._db.changing() as db:
+        db.execute(mistake)
+    assert not isinstance(raised.value, ArchiveDamaged)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "ALTER TABLE files DROP COLUMN circumstances",
+        "DROP TABLE contents",
+        "UPDATE files SET skip_reason = CAST(x'ff' AS TEXT)",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999"
+        " WHERE name = 'files'",
+    ],
+)
+def test_verified_damage_is_told_with_what_helps(tmp_path, damage):
+    store = sqlite_store(tmp_path / "photos")
+    with store.writing():
+        store.commit(SPACE, [addition("b.png", unit(1))], [skipped("c.png")])
+    store.close()
+    db = sqlite3.connect(tmp_path / "photos" / ".memery" / "store.sqlite3")
+    db.executescript(damage)
+    db.commit()
+    db.close()
+
+    def use():
+        with contextlib.closing(sqlite_store(tmp_path / "photos")) as store:
+            store.settled(SPACE, EVERYWHERE, "now")
+            store.skips(EVERYWHERE)
+
+    with pytest.raises(ArchiveDamaged, match="memery purge"):
+        use()
+
+
+def test_a_text_that_is_not_unicode_is_stored_all_the_same(tmp_path):
+    store = sqlite_store(tmp_path / "photos")
+    entry = FileEntry("a.png", 1, 1)
+    content = Content(4, 3, "PNG", None, unit(1), notes="a \ud800 note")
+    skip = SkipAddition(FileEntry("b.png", 1, 1), Skip("b.png", "truncated", "\udfff?"), "now")
+    with store.writing():
+        store.commit(SPACE, [Addition(entry, "00" * 32, content)], [skip])
+    assert found(store, unit(1)) == ["a.png"]
+    assert store.skips(EVERYWHERE) == [Skip("b.png", "truncated", "??")]
+    store.close()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
 from memery.executors.interface import Changes
+from memery.files import modified_ns
 from memery.filters import Filter
 from memery.stores.interface import Space, Store
 from memery.types import FileEntry, Skip
@@ -95,7 +96,7 @@ class _Scan:
                             waiting.append(path)
                     elif self._is_candidate(entry, path):
                         stat = entry.stat(follow_symlinks=self._follow_links)
-                        yield path, stat.st_size, stat.st_mtime_ns
+                        yield path, stat.st_size, modified_ns(stat)
                 except OSError as error:
                     self._skip(path, error)
 

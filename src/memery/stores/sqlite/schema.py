@@ -16,6 +16,17 @@ from memery.types import image_id
 from memery.words.names import all_name_words, name_words
 
 BUSY_SECONDS = 10.0
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_UNCLEAR = (
+    sqlite3.SQLITE_OK,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_MISUSE,
+    sqlite3.SQLITE_RANGE,
+    sqlite3.SQLITE_TOOBIG,
+)
+"""Results that damage may have caused, or memery itself."""
 _IN_MEMORY = ":memory:"
 
 _TOKENIZER = "tokenize='unicode61 remove_diacritics 2'"
@@ -158,12 +169,12 @@ def _refuse_strange(connection: sqlite3.Connection, file: Path) -> None:
         raise ArchiveDamaged(damage(file, f"it holds {unknown[0]!r}, which memery never makes"))
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection, target: int = len(MIGRATIONS)) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         # Read again under the lock: another process may have migrated meanwhile.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
-        for number in range(version, len(MIGRATIONS)):
+        for number in range(version, target):
             for statement in MIGRATIONS[number].split(";"):
                 connection.execute(statement)
             if number == 1:
@@ -214,27 +225,78 @@ def translated(file: Path) -> Iterator[None]:
     """Turn SQLite's errors into memery's."""
     try:
         yield
-    except sqlite3.ProgrammingError as error:
-        raise ArchiveError(f"The archive {file} is closed: open it again.") from error
-    except sqlite3.OperationalError as error:
-        # Text that is not UTF-8 is found by Python, without a code of SQLite's.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise ArchiveFull(
-                f"The disk is full: the archive {file} cannot grow. What was committed is kept;"
-                " make room, or name another place with --archive, then run the command again."
-            ) from error
-        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise ArchiveError(
-                f"The archive {file} stayed busy for {BUSY_SECONDS:.0f} s: try again."
-            ) from error
-        if code in (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT):
-            raise ArchiveDamaged(damage(file, str(error))) from error
-        raise ArchiveError(
-            f"The archive {file} cannot be read or written: {error}."
-            " Mend its permissions, or name another place with --archive."
-        ) from error
-    except (sqlite3.DatabaseError, OverflowError, UnicodeDecodeError) as error:
-        raise ArchiveDamaged(damage(file, str(error))) from error
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        raise _archive_error(file, error) from error
     except OSError as error:
         raise unwritable(file.parent, error) from error
+
+
+def _archive_error(file: Path, error: Exception) -> ArchiveError:
+    """What an error of SQLite, or of Python on the way to or from it, means to the user."""
+    # What Python refuses has no code of SQLite's.
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return ArchiveFull(
+            f"The disk is full: the archive {file} cannot grow. What was committed is kept;"
+            " make room, or name another place with --archive, then run the command again."
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return ArchiveError(f"The archive {file} stayed busy for {BUSY_SECONDS:.0f} s: try again.")
+    if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
+        return ArchiveError(f"The archive {file} is closed: open it again.")
+    if code in _DAMAGE or (code in _UNCLEAR and _is_damaged(file)):
+        return ArchiveDamaged(damage(file, str(error)))
+    if code in _UNCLEAR:
+        return ArchiveError(
+            f"The archive {file} could not be used: {error}. It is not damaged: this is a fault of"
+            " memery. Please report it."
+        )
+    return ArchiveError(
+        f"The archive {file} cannot be read or written: {error}."
+        " Mend its permissions, or name another place with --archive."
+    )
+
+
+def _is_damaged(file: Path) -> bool:
+    """Whether SQLite finds damage, tables or columns are missing, or a text is not UTF-8."""
+    if file == Path(_IN_MEMORY):
+        return False
+    try:
+        address = f"{file.as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, timeout=BUSY_SECONDS, uri=True)) as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            expected = _expected_columns(version)
+            return (
+                db.execute("PRAGMA quick_check(1)").fetchone() != ("ok",)
+                or not expected.keys() <= _columns(db).keys()
+                or not all(
+                    _is_utf8(db, *column) for column, kind in expected.items() if kind == "TEXT"
+                )
+            )
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        return code in (*_DAMAGE, sqlite3.SQLITE_ERROR)
+
+
+def _expected_columns(version: int) -> dict[tuple[str, str], str]:
+    with contextlib.closing(sqlite3.connect(_IN_MEMORY, isolation_level=None)) as fresh:
+        _migrate(fresh, target=min(version, len(MIGRATIONS)))
+        return _columns(fresh)
+
+
+def _columns(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """The declared type of every column, by table and name."""
+    return {
+        (table, column): kind
+        for table in sorted(_TABLES)
+        for _, column, kind, *_ in db.execute(f"PRAGMA table_info({table})")
+    }
+
+
+def _is_utf8(db: sqlite3.Connection, table: str, column: str) -> bool:
+    try:
+        for (text,) in db.execute(f"SELECT CAST({column} AS BLOB) FROM {table}"):
+            bytes(text or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -135,7 +135,7 @@ class SQLiteStore:
                 _UPSERT_FILE,
                 [
                     (os.fsencode(entry.path), entry.size, entry.mtime_ns, None, None,
-                     skip.skip.reason, skip.skip.detail, skip.circumstances)
+                     skip.skip.reason, _utf8(skip.skip.detail), skip.circumstances)
                     for skip in skips
                     for entry in (skip.entry,)
                 ],
@@ -297,6 +297,11 @@ def _name(path: bytes | str) -> str:
     return path if isinstance(path, str) else path.decode(_NAMES, "surrogateescape")
 
 
+def _utf8(text: str) -> str:
+    """A text from a file or a decoder as SQLite can store it: lone surrogates become `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     digest = bytes.fromhex(addition.digest)
     new = addition.content
@@ -306,7 +311,7 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
             " (digest, width, height, format, taken_at, notes, hashes, colour)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
             " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour",
-            (digest, new.width, new.height, new.format, new.taken_at, new.notes, new.hashes,
+            (digest, new.width, new.height, new.format, new.taken_at, _utf8(new.notes), new.hashes,
              new.colour),
         )  # fmt: skip
     content, notes = db.execute(
