@@ -1,7 +1,8 @@
 // The grid: only what is near the window is in the page, however long the list is.
 //
-// The place one looks at is kept as a picture and a distance from it. Whatever changes above it,
-// pages arriving, the window's width, the size of pictures: that picture stays where it is.
+// The scroll position is kept as an image and a distance from it. Whatever changes above it, pages
+// arriving, the window's width, the size of images: that image stays where it is. At the very top no
+// image is kept, so that what appears above the list stays visible.
 
 import { Blocks } from "./blocks.js";
 import { make } from "./elements.js";
@@ -19,10 +20,10 @@ export class Grid {
   #results = null;
   #blocks = null;
   #tiles;
-  #anchor = { index: 0, dy: 0 };
+  #anchor = null; // { index, dy }: the image at the top of the window; null at the top of the page
   #settled = 0;
   #frame = 0;
-  #top = -1; // where the page itself scrolled to
+  #top = 0; // the window's scroll position that belongs to the anchor
   #divider = make("h2", { className: "divider" }, make("span", {}, "Weaker matches"));
 
   /**
@@ -51,7 +52,7 @@ export class Grid {
     return this.#results;
   }
 
-  /** Where one looks: a picture's index and the distance of the window's top from its own. */
+  /** The scroll position: an image's index and the distance of the window's top from its own; null at the top. */
   get place() {
     return this.#anchor;
   }
@@ -64,11 +65,10 @@ export class Grid {
   show(results, from = null) {
     this.#results = results;
     this.#blocks = new Blocks(results, this.#wish());
-    this.#anchor = from ?? { index: 0, dy: 0 };
-    this.current = this.#anchor.index;
-    if (!from) scrollTo(0, 0);
+    this.#anchor = from;
+    this.current = from?.index ?? 0;
     this.#tiles.loosen();
-    this.#apply(from !== null);
+    this.#apply();
   }
 
   /** Lays everything out anew: the width, the wished height or a page has changed. */
@@ -91,7 +91,7 @@ export class Grid {
     if (!this.#blocks.box(wanted)) {
       if (align === "nearest") align = "start";
       this.#anchor = { index: wanted, dy: 0 };
-      this.#apply(true);
+      this.#apply();
       if (!(await this.#load(Math.floor(wanted / PAGE))) || this.current !== wanted) return;
     }
     this.#bring(this.#blocks.box(wanted), align);
@@ -131,12 +131,7 @@ export class Grid {
 
   #scrolled() {
     if (!this.#results) return;
-    if (Math.abs(scrollY - this.#top) > 1) {
-      const y = this.#viewTop();
-      const index = this.#blocks.indexAt(y);
-      this.#anchor = { index, dy: y - this.#blocks.yOf(index) };
-      this.#top = -1;
-    }
+    if (Math.abs(scrollY - this.#top) > 1) this.#keep();
     if (!this.#frame) {
       this.#frame = requestAnimationFrame(() => {
         this.#frame = 0;
@@ -146,13 +141,19 @@ export class Grid {
     }
   }
 
-  /** Sets the height of the list and puts the anchor where it was, or where it is wished. */
-  #apply(isRestored = false) {
+  /** Takes what is at the top of the window for the anchor. */
+  #keep() {
+    const y = this.#viewTop();
+    const index = this.#blocks.indexAt(y);
+    this.#anchor = scrollY > 0 ? { index, dy: y - this.#blocks.yOf(index) } : null;
+    this.#top = scrollY;
+  }
+
+  /** Sets the height of the list and puts the anchor where it was. */
+  #apply() {
     this.#element.style.height = `${this.height}px`;
-    const { index, dy } = this.#anchor;
-    const wanted = this.#blocks.yOf(index) + dy + this.#base - this.#header.offsetHeight;
-    // At the very top, what appears above the list pushes it down and stays in sight.
-    if ((scrollY > 0 || isRestored) && Math.abs(wanted - scrollY) > 0.5) {
+    const wanted = this.#anchor ? this.#scrollFor(this.#blocks.yOf(this.#anchor.index) + this.#anchor.dy) : 0;
+    if (Math.abs(wanted - scrollY) > 0.5) {
       scrollTo(0, wanted);
       this.#top = scrollY;
     }
@@ -160,13 +161,19 @@ export class Grid {
     this.#options.onMove();
   }
 
+  /** The window's scroll position that has a height of the list just below the header. */
+  #scrollFor(y) {
+    return y + this.#base - this.#header.offsetHeight;
+  }
+
   #bring(box, align) {
     const top = this.#viewTop();
     const view = innerHeight - this.#header.offsetHeight;
     const isSeen = box.y >= top && box.y + box.height <= top + view;
     if (align === "nearest" && isSeen) return;
-    const down = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y - GAP * 2;
-    scrollTo(0, down + this.#base - this.#header.offsetHeight);
+    const down = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y;
+    scrollTo(0, box.y === 0 ? 0 : this.#scrollFor(down)); // with the first row, what is above the list
+    this.#keep();
   }
 
   #draw() {

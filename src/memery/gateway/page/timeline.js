@@ -11,6 +11,7 @@ export class Timeline {
   #months = [];
   #grid;
   #hiding = 0;
+  #chosen = null; // the month that was clicked, and the place that the list was brought to
 
   constructor(element, grid) {
     this.#element = element;
@@ -22,6 +23,7 @@ export class Timeline {
   /** Months of the list, newest first, as { name, count }; none hides the strip. */
   show(months) {
     let index = 0;
+    this.#chosen = null;
     this.#months = months.map(({ name, count }) => {
       const first = index;
       index += count;
@@ -59,7 +61,7 @@ export class Timeline {
   moved(isShown = true) {
     if (this.#element.hidden) return;
     const first = this.#grid.first;
-    const here = this.#months.findLast((one) => one.first <= first);
+    const here = this.#here(first);
     for (const one of this.#element.querySelectorAll("button")) {
       if (one.dataset.month === here?.name) one.setAttribute("aria-current", "true");
       else one.removeAttribute("aria-current");
@@ -72,10 +74,21 @@ export class Timeline {
     this.#hiding = setTimeout(() => (this.#bubble.hidden = true), 900);
   }
 
-  #jump(event) {
+  /** The month of the first image in the window; as long as one stays there, the month that was chosen. */
+  #here(first) {
+    // It may begin in the middle of a row, or too near the end to be brought to the top.
+    if (this.#chosen && this.#chosen.place === this.#grid.place) return this.#chosen.month;
+    return this.#months.findLast((one) => one.first <= first);
+  }
+
+  async #jump(event) {
     const name = event.target.closest("button")?.dataset.month;
     const found = this.#months.find((one) => one.name === name);
-    if (found) this.#grid.go(found.first, { align: "start", focus: event.detail === 0 });
+    if (!found) return;
+    await this.#grid.go(found.first, { align: "start", focus: event.detail === 0 });
+    if (this.#grid.current !== found.first) return; // something else was chosen meanwhile
+    this.#chosen = { month: found, place: this.#grid.place };
+    this.moved();
   }
 }
 
