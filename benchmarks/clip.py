@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 from benchmarks.measure import memery, say, spent
 from memery import index_flow
@@ -18,6 +17,7 @@ from memery.models import quantising
 from memery.models.clip import ClipModel
 from memery.models.clip.prepare import prepare
 from memery.models.clip.towers import ImageRunner
+from memery.telemetry import import_onnxruntime
 
 BATCH, ROUNDS, QUERIES = 32, 3, 5
 _NO_LIMIT = 1 << 40
@@ -53,6 +53,7 @@ def _tensors(model: Path, files: list[Path]) -> list[np.ndarray]:
 def _bare_loop(model: Path, tensors: list[np.ndarray]) -> float:
     """Seconds of onnxruntime alone, as it comes, with as many threads as processors."""
     images = prepare(model, "fp32").images
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = processors()
     session = onnxruntime.InferenceSession(images.file, options)

@@ -10,6 +10,8 @@ The names below are loaded when they are first used, so that `import memery` cos
 
 from typing import TYPE_CHECKING, Any
 
+from memery.telemetry import disable_telemetry
+
 if TYPE_CHECKING:
     from memery.core import index_flow as index_flow
     from memery.core import query_flow as query_flow
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from memery.types import Results as Results
     from memery.types import Skip as Skip
     from memery.types import Term as Term
+
+# Here, since plug-ins import libraries too: every use of memery, and of them, passes this line.
+disable_telemetry()
 
 _HOMES = {
     "index_flow": "memery.core",

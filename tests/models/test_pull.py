@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -278,6 +279,17 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(pull, hub, capfd):
         expected = None if path.startswith("/cdn/") else "Bearer hf_secret"
         assert headers.get("authorization") == expected, path
     assert "hf_secret" not in capfd.readouterr().err
+
+
+def test_a_saved_login_is_not_sent(pull, hub, tmp_path):
+    """Nor anything that says who asks: a registry of agents, versions of other libraries."""
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "token").write_text("hf_saved")
+    pull(AGENT="someone")
+    for _, path, headers in hub.requests:
+        assert "authorization" not in headers
+        assert NAME in path
+        assert re.fullmatch(r"unknown/None; hf_hub/[\d.]+; python/[\d.]+", headers["user-agent"])
 
 
 def test_names_that_are_none(environment):

@@ -124,7 +124,7 @@ def form(parts):
 
 
 @contextlib.contextmanager
-def serving(*paths, words=(), limits=None, environment=None, **options):
+def serving(*paths, words=(), limits=None, environment=None, before=None, **options):
     """Serve folders; with limits or options through the library, else by the command."""
     paths = [os.fspath(path) for path in paths]
     if limits is not None or options:
@@ -132,7 +132,11 @@ def serving(*paths, words=(), limits=None, environment=None, **options):
     else:
         program = [sys.executable, "-m", "memery", "serve", *paths, "--port", "0", *words]
     process = subprocess.Popen(
-        program, stderr=subprocess.PIPE, text=True, env=os.environ | (environment or {})
+        program,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | (environment or {}),
+        preexec_fn=before,
     )
     server = Server(process)
     ready = threading.Event()

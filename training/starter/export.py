@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto
-from onnxruntime.quantization import QuantType, quantize_dynamic
+
+from memery.telemetry import import_onnxruntime
 
 from . import backbone, language, texts
 from .encoder import Encoder
@@ -58,12 +59,13 @@ def _write_text(encoder: Encoder, towers: texts.TextTowers, path: Path) -> None:
     model = graph.model(language.TEXT_INPUTS, {"embedding": (embedding, ["batch", encoder.width])})
     full = path.with_suffix(".float.onnx")
     save(model, full)
-    quantize_dynamic(
+    quantization = import_onnxruntime("quantization")
+    quantization.quantize_dynamic(
         full,
         path,
         op_types_to_quantize=["MatMul"],
         per_channel=True,
-        weight_type=QuantType.QInt8,
+        weight_type=quantization.QuantType.QInt8,
         extra_options={"MatMulConstBOnly": True},
     )
     full.unlink()

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto
+
+from memery.telemetry import import_onnxruntime
 
 from . import backbone, pictures
 from .data import Photo
@@ -31,8 +33,9 @@ class Features:
         return Features(self.pooled[index], self.classes[index])
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
+def session(path: Path) -> Any:
     """An ONNX Runtime session on one thread, so that results do not depend on the machine's."""
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions and tokenizers: the one module that imports either library."""
+"""ONNX Runtime sessions and tokenizers: the one module that uses either library."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memery.config import processors
 from memery.errors import ConfigError, ModelError
+from memery.telemetry import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np
@@ -122,7 +123,7 @@ class Network:
         self._open(options)
 
     def _options(self) -> Any:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
@@ -140,7 +141,7 @@ class Network:
         return options
 
     def _open(self, options: Any) -> Any:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
 
         providers = _providers(self._device)
         try:
@@ -170,9 +171,7 @@ def _providers(device: str) -> list[str]:
     Raises:
         ConfigError: the installed onnxruntime does not have it.
     """
-    import onnxruntime
-
-    available = onnxruntime.get_available_providers()
+    available = import_onnxruntime().get_available_providers()
     if device == "auto":
         return [name for name in (_CUDA, _CPU) if name in available]
     names = {"cpu": _CPU, "cuda": _CUDA} | {name.lower(): name for name in available}
@@ -192,15 +191,14 @@ def quantize(source: Path, target: Path) -> None:
 
     Convolutions stay as they are: the first layer of an image tower loses most and gains least.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
+    quantization = import_onnxruntime("quantization")
     logging.disable(logging.WARNING)  # it sets up logging anew to recommend another tool
     try:
-        quantize_dynamic(
+        quantization.quantize_dynamic(
             source,
             target,
             op_types_to_quantize=["MatMul", "Gemm", "Gather"],
-            weight_type=QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
         )
     finally:
         logging.disable(logging.NOTSET)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from memery.errors import ReaderError
 from memery.readers.interface import ReaderInfo, Reading
+from memery.telemetry import import_onnxruntime
 from memery.types import Line
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class RapidReader:
         """The engine. All threads share it: it keeps nothing of a picture in itself."""
         _give_memory_back()
         try:
+            import_onnxruntime()  # before rapidocr does
             import rapidocr
 
             models = Path(rapidocr.__file__).parent / "models"

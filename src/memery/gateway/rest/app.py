@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import Depends, FastAPI
@@ -30,6 +31,16 @@ from memery.gateway.rest.heads import Heads
 from memery.gateway.rest.limits import Limited
 from memery.gateway.rest.service import Service
 
+if TYPE_CHECKING:
+    from fastapi.telemetry import TelemetryConfig
+
+_NO_TELEMETRY: TelemetryConfig = {
+    "auto_configure": False,
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+}
+"""Spans hold addresses, and so queries: no exporter that another program set up gets any."""
 _RESOURCES = (search, images, pictures, folders, index_jobs)
 
 
@@ -80,6 +91,7 @@ def _application(service: Service) -> FastAPI:
         redirect_slashes=False,
         lifespan=_with_threads,
         root_path=service.options.root_path,
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = service
     problems.handle(app)

@@ -1,7 +1,6 @@
 """The hub's API, by huggingface_hub: the one module that imports it.
 
-Its variables hold (HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE …). Its telemetry is off: what it
-tells the hub of this machine nobody has asked for.
+Its variables hold (HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE …). Its telemetry is off.
 """
 
 from __future__ import annotations
@@ -12,10 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from memery.errors import ModelError
+from memery.telemetry import disable_telemetry
 
 _WAITS = 3
 """How often a hub that asks for patience is asked again."""
@@ -49,10 +49,18 @@ class RemoteFile:
 
 
 def _hub() -> Any:
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read when the library is imported
+    disable_telemetry()
     import huggingface_hub
 
     return huggingface_hub
+
+
+def _token() -> str | Literal[False]:
+    """The token that the user named; one that was saved by another program's login is not sent.
+
+    It may belong to another hub than HF_ENDPOINT names, and a public model needs none.
+    """
+    return os.environ.get("HF_TOKEN", "").strip() or False
 
 
 def describe(repository: str, revision: str | None) -> tuple[str, list[RemoteFile]]:
@@ -62,7 +70,11 @@ def describe(repository: str, revision: str | None) -> tuple[str, list[RemoteFil
         ModelError: the hub cannot be asked, or has nothing of that name.
     """
     info = _patiently(
-        lambda: _hub().HfApi().model_info(repository, revision=revision, files_metadata=True),
+        lambda: (
+            _hub()
+            .HfApi(token=_token())
+            .model_info(repository, revision=revision, files_metadata=True)
+        ),
         repository,
     )
     return str(info.sha), [
@@ -115,8 +127,9 @@ def _fetch(
 
     constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
     url = hub.hf_hub_url(repository, file.path, revision=commit)
-    facts = hub.get_hf_file_metadata(url, retry_on_errors=True)
-    headers = build_hf_headers()
+    token = _token()
+    facts = hub.get_hf_file_metadata(url, token=token, retry_on_errors=True)
+    headers = build_hf_headers(token=token)
     if urlsplit(facts.location).netloc != urlsplit(url).netloc:
         headers.pop("authorization", None)  # the token is the hub's, not its content server's
     http_get(
