@@ -3,6 +3,9 @@
 
 import { patiently } from "./patience.js";
 
+const AWAY = [502, 504]; // what a proxy answers in the place of a server that does not
+const losses = new EventTarget();
+
 /** What went wrong: `status` 0 means that there was no answer. */
 export class Problem extends Error {
   constructor(status, message, errors = [], retryAfter = 0) {
@@ -18,6 +21,9 @@ export class Problem extends Error {
     return this.status === 429 || this.status === 503;
   }
 }
+
+/** Calls `act` whenever a request stays without an answer. */
+export const whenLost = (act) => losses.addEventListener("lost", act);
 
 /** An address of the server, wherever it is mounted. */
 export const at = (path) => new URL(path, document.baseURI).href;
@@ -68,11 +74,17 @@ async function request(path, options = {}) {
     response = await fetch(at(path), { credentials: "same-origin", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Problem(0, "memery does not answer.");
+    throw lost();
   }
+  if (AWAY.includes(response.status)) throw lost();
   const answer = await json(response);
   if (!response.ok) throw problem(response, answer);
   return answer;
+}
+
+function lost() {
+  losses.dispatchEvent(new Event("lost"));
+  return new Problem(0, "memery does not answer.");
 }
 
 async function json(response) {

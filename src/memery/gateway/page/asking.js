@@ -84,9 +84,12 @@ export class Asking {
 
   /** The server answers again. */
   resume() {
+    const { grid } = this.#parts;
     say($("notice"));
-    if (this.#asked === null || !this.#parts.grid.results) this.find(null, true);
-    else this.tell();
+    if (this.#asked === null || !grid.results) return void this.find(address.rememberedPlace(), true);
+    this.tell();
+    this.#showMonths(grid.results);
+    grid.retry();
   }
 
   #answered(results, place, isForced) {

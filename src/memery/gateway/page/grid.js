@@ -78,6 +78,12 @@ export class Grid {
     this.#apply();
   }
 
+  /** Asks again for pages and thumbnails that did not come. */
+  retry() {
+    this.#tiles.retry();
+    this.arrange();
+  }
+
   /** Marks and captions anew; nothing moves. */
   refresh() {
     if (this.#results) this.#draw();

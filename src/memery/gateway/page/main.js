@@ -26,10 +26,11 @@ const $ = (id) => document.getElementById(id);
 
 let state = address.read();
 let collections = [];
-let beginning = false; // whether the state of the server is being asked for
+let hasBegun = false; // whether the server was asked for its status and collections
 const names = new Map(); // of pictures in chips, by id
 
 history.scrollRestoration = "manual";
+api.whenLost(() => status.lost());
 drawSigns(document);
 
 const tell = (sentence) => toast($("toasts"), sentence);
@@ -92,7 +93,7 @@ const opening = new Opening({
 });
 const status = new Status($("status"), {
   onGrown: () => asking.grown(),
-  onOnline: () => asking.resume(),
+  onOnline: resume,
   onOffline: () => say($("notice"), OFFLINE, { isError: true }),
   onToken: () => askForToken($("notice")),
   onIndex: index,
@@ -114,7 +115,7 @@ const asking = new Asking({
   pass: tell,
   onAnswer: () => {
     opening.place();
-    if (!status.facts && !beginning) begin(); // that had been given up
+    begin(); // in case that had been given up
   },
 });
 
@@ -206,18 +207,25 @@ onPreference((name) => {
 });
 
 async function begin() {
-  beginning = true;
+  if (hasBegun) return;
+  hasBegun = true;
   try {
     const [, found] = await Promise.all([status.start(), api.collections()]);
     collections = found;
     filters.collections = found;
     asking.tell();
   } catch (problem) {
+    hasBegun = false;
     if (problem.status === 401 || problem.status === 403) askForToken($("notice"));
-    else if (problem.status === 0) setTimeout(start, 3000);
-  } finally {
-    beginning = false;
   }
+}
+
+/** The server answers again: what did not come is asked for once more. */
+function resume() {
+  begin();
+  asking.resume();
+  opening.show();
+  viewer.retry();
 }
 
 function start() {

@@ -60,7 +60,7 @@ function looking({ done, total }) {
 }
 
 export const FULL = `A search takes ${MOST_TERMS} terms at most: what goes beyond is left out. Remove one to add another.`;
-export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page goes on by itself.";
+export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page reconnects automatically.";
 
 /** What to say while a server that has too much to do is left alone for some milliseconds. */
 export function patience(problem, wait) {

@@ -29,6 +29,7 @@ export class Opening {
       viewer.show(picture, grid.results);
       await this.place();
     } catch (problem) {
+      if (problem.status === 0) return; // it is opened when the server answers again
       tell(problem.status === 404 ? "That picture is no longer here." : failure(problem));
       change({ picture: null }, "replace");
     }

@@ -65,6 +65,15 @@ export class Status {
     this.#listen();
   }
 
+  /** A request stayed without an answer: the server is asked until it answers again. */
+  lost() {
+    if (this.isOffline) return;
+    this.isOffline = true;
+    this.#acts.onOffline();
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#check(), AGAIN);
+  }
+
   /** A word about the search at hand, before everything else. */
   say(note) {
     this.#note = note;
@@ -160,11 +169,7 @@ export class Status {
       this.#facts = await status();
       this.#online();
     } catch (error) {
-      if (error.status === 401) return this.#acts.onToken(); // started anew, with another token
-      if (error.status === 0 && !this.isOffline) {
-        this.isOffline = true;
-        this.#acts.onOffline();
-      }
+      if (error.status === 401) return this.#acts.onToken(); // restarted with another token
     }
     clearTimeout(this.#again);
     this.#again = setTimeout(() => (this.isOffline ? this.#check() : this.#listen()), AGAIN);

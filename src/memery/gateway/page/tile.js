@@ -78,6 +78,14 @@ export function mark(element, { isSelected, isCurrent }) {
   }
 }
 
+/** Asks again for a thumbnail that did not come. */
+export function retry(element) {
+  if (!element.classList.contains("broken")) return;
+  element.classList.remove("broken");
+  const image = element.firstElementChild.firstElementChild;
+  image.src = image.src;
+}
+
 /** Stops what a tile was still fetching. */
 export function drop(element) {
   const image = element.firstElementChild.firstElementChild;

@@ -3,7 +3,7 @@
 
 import { make } from "./elements.js";
 import { preference } from "./preferences.js";
-import { drop, mark, place, tile } from "./tile.js";
+import { drop, mark, place, retry, tile } from "./tile.js";
 
 export class Tiles {
   #element;
@@ -39,6 +39,11 @@ export class Tiles {
   /** The list is another from now on: tiles are known by their pictures only. */
   loosen() {
     this.#tiles = new Map([...this.#tiles.values()].map((one) => [`old ${one.dataset.id}`, one]));
+  }
+
+  /** Asks again for the thumbnails that did not come. */
+  retry() {
+    for (const element of this.#tiles.values()) retry(element);
   }
 
   /** Shows tiles for these boxes, by index, and no others. */

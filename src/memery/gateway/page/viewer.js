@@ -75,6 +75,14 @@ export class Viewer {
     this.#parts.picture.replaceChildren();
   }
 
+  /** Asks again for what did not come of the open picture. */
+  retry() {
+    if (!this.picture || !this.#parts.note.textContent) return;
+    this.#paint(this.picture);
+    this.#ask(this.picture);
+    this.#neighbours();
+  }
+
   /** Goes on through another list, if the picture stands in it. */
   relist(results) {
     this.#results = results;
@@ -92,6 +100,7 @@ export class Viewer {
 
   #paint(picture) {
     const { name, note, facts, strip, picture: holder } = this.#parts;
+    const here = held(picture.id);
     name.textContent = fileName(picture.path);
     note.textContent = "";
     strip.replaceChildren();
@@ -99,15 +108,19 @@ export class Viewer {
     const whole = make("img", { alt, draggable: false, decoding: "async" });
     whole.dataset.width = picture.width;
     whole.dataset.height = picture.height;
-    // The small copy is here at once; a larger one takes its place when it has come.
+    // The grid's copy is here at once; larger ones take its place when they have come.
+    const small = make("img", { decoding: "async", src: thumbnail(picture, 640) });
     const large = largest(picture).lastChild;
+    small.addEventListener("load", () => large.naturalWidth || (whole.src = small.src));
     large.addEventListener("load", () => whole.isConnected && this.#enlarge(whole, large, picture));
     large.addEventListener("error", () => {
       if (!whole.isConnected) return;
       if (large.src.endsWith(picture.image_url)) large.src = copy(picture);
-      note.textContent = "The file cannot be shown: this is a copy.";
+      note.textContent ||= whole.naturalWidth ? "The file cannot be shown: this is a copy." : "The image cannot be shown now.";
     });
-    whole.src = thumbnail(picture, 640);
+    whole.addEventListener("error", () => whole.classList.add("broken"));
+    whole.addEventListener("load", () => whole.classList.remove("broken"));
+    whole.src = here ?? small.src;
     holder.replaceChildren(whole);
     this.#zoom.on(whole);
     this.#shownAs = "";
@@ -133,7 +146,9 @@ export class Viewer {
     this.#asking?.abort();
     const { signal } = (this.#asking = new AbortController());
     const ignore = (error) => {
-      if (error.name !== "AbortError") this.#parts.note.textContent = error.message;
+      if (error.name === "AbortError") return;
+      const isCopy = error.status === 0 && this.#parts.picture.firstElementChild?.naturalWidth;
+      this.#parts.note.textContent = isCopy ? "memery does not answer: this is a small copy." : error.message;
     };
     image(picture.id, signal)
       .then((facts) => this.#fillFacts(this.#parts.facts, { ...picture, ...facts }))
@@ -209,6 +224,12 @@ export class Viewer {
     const keys = { ArrowLeft: "previous", ArrowRight: "next", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
     listen(this.#dialog, Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, act(name)])));
   }
+}
+
+/** The address of a copy that the grid or the strip shows. */
+function held(id) {
+  const images = document.querySelectorAll(`[data-id="${CSS.escape(id)}"] img`);
+  return [...images].find((one) => one.naturalWidth)?.src;
 }
 
 /** Buttons that the viewer's bar has signs for. */
