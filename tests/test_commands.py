@@ -15,7 +15,18 @@ import pytest
 from PIL import Image
 
 RECALL_KEYS = ["query", "model_id", "total", "took_ms", "hits"]
-HIT_KEYS = ["rank", "id", "path", "score", "strength", "weak", "width", "height", "taken_at"]
+HIT_KEYS = [
+    "rank",
+    "id",
+    "path",
+    "score",
+    "strength",
+    "weak",
+    "width",
+    "height",
+    "taken_at",
+    "date_source",
+]
 HEADINGS = ["Rank", "Score", "Strength", "Path"]
 
 

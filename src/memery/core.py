@@ -189,7 +189,8 @@ def run_index(
             report(x.indexer.expect(len(changes.unread)))
             x.indexer.remove(changes.gone)
             known = set() if rebuild else x.indexer.known()
-            with contextlib.closing(x.crafter.craft(changes.unread, known)) as batches:
+            undated = x.indexer.undated()
+            with contextlib.closing(x.crafter.craft(changes.unread, known, undated)) as batches:
                 for batch in batches:
                     embeddings = x.encoder.encode_images(batch.pictures)
                     report(x.indexer.index(batch, embeddings))

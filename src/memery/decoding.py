@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO
 
+from memery.dates import Taken, date_taken
 from memery.errors import ImageError
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
@@ -56,7 +57,7 @@ _DRAFT_FACTOR = 2
 mean difference from a full decode is 0.45 of 255."""
 _SEEN_SIDE = 4 * SIDE
 """A likeness is made from no smaller a picture, whatever the model takes."""
-_EXIF_IFD, _DATE_TAKEN, _DATE, _ORIENTATION = 0x8769, 0x9003, 0x0132, 0x0112
+_ORIENTATION = 0x0112
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's resampling filters, in the order of its numbers for them."""
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -72,10 +73,11 @@ class Decoded:
         width: of the upright original, pixels.
         height: likewise.
         format: what the content is.
-        taken_at: EXIF date and time in ISO 8601, or None.
+        taken_at: date and time in ISO 8601 as its metadata says, or None.
         notes: what someone wrote into the file: title, description, keywords.
         hashes: the likeness of the whole picture, as `memery.likeness` makes it.
         colour: its average colour, 0xRRGGBB.
+        date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
     """
 
     pixels: NDArray[np.uint8]
@@ -86,6 +88,7 @@ class Decoded:
     notes: str = ""
     hashes: bytes = b""
     colour: int = 0
+    date_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +194,15 @@ def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
         return (image.height, image.width) if turned else image.size
 
 
+def read_date(data: bytes, max_pixels: int) -> Taken:
+    """When an image was taken, as its metadata says; a file that cannot be decoded has no date."""
+    try:
+        with _opened(data, max_pixels) as image:
+            return date_taken(image)
+    except ImageError:
+        return Taken()
+
+
 def webp(data: bytes, side: int, max_pixels: int) -> bytes:
     """A small version of an image file, as WebP: upright, its longer side at most `side` pixels.
 
@@ -273,7 +285,7 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
 
     width, height = image.size
     format_ = image.format or "unknown"
-    taken_at, notes = _taken_at(image), written_into(image)
+    taken, notes = date_taken(image), written_into(image)
     orientation = image.getexif().get(_ORIENTATION, 1)
     margins = _reduce(image, _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE))
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
@@ -285,7 +297,7 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
     if min(whole.size) < _SEEN_SIDE:
         whole = _resized(rgb, Resize(_SEEN_SIDE, "squash"), margin)
     seen = likeness(whole), colour(whole)
-    return Decoded(pixels, width, height, format_, taken_at, notes, *seen)
+    return Decoded(pixels, width, height, format_, taken.at, notes, *seen, taken.source)
 
 
 def _reduce(image: Image.Image, enough: int) -> tuple[float, float]:
@@ -373,15 +385,3 @@ def _deep_to_grey(image: Image.Image) -> Image.Image:
     elif image.mode.startswith("I;16") or values.max(initial=0) > _SHALLOW_MAX:
         values = values * (_SHALLOW_MAX / _DEEP_MAX)
     return Image.fromarray(np.clip(values.round(), 0, _SHALLOW_MAX).astype(np.uint8))
-
-
-def _taken_at(image: Image.Image) -> str | None:
-    """When the picture was taken, or None: EXIF is written by many hands, some unsteady."""
-    from datetime import datetime
-
-    try:
-        exif = image.getexif()
-        text = exif.get_ifd(_EXIF_IFD).get(_DATE_TAKEN) or exif.get(_DATE)
-        return datetime.strptime(str(text).strip("\0 "), "%Y:%m:%d %H:%M:%S").isoformat()
-    except Exception:
-        return None

@@ -34,7 +34,7 @@ Size = str | tuple[int, int]
 class Filter:
     """Conditions that an image must pass, all of them. What is left at its default is no condition.
 
-    A picture's date is EXIF's, else the file's time of modification.
+    The date of an image is that of its metadata, else of its name, else the time of modification.
 
     Attributes:
         under: a folder, relative, with `/`.

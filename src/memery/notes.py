@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -68,11 +68,23 @@ def _text(value: bytes) -> str:
 
 
 def _from_xmp(image: Image.Image) -> Iterator[str]:
+    for _, value in xmp_values(image, _XMP):
+        yield value
+
+
+def xmp_values(image: Image.Image, names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """The properties of an image's XMP packet that have these names, each with its texts.
+
+    Entities are not expanded (defusedxml), and a packet of more than 1 MB is not parsed.
+
+    Raises:
+        Exception: the packet is broken; which error, the parser says.
+    """
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if packet and len(packet) <= _XMP_BYTES:
         for name, value in _walked(image.getxmp()):
-            if name in _XMP:
-                yield from _leaves(value)
+            if name in names:
+                yield from ((name, text) for text in _leaves(value))
 
 
 def _walked(node: Any) -> Iterator[tuple[str, Any]]:

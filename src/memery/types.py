@@ -45,8 +45,9 @@ class ImageFile:
         width: pixels, upright.
         height: pixels, upright.
         format: what the content is, as Pillow names it ("JPEG", "PNG", …).
-        taken_at: EXIF date and time in ISO 8601, or None.
+        taken_at: when it was taken, in ISO 8601, as its metadata or else its name says, or None.
         colour: average colour, 0xRRGGBB, or None where it is not known yet.
+        date_source: where `date` comes from, one of `memery.dates.SOURCES`.
     """
 
     path: str
@@ -58,6 +59,7 @@ class ImageFile:
     format: str
     taken_at: str | None = None
     colour: int | None = None
+    date_source: str = "file"
 
     @property
     def date(self) -> str:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import decode, decoders
+from memery.decoding import decode, decoders, read_date
 from memery.errors import ImageError
 from memery.executors.interface import Batch, Picture
 from memery.files import read_file
@@ -44,7 +44,7 @@ class Crafter:
         self._config = config
 
     def craft(
-        self, entries: Sequence[FileEntry], known: Container[str]
+        self, entries: Sequence[FileEntry], known: Container[str], undated: Container[str] = ()
     ) -> Generator[Batch, None, None]:
         """Read files in their order; a content is handed on for encoding once."""
         seen: set[str] = set()
@@ -55,7 +55,7 @@ class Crafter:
             size = self._config.batch_size
             while True:
                 for entry in islice(waiting, (1 + _BATCHES_AHEAD) * size - len(running)):
-                    running.append(pool.submit(self._read, entry, known))
+                    running.append(pool.submit(self._read, entry, known, undated))
                 if not running:
                     return
                 finished = [running.popleft().result() for _ in range(min(size, len(running)))]
@@ -84,21 +84,26 @@ class Crafter:
             reason = "there is no such file" if error.reason == "vanished" else error.reason
             raise ImageError(reason, detail, subject=name) from None
 
-    def _read(self, entry: FileEntry, known: Container[str]) -> Picture | Skip | SkipAddition:
+    def _read(
+        self, entry: FileEntry, known: Container[str], undated: Container[str]
+    ) -> Picture | Skip | SkipAddition:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._picture(entry, data, known)
+            return self._picture(entry, data, known, undated)
         except ImageError as error:
             skip = Skip(entry.path, error.reason, error.detail)
             if error.reason == "vanished":
                 return skip
             return SkipAddition(entry, skip, circumstances(self._config))
 
-    def _picture(self, entry: FileEntry, data: bytes, known: Container[str]) -> Picture:
-        digest = hashlib.sha256(data).hexdigest()
+    def _picture(
+        self, entry: FileEntry, data: bytes, known: Container[str], undated: Container[str] = ()
+    ) -> Picture:
+        digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         if digest in known:
-            return Picture(entry, digest, None)
-        info, limit = self._info, self._config.max_pixels
+            taken = read_date(data, limit) if digest in undated else None
+            return Picture(entry, digest, None, taken)
+        info = self._info
         return Picture(entry, digest, decode(data, info.resize, limit))
 
 

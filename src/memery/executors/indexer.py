@@ -64,6 +64,10 @@ class Indexer:
         """Digests whose embedding is stored already."""
         return self._store.known_digests(self._space)
 
+    def undated(self) -> set[str]:
+        """Digests whose stored date is out of date."""
+        return self._store.undated()
+
     def remove(self, paths: Sequence[str]) -> None:
         """Forget files that are gone; should their content turn up elsewhere, it has moved."""
         if paths:
@@ -89,9 +93,10 @@ class Indexer:
                     seen.notes,
                     seen.hashes,
                     seen.colour,
+                    seen.date_source,
                 )
             )
-            additions.append(Addition(picture.entry, picture.digest, content))
+            additions.append(Addition(picture.entry, picture.digest, content, picture.taken))
         self._store.commit(self._space, additions, batch.skips)
         self._count(batch)
         return self._progress()

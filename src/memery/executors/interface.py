@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
+from memery.dates import Taken
 from memery.decoding import Decoded
 from memery.filters import Filter
 from memery.stores.interface import SkipAddition, Space, Text
@@ -61,11 +62,13 @@ class Picture:
         entry: the file as it was when it was read.
         digest: SHA-256 of its bytes, hexadecimal.
         decoded: None if the digest's embedding is known, so that nobody needs the pixels.
+        taken: the date of a known digest whose stored one is out of date.
     """
 
     entry: FileEntry
     digest: str
     decoded: Decoded | None
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,12 @@ class Crafter(Protocol):
     """Turns files into pictures."""
 
     def craft(
-        self, entries: Sequence[FileEntry], known: Container[str]
+        self, entries: Sequence[FileEntry], known: Container[str], undated: Container[str] = ()
     ) -> Generator[Batch, None, None]:
-        """Read files in parallel, in their order; decode those whose digest is not known."""
+        """Read files in parallel, in their order; decode those whose digest is not known.
+
+        Of known ones that are undated, read the date again.
+        """
         ...
 
     def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
@@ -169,6 +175,10 @@ class Indexer(Protocol):
 
     def known(self) -> set[str]:
         """Digests whose embedding is stored already."""
+        ...
+
+    def undated(self) -> set[str]:
+        """Digests whose stored date is out of date."""
         ...
 
     def remove(self, paths: Sequence[str]) -> None:

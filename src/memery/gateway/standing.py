@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,7 @@ class Status:
         holder: process id of the one that is writing, or None.
         seed_files: files of memery 0.1 that lie there and are ignored.
         text: what is known of the text in pictures.
+        dates: images by where their date comes from (`memery.dates.SOURCES`).
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class Status:
     holder: int | None
     seed_files: tuple[Path, ...]
     text: TextStatus
+    dates: Mapping[str, int]
 
 
 def status(path: str | os.PathLike[str], **settings: Any) -> Status:
@@ -103,6 +106,7 @@ def status_of(archive: Archive, config: Config, store: Store) -> Status:
         holder=archive.holder(),
         seed_files=tuple(archive.seed_files()),
         text=_text_status(config, store, scope),
+        dates=store.count_dates(space, scope) if space else {},
     )
 
 

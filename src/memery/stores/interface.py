@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from memery.dates import Taken
 from memery.filters import Filter
 from memery.types import FileEntry, ImageFile, Line, Skip
 
@@ -47,11 +48,12 @@ class Content:
         width: pixels, upright.
         height: likewise.
         format: what the content is.
-        taken_at: EXIF date and time in ISO 8601, or None.
+        taken_at: date and time in ISO 8601 as its metadata says, or None.
         embedding: float32 of shape (dim,), L2-normalised.
         notes: what someone wrote into the file: title, description, keywords.
         hashes: its likeness, as `memery.likeness` makes it.
         colour: average colour, 0xRRGGBB.
+        date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
     """
 
     width: int
@@ -62,6 +64,7 @@ class Content:
     notes: str = ""
     hashes: bytes = b""
     colour: int | None = None
+    date_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,13 @@ class Addition:
         entry: the file as it was when it was read.
         digest: SHA-256 of its bytes, hexadecimal.
         content: None if the digest has an embedding in the space already.
+        taken: what replaces the stored date of a content of `Store.undated`.
     """
 
     entry: FileEntry
     digest: str
     content: Content | None
+    taken: Taken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +310,17 @@ class Store(Searchable, Protocol):
 
         They have an embedding in the space, and a likeness.
         """
+        ...
+
+    def undated(self) -> set[str]:
+        """Digests whose metadata was last looked at by a memery that knew fewer kinds of dates.
+
+        Their files are not settled: they are to be read once more, and not encoded.
+        """
+        ...
+
+    def count_dates(self, space: Space, scope: Filter) -> Mapping[str, int]:
+        """Images by the source of their date, in the order of `memery.dates.SOURCES`."""
         ...
 
     def commit(

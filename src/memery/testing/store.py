@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from memery.dates import SOURCES, date_in_name
 from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
@@ -121,6 +122,15 @@ class MemoryStore:
         """Digests that need not be encoded."""
         return set(self._contents.get(space, {}))
 
+    def undated(self) -> set[str]:
+        """None: no earlier memery has written here."""
+        return set()
+
+    def count_dates(self, space: Space, scope: Filter) -> dict[str, int]:
+        """Images by the source of their date."""
+        counts = Counter(image.date_source for image, _ in self._images(space, scope))
+        return {source: counts[source] for source in SOURCES if source in counts}
+
     def commit(
         self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
     ) -> None:
@@ -154,8 +164,20 @@ class MemoryStore:
         for path, (entry, digest, _) in self._files.items():
             if digest in known:
                 content = known[digest]
-                facts = (content.width, content.height, content.format, content.taken_at)
-                image = ImageFile(path, entry.size, entry.mtime_ns, digest, *facts, content.colour)
+                taken = content.taken_at or date_in_name(PurePosixPath(path).name)
+                source = content.date_source or "exif" if content.taken_at else "name"
+                image = ImageFile(
+                    path,
+                    entry.size,
+                    entry.mtime_ns,
+                    digest,
+                    content.width,
+                    content.height,
+                    content.format,
+                    taken,
+                    content.colour,
+                    source if taken else "file",
+                )
                 if self._passes(image, content, scope):
                     yield image, content
 

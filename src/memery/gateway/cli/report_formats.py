@@ -16,6 +16,13 @@ from memery.types import IndexReport, Skip
 _SKIPS_SHOWN = 10
 """Skipped files that a build names; `memery status` names all."""
 _TIME_DIGITS = 3
+_DATE_SOURCES = {
+    "exif": "from EXIF",
+    "xmp": "from XMP",
+    "gps": "from GPS",
+    "name": "from the file name",
+    "file": "from the file's modification time",
+}
 
 
 def write_report(report: IndexReport, format_: ReportFormat) -> None:
@@ -98,6 +105,9 @@ def write_status(status: Status, format_: ReportFormat) -> None:
         lines.append(f"Model       {space.model_id}, {count} embeddings{use}")
     pending = f", {len(changes.new) + len(changes.changed)} to read, {len(changes.gone)} gone"
     lines.append(f"Images      {status.searchable} searchable{pending}")
+    if status.dates:
+        counts = (f"{count} {_DATE_SOURCES[source]}" for source, count in status.dates.items())
+        lines.append(f"Dates       {', '.join(counts)}")
     lines.append(f"Text        {_text_line(status)}")
     lines.append(f"Links       {changes.links} left out")
     if status.holder:
@@ -143,6 +153,7 @@ def _status_json(status: Status) -> dict[str, Any]:
             for space, count in status.spaces
         ],
         "text": _text_json(status.text),
+        "dates": dict(status.dates),
         "holder": status.holder,
     }
 

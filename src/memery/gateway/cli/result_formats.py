@@ -67,6 +67,7 @@ def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
         "width": hit.image.width,
         "height": hit.image.height,
         "taken_at": hit.image.taken_at,
+        "date_source": hit.image.date_source,
         **(signals if explain else {}),
     }
 

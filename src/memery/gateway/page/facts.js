@@ -3,6 +3,9 @@
 import { button, make } from "./elements.js";
 import { bytes, count, fileName, folderOf, moment } from "./texts.js";
 
+/** Where a date was found, unless it is EXIF. */
+const FROM = { xmp: " (from XMP)", gps: " (from GPS)", name: " (from the file name)" };
+
 /**
  * Fills a panel with a picture's facts.
  * @param {HTMLElement} panel
@@ -26,7 +29,7 @@ function known(picture) {
   const facts = [["Size", `${count(picture.width)} × ${count(picture.height)}, ${bytes(picture.size)}`]];
   if (picture.format) facts.push(["Kind", picture.format]);
   if (picture.shownAs) facts.push(["Shown", picture.shownAs]);
-  if (picture.taken_at) facts.push(["Taken", moment(picture.taken_at)]);
+  if (picture.taken_at) facts.push(["Taken", `${moment(picture.taken_at)}${FROM[picture.date_source] ?? ""}`]);
   else if (picture.modified_at) facts.push(["Changed", moment(picture.modified_at)]);
   if (picture.collection) facts.push(["Collection", picture.collection]);
   if (picture.rank) facts.push(["Rank", count(picture.rank)]);

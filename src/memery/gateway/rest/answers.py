@@ -98,6 +98,7 @@ class ImageDocument(TypedDict):
     size: int
     taken_at: str | None
     modified_at: str
+    date_source: str
     colour: str | None
     words: str | None
     thumbnail_url: str
@@ -185,6 +186,7 @@ def image_document(
         "size": image.size,
         "taken_at": image.taken_at,
         "modified_at": modified.isoformat(timespec="seconds"),
+        "date_source": image.date_source,
         "colour": None if image.colour is None else f"#{image.colour:06x}",
         "words": words,
         "thumbnail_url": f"{root_path}/v1/thumbnails/{id_}",

@@ -10,6 +10,7 @@ from typing import Any
 
 from memery.filters import Filter
 from memery.stores.interface import Groups
+from memery.stores.sqlite.images import TAKEN
 from memery.words.tokens import joined, spaced, tokens
 
 _SECOND_NS = 1_000_000_000
@@ -103,7 +104,7 @@ def _dates(scope: Filter) -> list[tuple[str, tuple[Any, ...]]]:
     for moment, than in ((scope.earliest, ">="), (scope.latest, "<=")):
         if moment is not None:
             values = (moment.isoformat(), _nanoseconds(moment))
-            sql = f"CASE WHEN taken_at IS NULL THEN mtime_ns {than} ?2 ELSE taken_at {than} ?1 END"
+            sql = f"CASE WHEN {TAKEN} IS NULL THEN mtime_ns {than} ?2 ELSE {TAKEN} {than} ?1 END"
             parts.append((sql.replace("?2", "?").replace("?1", "?"), values[::-1]))
     return parts
 

@@ -12,7 +12,17 @@ from memery.errors import ArchiveDamaged
 from memery.stores.sqlite import schema
 from memery.types import ImageFile
 
-FACTS = "path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, taken_at, colour"
+TAKEN = "coalesce(taken_at, named_at)"
+"""When an image was taken: what its metadata says, else what its name says."""
+DATE_SOURCE = (
+    "CASE WHEN taken_at IS NOT NULL THEN coalesce(nullif(date_source, ''), 'exif')"
+    " WHEN named_at IS NOT NULL THEN 'name' ELSE 'file' END"
+)
+"""One of `memery.dates.SOURCES`. Archives from before it was stored knew EXIF only."""
+FACTS = (
+    f"path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, {TAKEN}, colour,"
+    f" {DATE_SOURCE}"
+)
 """The columns of `files` and `contents` that `image_of` takes."""
 
 
@@ -25,7 +35,7 @@ def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     path, size, mtime_ns, digest, *rest = facts
     image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *rest)
     numbers = (image.size, image.mtime_ns, image.width, image.height, image.colour or 0)
-    texts = (image.format, image.taken_at or "")
+    texts = (image.format, image.taken_at or "", image.date_source)
     if {int, str} != {*map(type, numbers), *map(type, texts)}:
         raise ArchiveDamaged(schema.damage(database_file(db), "a fact has the wrong type"))
     return image

@@ -8,12 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from memery.dates import SOURCES
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Facets, Likenesses, Listing, Space
 from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.images import FACTS, image_of
+from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of
 from memery.stores.sqlite.spaces import Spaces
 from memery.types import ImageFile
 
@@ -32,7 +33,8 @@ _LIKENESSES = """
 _FLOAT16 = 2
 """Bytes per number."""
 _DATE = (
-    "coalesce(taken_at, strftime('%Y-%m-%dT%H:%M:%f', mtime_ns / 1e9, 'unixepoch', 'localtime'))"
+    "coalesce(taken_at, named_at,"
+    " strftime('%Y-%m-%dT%H:%M:%f', mtime_ns / 1e9, 'unixepoch', 'localtime'))"
 )
 _ORDERS = {"date": f"{_DATE} DESC, path", "name": "path"}
 
@@ -89,6 +91,15 @@ class Listings:
             raise self._db.damaged("an embedding has the wrong size")
         embeddings = np.frombuffer(vectors, dtype="<f2").reshape(len(rows), space.dim)
         return Likenesses(digests, [hashes for _, hashes, _ in rows], embeddings)
+
+    def count_dates(self, space: Space, scope: Filter) -> dict[str, int]:
+        """Images by the source of their date."""
+        where = condition(scope)
+        sql = f"SELECT {DATE_SOURCE}, count(*) {_SEARCHABLE.format(where.sql)} GROUP BY 1"
+        with self._db.reading() as db:
+            values = (self._spaces.number(db, space), *where.values)
+            counts = dict(db.execute(sql, values).fetchall())
+        return {source: counts[source] for source in SOURCES if source in counts}
 
     def facets(self, space: Space, scope: Filter) -> Facets:
         """What the images that pass a filter can be narrowed by."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
 import re
 import sqlite3
 import uuid
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memery.archive import APPLICATION_ID, unwritable
+from memery.dates import date_in_name
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
 from memery.types import image_id
 from memery.words.names import all_name_words, name_words
@@ -90,6 +92,10 @@ MIGRATIONS = (
     );
     {_TEXT_WORDS};
     {_FILE_WORDS};
+    """,
+    """
+    ALTER TABLE contents ADD COLUMN date_source TEXT;
+    ALTER TABLE files ADD COLUMN named_at TEXT;
     """,
 )
 """Each brings `user_version` one further. Never edited once released: a change is a new entry."""
@@ -177,8 +183,8 @@ def _migrate(connection: sqlite3.Connection, target: int = len(MIGRATIONS)) -> N
         for number in range(version, target):
             for statement in MIGRATIONS[number].split(";"):
                 connection.execute(statement)
-            if number == 1:
-                _name_files(connection)
+            if number in _FILLED:
+                _FILLED[number](connection)
             if number == 0:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.executemany(
@@ -210,6 +216,19 @@ def _name_files(connection: sqlite3.Connection) -> None:
             "INSERT INTO file_words (rowid, name, whole) VALUES (?, ?, ?)",
             (id_, " ".join(name_words(name)), " ".join(all_name_words(name))),
         )
+
+
+def _date_files(connection: sqlite3.Connection) -> None:
+    """Give the files of an archive from before the dates in their names."""
+    sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
+    for id_, path in connection.execute(sql).fetchall():
+        named_at = date_in_name(posixpath.basename(os.fsdecode(path)))
+        if named_at is not None:
+            connection.execute("UPDATE files SET named_at = ? WHERE id = ?", (named_at, id_))
+
+
+_FILLED = {1: _name_files, 2: _date_files}
+"""What fills the new columns of a migration."""
 
 
 def damage(file: Path, what: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
+import posixpath
 import sqlite3
 import sys
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
+from memery.dates import date_in_name
 from memery.errors import RETRIED_REASONS, ArchiveError, ArchiveLocked
 from memery.filters import Filter
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
@@ -33,20 +35,23 @@ REMEMBERED_QUERIES = 2000
 _STRANGE_TYPES = """
     SELECT 1 FROM files WHERE typeof(path) != 'blob' OR instr(path, x'00') > 0
         OR typeof(size) != 'integer' OR typeof(mtime_ns) != 'integer'
+        OR typeof(named_at) NOT IN ('text', 'null')
     UNION ALL SELECT 1 FROM contents WHERE typeof(digest) != 'blob' OR length(digest) != 32
         OR typeof(width) != 'integer' OR typeof(height) != 'integer' OR typeof(format) != 'text'
         OR typeof(taken_at) NOT IN ('text', 'null') OR typeof(hashes) NOT IN ('blob', 'null')
-        OR typeof(colour) NOT IN ('integer', 'null')
+        OR typeof(colour) NOT IN ('integer', 'null') OR typeof(date_source) NOT IN ('text', 'null')
     UNION ALL SELECT 1 FROM queries WHERE typeof(vector) != 'blob' OR typeof(text) != 'text'
     LIMIT 1
 """
 _UPSERT_FILE = """
     INSERT INTO files
-        (path, size, mtime_ns, content, handle, skip_reason, skip_detail, circumstances)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+        (path, size, mtime_ns, content, handle, skip_reason, skip_detail, circumstances,
+        named_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
         content = excluded.content, handle = excluded.handle, skip_reason = excluded.skip_reason,
-        skip_detail = excluded.skip_detail, circumstances = excluded.circumstances
+        skip_detail = excluded.skip_detail, circumstances = excluded.circumstances,
+        named_at = excluded.named_at
 """
 
 
@@ -70,6 +75,7 @@ class SQLiteStore:
         self.browse = self._listings.browse
         self.likenesses = self._listings.likenesses
         self.facets = self._listings.facets
+        self.count_dates = self._listings.count_dates
         self.unread = self._texts.unread
         self.commit_texts = self._texts.commit
         self.text = self._texts.text
@@ -102,7 +108,8 @@ class SQLiteStore:
             rows = db.execute(
                 "SELECT path, size, mtime_ns, CASE WHEN skip_reason IS NULL"
                 " THEN EXISTS (SELECT 1 FROM embeddings JOIN contents ON contents.id = content"
-                " WHERE space = ? AND content = files.content AND hashes IS NOT NULL)"
+                " WHERE space = ? AND content = files.content AND hashes IS NOT NULL"
+                " AND (date_source IS NOT NULL OR taken_at IS NOT NULL))"
                 " ELSE circumstances = ?"
                 f" AND skip_reason NOT IN ({','.join('?' * len(reasons))}) END"
                 f" FROM files WHERE {where.sql}",
@@ -123,6 +130,15 @@ class SQLiteStore:
             )
             return {digest.hex() for (digest,) in rows}
 
+    def undated(self) -> set[str]:
+        """Digests whose metadata was last looked at by a memery that knew fewer kinds of dates."""
+        with self._db.reading() as db:
+            rows = db.execute(
+                "SELECT CAST(digest AS BLOB) FROM contents"
+                " WHERE date_source IS NULL AND taken_at IS NULL"
+            )
+            return {digest.hex() for (digest,) in rows}
+
     def commit(
         self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
     ) -> None:
@@ -135,7 +151,7 @@ class SQLiteStore:
                 _UPSERT_FILE,
                 [
                     (os.fsencode(entry.path), entry.size, entry.mtime_ns, None, None,
-                     skip.skip.reason, _utf8(skip.skip.detail), skip.circumstances)
+                     skip.skip.reason, _utf8(skip.skip.detail), skip.circumstances, None)
                     for skip in skips
                     for entry in (skip.entry,)
                 ],
@@ -308,12 +324,18 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     if new is not None:
         db.execute(
             "INSERT INTO contents"
-            " (digest, width, height, format, taken_at, notes, hashes, colour)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
-            " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour",
+            " (digest, width, height, format, taken_at, notes, hashes, colour, date_source)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour,"
+            " taken_at = excluded.taken_at, date_source = excluded.date_source",
             (digest, new.width, new.height, new.format, new.taken_at, _utf8(new.notes), new.hashes,
-             new.colour),
+             new.colour, new.date_source),
         )  # fmt: skip
+    elif addition.taken is not None:
+        db.execute(
+            "UPDATE contents SET taken_at = ?, date_source = ? WHERE digest = ?",
+            (addition.taken.at, addition.taken.source, digest),
+        )
     content, notes = db.execute(
         "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
     ).fetchone()
@@ -322,8 +344,9 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     handle = bytes.fromhex(image_id(path, digest))
     db.execute(
         _UPSERT_FILE,
-        (path, entry.size, entry.mtime_ns, content, handle, None, None, None),
-    )
+        (path, entry.size, entry.mtime_ns, content, handle, None, None, None,
+         date_in_name(posixpath.basename(entry.path))),
+    )  # fmt: skip
     file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
     write_name(db, file, entry.path, notes)
     if new is not None:
