@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from servers.hub import Hub, Repository, serving
+from memery.errors import ModelError
+from servers.hub import Hub, Repository, blob_id, serving
 
 NAME = "someone/tiny-clip"
 NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")
@@ -290,6 +291,147 @@ def test_a_saved_login_is_not_sent(pull, hub, tmp_path):
         assert "authorization" not in headers
         assert NAME in path
         assert re.fullmatch(r"unknown/None; hf_hub/[\d.]+; python/[\d.]+", headers["user-agent"])
+
+
+@pytest.fixture
+def outside(tmp_path):
+    """All that lies about, to be found as it was: the cache's parent, and more."""
+    (tmp_path / "hf" / "hub").mkdir(parents=True)
+    for place in (tmp_path, tmp_path / "hf", tmp_path / "hf" / "hub"):
+        (place / "victim").write_text("precious")
+
+    def everything():
+        own = tmp_path / "hf" / "hub" / "models--someone--tiny-clip"
+        lock = tmp_path / "data" / "memery" / "models"
+        return {
+            str(path): path.read_bytes() if path.is_file() else None
+            for path in tmp_path.rglob("*")
+            if not path.is_relative_to(own) and not path.is_relative_to(tmp_path / "data")
+        } | {"records": sorted(str(path) for path in lock.glob("*.json"))}
+
+    return everything
+
+
+def lfs(sha256):
+    return {"lfs": {"sha256": sha256, "size": 900_000, "pointerSize": 130}}
+
+
+def small(blob, size=8):
+    return {"blobId": blob, "size": size}
+
+
+# Whatever is broken, this stays within the test's own folder: that is what /ABSOLUTE becomes.
+HOSTILE = {
+    "commit that leads out": {"commit": "../../../../x"},
+    "commit that is absolute": {"commit": "/ABSOLUTE/x"},
+    "commit that is short": {"commit": "c" * 39},
+    "commit that is a number": {"commit": 7},
+    "no commit": {"commit": None},
+    "hash that leads to a file": {"config.json": small("../../../victim")},
+    "hash of a large file": {NETWORKS[0]: lfs("../../../../victim")},
+    "hash that is absolute": {NETWORKS[0]: lfs("/ABSOLUTE/victim")},
+    "hash with a slash": {"config.json": small("a/" + "b" * 38)},
+    "hash that is a number": {NETWORKS[0]: lfs(7)},
+    "hash with NUL": {"config.json": small("\0" * 40)},
+    "no hash": {"config.json": {"blobId": None}},
+    "size below zero": {"config.json": {"size": -1}},
+    "size that is text": {"config.json": {"size": "many"}},
+    "size beyond disks": {NETWORKS[0]: {"size": 1 << 60}},
+    "name that leads out": {NETWORKS[0]: {"rfilename": "../../../../x.onnx"}},
+    "name that leads out and back": {NETWORKS[0]: {"rfilename": "onnx/../../x.onnx"}},
+    "name that is absolute": {NETWORKS[0]: {"rfilename": "/ABSOLUTE/x.onnx"}},
+    "name with NUL": {NETWORKS[0]: {"rfilename": "onnx/x\0.onnx"}},
+    "name with a line break": {NETWORKS[0]: {"rfilename": "onnx/x\n.onnx"}},
+    "name of Windows": {NETWORKS[0]: {"rfilename": "..\\..\\x.onnx"}},
+    "name with a drive": {NETWORKS[0]: {"rfilename": "C:/x.onnx"}},
+    "name that ends nowhere": {NETWORKS[0]: {"rfilename": "onnx//x.onnx"}},
+    "name that is too long": {NETWORKS[0]: {"rfilename": f"{'x' * 300}.onnx"}},
+    "name with half a letter": {NETWORKS[0]: {"rfilename": "\ud800.onnx"}},
+}
+
+
+@pytest.fixture
+def pull_here(environment, monkeypatch):
+    """Pull in this process: the hub's library has its settings since it was imported."""
+    from huggingface_hub import constants
+
+    from memery.models import hub
+
+    for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, environment[name])
+    url = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+    monkeypatch.setattr(constants, "ENDPOINT", environment["HF_ENDPOINT"])
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", constants.ENDPOINT + url)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", f"{environment['HF_HOME']}/hub")
+    return lambda: hub.pull(NAME, None)
+
+
+@pytest.mark.parametrize("stated", HOSTILE.values(), ids=HOSTILE)
+def test_a_hub_that_states_what_cannot_be_writes_and_deletes_nothing(
+    pull_here, hub, outside, stated, tmp_path
+):
+    hub.stated = json.loads(json.dumps(stated).replace("/ABSOLUTE", str(tmp_path)))
+    before = outside()
+    with pytest.raises(ModelError, match=r"not valid.*HF_ENDPOINT"):
+        pull_here()
+    assert outside() == before
+    assert not [path for _, path, _ in hub.requests if "/resolve/" in path]
+
+
+def test_an_etag_is_never_part_of_a_path(pull_here, hub, outside):
+    hub.etag = "../../../victim"
+    before = outside()
+    assert pull_here().commit == "c" * 40
+    after = outside()
+    assert after.pop("records") != before.pop("records")
+    assert after == before
+
+
+def test_a_hub_that_sends_more_than_it_states_fills_no_disk(pull_here, hub, tmp_path):
+    hub.swapped = {NETWORKS[0]: file_of(5_000_000, 1)}
+    with pytest.raises(ModelError, match=r"sends more of onnx/vision_model\.onnx than it"):
+        pull_here()
+    blobs = (tmp_path / "hf" / "hub").glob("*/blobs/*")
+    assert max(path.stat().st_size for path in blobs) <= 900_000
+
+
+def test_links_in_the_cache_are_not_followed(pull_here, hub, outside, tmp_path):
+    storage = tmp_path / "hf" / "hub" / "models--someone--tiny-clip"
+    key = hashlib.sha256(hub.repositories[NAME].files[NETWORKS[0]]).hexdigest()
+    config = blob_id(hub.repositories[NAME].files["config.json"])
+    (storage / "blobs").mkdir(parents=True)
+    (storage / "blobs" / f"{key}.memery").symlink_to(tmp_path / "victim")
+    (storage / "blobs" / config).symlink_to(tmp_path / "victim")
+    (tmp_path / "elsewhere").mkdir()
+    (storage / "snapshots").symlink_to(tmp_path / "elsewhere")
+    before = outside()
+    with pytest.raises(ModelError, match="could not be downloaded"):
+        pull_here()
+    assert outside() == before
+    (storage / "snapshots").unlink()
+    model = pull_here()
+    assert (model.folder / NETWORKS[0]).stat().st_size == 900_000
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_removing_a_model_deletes_nothing_of_others(pull_here, hub, outside, tmp_path):
+    """Not even where its hub stated another's commit, or a link in it leads elsewhere."""
+    from memery.models import hub as models
+
+    other = tmp_path / "hf" / "hub" / "models--other--model" / "snapshots" / ("c" * 40)
+    other.mkdir(parents=True)
+    (other / "config.json").write_text("{}")
+    model = pull_here()
+    (model.folder.parent / ("d" * 40)).mkdir()  # with a second revision, files are deleted singly
+    (model.folder.parent / ("d" * 40) / "config.json").write_text("{}")
+    (model.folder / "strange").symlink_to(tmp_path / "victim")
+    before = outside()
+    assert models.remove(model) > 1_000_000
+    assert not model.folder.exists()
+    after = outside()
+    assert after.pop("records") == []
+    assert after.items() <= before.items()
+    assert len(after) == len(before) - 1
 
 
 def test_names_that_are_none(environment):

@@ -33,6 +33,10 @@ class Hub:
     requests: list = field(default_factory=list)
     cut: dict = field(default_factory=dict)
     """File → share of it after which the connection is cut, once for each entry of a list."""
+    stated: dict = field(default_factory=dict)
+    """File → facts that replace what the API says of it; "commit" → what it says in its place."""
+    etag: str = ""
+    """Sent with every file in the place of its hash."""
     swapped: dict = field(default_factory=dict)
     """File → content served instead, under the hash of the right one."""
     answers: list = field(default_factory=list)
@@ -88,18 +92,21 @@ class Handler(BaseHTTPRequestHandler):
             if len(content) >= LARGE:
                 sha256 = hashlib.sha256(content).hexdigest()
                 facts["lfs"] = {"sha256": sha256, "size": len(content), "pointerSize": 130}
-            siblings.append(facts)
-        answer = {"id": name, "modelId": name, "sha": repository.commit, "siblings": siblings}
+            siblings.append(facts | self.hub.stated.get(path, {}))
+        commit = self.hub.stated.get("commit", repository.commit)
+        answer = {"id": name, "modelId": name, "sha": commit, "siblings": siblings}
         return self.say(200, json.dumps(answer).encode())
 
     def resolve(self, name, repository, file):
         content = repository.files[file]
         headers = {"X-Repo-Commit": repository.commit, "Accept-Ranges": "bytes"}
         if len(content) < LARGE:
-            return self.serve(repository, file, headers | {"ETag": f'"{blob_id(content)}"'})
+            return self.serve(
+                repository, file, headers | {"ETag": f'"{self.hub.etag or blob_id(content)}"'}
+            )
         sha256 = hashlib.sha256(content).hexdigest()
         headers |= {
-            "X-Linked-Etag": f'"{sha256}"',
+            "X-Linked-Etag": f'"{self.hub.etag or sha256}"',
             "X-Linked-Size": str(len(content)),
             "ETag": '"of the pointer"',
             # As with the real hub, the content lies with another host: no token may go there.

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from memery.errors import ModelError
 
@@ -133,15 +133,14 @@ def forget(name: str) -> None:
         file.unlink(missing_ok=True)
 
 
-def digests(path: Path) -> tuple[str, str]:
+def digests(file: BinaryIO) -> tuple[str, str]:
     """A file's SHA-256, and the SHA-1 that git gives its content, hexadecimal."""
-    size = path.stat().st_size
+    size = os.fstat(file.fileno()).st_size
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            sha256.update(block)
-            blob.update(block)
+    while block := file.read(1 << 20):
+        sha256.update(block)
+        blob.update(block)
     return sha256.hexdigest(), blob.hexdigest()
 
 
@@ -150,7 +149,8 @@ def verify(model: Installed) -> list[str]:
     faults = []
     for path, expected in model.files.items():
         try:
-            same = digests(model.folder / path)[0] == expected.sha256
+            with (model.folder / path).open("rb") as file:
+                same = digests(file)[0] == expected.sha256
         except OSError as error:
             faults.append(f"{model.folder / path} cannot be read: {error.strerror}")
         else:

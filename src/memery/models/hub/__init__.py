@@ -8,19 +8,19 @@ hub states before it gets its name, and a model counts as installed only when al
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
-import os
 import shutil
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from memery.errors import ModelError
 from memery.models import installed
 from memery.models.hub import client
 from memery.models.hub.client import RemoteFile
+from memery.models.hub.confined import ConfinedFolder
 from memery.models.installed import FileRecord, Installed
 from memery.models.registry import Entry
 
@@ -80,7 +80,7 @@ def pull(
 def remove(model: Installed) -> int:
     """Delete an installed model from the hub's cache, and its record. Returns the bytes freed."""
     try:
-        freed = client.delete_revision(model.folder.parents[2], model.commit)
+        freed = client.delete_revision(model.folder.parents[1], model.commit)
     except OSError:
         freed = 0
     installed.forget(model.name)
@@ -108,8 +108,8 @@ def _chosen(repository: str, found: list[RemoteFile], entry: Entry | None) -> li
         ]
     if not any(file.path.endswith(".onnx") for file in wanted):
         raise ModelError(f"The repository {repository} holds no ONNX model that memery can read.")
-    if any(Path(file.path).is_absolute() or ".." in Path(file.path).parts for file in wanted):
-        raise ModelError(f"The repository {repository} names files outside of itself: report it.")
+    for file in wanted:
+        client.check_form(repository, file)
     return wanted
 
 
@@ -127,9 +127,7 @@ class _Download:
         self._commit = commit
         self._wanted = wanted
         self._progress = progress or (lambda _: None)
-        storage = client.storage_folder(repository)
-        self._blobs = storage / "blobs"
-        self._folder = storage / "snapshots" / commit
+        self._folder = ConfinedFolder(client.storage_folder(repository))
         self._lock = threading.Lock()
         self._done = 0
         self._contents = {file.key: file for file in wanted}  # two paths may hold the same bytes
@@ -137,64 +135,71 @@ class _Download:
 
     def run(self, name: str) -> Installed:
         """Fetch what is missing, and say what there is."""
-        self._blobs.mkdir(parents=True, exist_ok=True)
-        self._check_room()
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            digests = dict(
-                zip(self._contents, pool.map(self._get, self._contents.values()), strict=True)
-            )
-        files = {file.path: self._linked(file, digests[file.key]) for file in self._wanted}
-        return Installed(name, self._repository, self._commit, self._folder, files)
+        with contextlib.closing(self._folder):
+            self._check_room()
+            with ThreadPoolExecutor(_CONNECTIONS) as pool:
+                digests = dict(
+                    zip(self._contents, pool.map(self._get, self._contents.values()), strict=True)
+                )
+            snapshot = f"snapshots/{self._commit}"
+            for file in self._wanted:
+                self._link(file, f"{snapshot}/{file.path}")
+        files = {file.path: FileRecord(file.size, digests[file.key]) for file in self._wanted}
+        return Installed(name, self._repository, self._commit, self._folder.path / snapshot, files)
 
     def _check_room(self) -> None:
         missing = self._total + _HEADROOM
         for file in self._contents.values():
-            for path in (self._blobs / file.key, self._partial(file)):
-                missing -= path.stat().st_size if path.exists() else 0
-        free = shutil.disk_usage(self._blobs).free
+            for name in (_blob(file), _partial(file)):
+                missing -= self._folder.size(name) or 0
+        free = shutil.disk_usage(self._folder.path).free
         if missing > free:
             raise ModelError(
-                f"{self._repository} needs {missing // 1_000_000} MB more, and {self._blobs} has"
-                f" {free // 1_000_000} MB left: make room, or name another folder with HF_HOME."
+                f"{self._repository} needs {missing // 1_000_000} MB more, and {self._folder.path}"
+                f" has {free // 1_000_000} MB left: make room, or name another folder with HF_HOME."
             )
-
-    def _partial(self, file: RemoteFile) -> Path:
-        return self._blobs / f"{file.key}.memery"
 
     def _get(self, file: RemoteFile) -> str:
         """Make sure that one file is in the cache, and right. Returns its SHA-256."""
-        blob, partial = self._blobs / file.key, self._partial(file)
-        if blob.exists():
-            if (sha256 := _right(blob, file)) is not None:
-                self._moved(file.size)
-                return sha256
-            blob.unlink()
-        if partial.exists() and partial.stat().st_size > file.size:
-            partial.unlink()
-        with partial.open("ab") as target:
+        blob, partial = _blob(file), _partial(file)
+        if (sha256 := self._right(blob, file)) is not None:
+            self._moved(file.size)
+            return sha256
+        self._folder.delete(blob)
+        size = self._folder.size(partial)
+        if size is None or size > file.size:
+            self._folder.delete(partial)
+        with self._folder.open(partial, "ab") as target:
             self._moved(target.tell())
             client.fetch(self._repository, self._commit, file, target, self._moved)
-        sha256 = _right(partial, file)
+        sha256 = self._right(partial, file)
         if sha256 is None:
-            partial.unlink()
+            self._folder.delete(partial)
             raise ModelError(
                 f"{file.path} of {self._repository} arrived damaged: its hash is not the one that"
                 " the hub states. It is deleted: run the command again to get it anew."
             )
-        partial.replace(blob)
+        self._folder.rename(partial, blob)
         return sha256
 
-    def _linked(self, file: RemoteFile, sha256: str) -> FileRecord:
-        blob = self._blobs / file.key
-        link = self._folder / file.path
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.exists() or not link.samefile(blob):
-            link.unlink(missing_ok=True)
-            try:
-                link.symlink_to(os.path.relpath(blob, link.parent))
-            except OSError:  # a system without links
-                shutil.copyfile(blob, link)
-        return FileRecord(file.size, sha256)
+    def _right(self, name: str, file: RemoteFile) -> str | None:
+        """The SHA-256 of a file that is what the hub says, else None."""
+        if self._folder.size(name) != file.size:
+            return None
+        with self._folder.open(name, "rb") as stream:
+            sha256, blob = installed.digests(stream)
+        right = sha256 == file.sha256 if file.sha256 else blob == file.blob
+        return sha256 if right else None
+
+    def _link(self, file: RemoteFile, name: str) -> None:
+        try:
+            self._folder.link(name, _blob(file))
+        except OSError:  # a system without links
+            with (
+                self._folder.open(_blob(file), "rb") as blob,
+                self._folder.open(name, "ab") as copy,
+            ):
+                shutil.copyfileobj(blob, copy)
 
     def _moved(self, count: int) -> None:
         with self._lock:
@@ -202,10 +207,9 @@ class _Download:
             self._progress(PullProgress(min(self._done, self._total), self._total))
 
 
-def _right(path: Path, file: RemoteFile) -> str | None:
-    """The SHA-256 of a file that is what the hub says, else None."""
-    if path.stat().st_size != file.size:
-        return None
-    sha256, blob = installed.digests(path)
-    right = sha256 == file.sha256 if file.sha256 else blob == file.blob
-    return sha256 if right else None
+def _blob(file: RemoteFile) -> str:
+    return f"blobs/{file.key}"
+
+
+def _partial(file: RemoteFile) -> str:
+    return f"blobs/{file.key}.memery"

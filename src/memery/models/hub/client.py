@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
@@ -24,6 +25,13 @@ _WAIT_MAX = 60.0
 _BUSY = 429
 _CHUNK = 1 << 16
 """Bytes that reach the file at a time, the most that an interruption loses (10 MB by default)."""
+
+
+_SHA1, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
+_COMMIT = re.compile(f"{_SHA1.pattern}|{_SHA256.pattern}")
+_SIZE_MAX, _NAME_MAX = 1 << 40, 255
+"""The largest file, and the longest name of one in a folder, bytes."""
+_SHOWN = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +85,54 @@ def describe(repository: str, revision: str | None) -> tuple[str, list[RemoteFil
         ),
         repository,
     )
-    return str(info.sha), [
+    if not (isinstance(info.sha, str) and _COMMIT.fullmatch(info.sha)):
+        raise _refused(repository, "commit", info.sha)
+    return info.sha, [
         RemoteFile(
-            file.rfilename,
-            int(file.size or 0),
+            str(file.rfilename),
+            file.size or 0,
             file.lfs.sha256 if file.lfs else None,
             file.blob_id or "",
         )
         for file in info.siblings or ()
     ]
+
+
+def check_form(repository: str, file: RemoteFile) -> None:
+    """Make sure that what a hub says of a file may become part of a path.
+
+    Raises:
+        ModelError: its name leads elsewhere, or its hash or size are none.
+    """
+    if not _is_below(file.path):
+        raise _refused(repository, "file name", file.path)
+    pattern = _SHA256 if file.sha256 else _SHA1
+    if not (isinstance(file.key, str) and pattern.fullmatch(file.key)):
+        raise _refused(repository, f"hash of {file.path}", file.key)
+    if not (isinstance(file.size, int) and 0 <= file.size <= _SIZE_MAX):
+        raise _refused(repository, f"size of {file.path}", file.size)
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name is that of a file below a folder, on every system."""
+    parts = name.split("/")
+    return (
+        name.isprintable()
+        and not {"\\", ":"} & set(name)
+        and all(part not in ("", ".", "..") for part in parts)
+        and all(len(part.encode("utf-8")) <= _NAME_MAX for part in parts)
+    )
+
+
+def _refused(repository: str, what: str, value: object) -> ModelError:
+    from huggingface_hub import constants
+
+    shown = repr(value)
+    shown = f"{shown[:_SHOWN]}…" if len(shown) > _SHOWN else shown
+    return ModelError(
+        f"{constants.ENDPOINT} gives {shown} as the {what} of {repository}, which is not valid:"
+        " nothing was downloaded. Check HF_ENDPOINT, or report it to whoever runs that hub."
+    )
 
 
 def fetch(
@@ -122,7 +169,13 @@ def _fetch(
             super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
 
         def update(self, n: float | None = 1) -> bool | None:
-            moved(int(n or 0))
+            count = int(n or 0)
+            if target.tell() + count > file.size:
+                raise ModelError(
+                    f"The hub sends more of {file.path} than it states: {repository} was not"
+                    " downloaded. Report it to whoever runs that hub."
+                )
+            moved(count)
             return None
 
     constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
@@ -156,19 +209,31 @@ def storage_folder(repository: str) -> Path:
     return cache_folder() / str(repo_folder_name(repo_id=repository, repo_type="model"))
 
 
-def delete_revision(cache: Path, commit: str) -> int:
-    """Delete a commit from a cache; files that other commits share stay. Returns bytes freed.
+def delete_revision(storage: Path, commit: str) -> int:
+    """Delete a commit of a repository; files that its other commits share stay.
+
+    Args:
+        storage: where the cache keeps the repository.
+        commit: hexadecimal. A hub states it: another repository may have one of the same name.
+
+    Returns:
+        Bytes freed.
 
     Raises:
         OSError: there is no such cache.
     """
     from huggingface_hub.errors import CacheNotFound
 
+    storage = storage.resolve()
     try:
-        strategy = _hub().scan_cache_dir(cache).delete_revisions(commit)
+        cache = _hub().scan_cache_dir(storage.parent)
+        own = frozenset(repo for repo in cache.repos if repo.repo_path == storage)
+        strategy = replace(cache, repos=own).delete_revisions(commit)
     except (CacheNotFound, ValueError) as error:
         raise OSError(str(error)) from error
-    strategy.execute()
+    # A link in a snapshot may lead anywhere, and it is what it leads to that would be deleted.
+    below = frozenset(path for path in strategy.blobs if path.parent == storage / "blobs")
+    replace(strategy, blobs=below).execute()
     return int(strategy.expected_freed_size)
 
 
