@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import time
 from datetime import date, datetime, timedelta
 
@@ -317,6 +318,49 @@ def test_a_least_strength_is_a_threshold(photos):
     assert some.total == sum(strength >= least for strength in strengths)
     assert not query_flow(photos, "red", min_strength=1e6)
     assert query_flow(photos, "mordor", min_strength=1e6).total == 1  # its words stand there
+
+
+def test_exact_copies_are_one_hit(photos):
+    (photos / "copies").mkdir()
+    for name in ("a.png", "sunset.png"):
+        shutil.copy(photos / "00.png", photos / "copies" / name)
+    index_flow(photos)
+    folded = query_flow(photos, "red", top_k=100)
+    assert folded.total == len(folded) == 12
+    assert (folded[0].path, folded[0].copies) == ("00.png", 3)
+    assert folded[0].copy_paths == ("copies/a.png", "copies/sunset.png")
+    assert {hit.copies for hit in folded[1:]} == {1}
+    pages = [query_flow(photos, "red", top_k=5, offset=start) for start in (0, 5, 10)]
+    assert [hit.path for page in pages for hit in page] == paths(folded)
+    assert {page.strong for page in pages} == {sum(not hit.weak for hit in folded)}
+    every = query_flow(photos, "red", top_k=100, list_copies=True)
+    assert every.total == len(every) == 14
+    assert paths(every)[:3] == ["00.png", "copies/a.png", "copies/sunset.png"]
+    assert {hit.copies for hit in every} == {1}
+    # The copy whose name was asked for stands for the others.
+    named = query_flow(photos, "sunset", mode="text")
+    assert [(hit.path, hit.copies) for hit in named] == [("copies/sunset.png", 3)]
+    within = query_flow(photos, "red", under="copies")
+    assert [(hit.path, hit.copy_paths) for hit in within] == [
+        ("copies/a.png", ("copies/sunset.png",))
+    ]
+    with Memery(photos) as memery:
+        similar = memery.similar(photos / "01.png", top_k=100)
+        assert (similar.total, similar[0].copies + similar[1].copies) == (11, 4)
+        assert memery.similar(photos / "01.png", top_k=100, list_copies=True).total == 13
+        assert memery.recall("red", where=Filter(under="copies"), min_strength=1).total == 1
+
+
+def test_strong_hits_are_counted_beyond_the_page(tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(300):
+        paint(folder, f"{number}.png", "red" if number < 20 else COLOURS[number % 9 + 1],
+              size=(40 + number, 30))  # fmt: skip
+    index_flow(folder)
+    every = query_flow(folder, "red", top_k=400)
+    assert every.strong == sum(not hit.weak for hit in every) == 20
+    for wanted in ({"top_k": 3}, {"top_k": 3, "offset": 15}, {"top_k": 3, "min_strength": 0.0}):
+        assert query_flow(folder, "red", **wanted).strong == 20
 
 
 def test_similar_leaves_the_picture_itself_out(photos):

@@ -70,6 +70,7 @@ def query_flow(
     mode: str = "auto",
     min_strength: float | None = None,
     sort: str = "score",
+    list_copies: bool = False,
     where: Filter = ANYWHERE,
     under: str = "",
     since: Day = None,
@@ -94,6 +95,7 @@ def query_flow(
         mode: "visual", "text" or "auto", as in `memery.types.Ranking`.
         min_strength: leave out weaker hits, likewise.
         sort: the order of the hits, likewise.
+        list_copies: list every exact copy, likewise.
         where: which images may be found.
         under: of those only what lies in this folder, relative to path.
         since: of those only what is no older, as `Filter.since`.
@@ -109,7 +111,7 @@ def query_flow(
     """
     asked = make_query(query, image_query, exclude, exclude_images, more, less)
     scope = narrowed(where, under, since, until)
-    ranking = Ranking(top_k, offset, scope, mode, min_strength, sort)
+    ranking = Ranking(top_k, offset, scope, mode, min_strength, sort, list_copies)
     with _opened(path, executors, settings) as x:
         return search(x, asked, ranking, refresh=refresh, progress=progress)
 
@@ -246,9 +248,10 @@ def run_query(
     vector = x.encoder.encode_query(query, pictures)
     encoding, started = _milliseconds(started), time.perf_counter()
     words = words_of(term.text for term in query.terms if term.text and term.boost > 0)
-    hits, total = x.ranker.rank(x.encoder.space, vector, words, within)
+    ranked = x.ranker.rank(x.encoder.space, vector, words, within)
     took = Took(indexing, encoding, _milliseconds(started))
-    return Results(hits, total, query, x.encoder.space.model_id, took)
+    model_id = x.encoder.space.model_id
+    return Results(ranked.hits, ranked.total, query, model_id, took, ranked.strong)
 
 
 def _milliseconds(started: float) -> float:

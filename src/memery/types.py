@@ -180,6 +180,7 @@ class Ranking:
         min_strength: leave out weaker hits, unless they hold all the words of the query.
         sort: the order of the hits chosen: "score" for their rank, "date" for the newest first, or
             "name".
+        list_copies: every exact copy is a hit; otherwise exact copies are folded into one.
 
     Raises:
         QueryError: a value makes no sense.
@@ -191,6 +192,7 @@ class Ranking:
     mode: str = "auto"
     min_strength: float | None = None
     sort: str = "score"
+    list_copies: bool = False
 
     def __post_init__(self) -> None:
         if self.top_k < 1 or self.offset < 0:
@@ -235,6 +237,8 @@ class Hit(os.PathLike[str]):
             not.
         weak: it hardly stands out, and does not hold the words of the query either.
         signals: what each ranking contributed; empty beyond the ranks that count.
+        copy_paths: the exact copies that are folded into this hit: files with the same bytes that
+            pass the filters, relative to the folder searched.
     """
 
     rank: int
@@ -245,11 +249,17 @@ class Hit(os.PathLike[str]):
     strength: float = 0.0
     weak: bool = False
     signals: tuple[Signal, ...] = ()
+    copy_paths: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Opaque, unique per path and content."""
         return self.image.id
+
+    @property
+    def copies(self) -> int:
+        """How many exact copies this hit stands for, itself included."""
+        return 1 + len(self.copy_paths)
 
     def __fspath__(self) -> str:
         return self.location
@@ -341,6 +351,7 @@ class Results(Sequence[Hit]):
         query: the query as understood.
         model_id: the model whose embeddings were compared.
         took: time by stage.
+        strong: how many of total are not weak.
     """
 
     hits: tuple[Hit, ...]
@@ -348,6 +359,7 @@ class Results(Sequence[Hit]):
     query: Query
     model_id: str
     took: Took = Took()
+    strong: int = 0
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

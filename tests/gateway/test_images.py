@@ -17,7 +17,8 @@ from servers.memery import serving
 
 
 def every(server, query=""):
-    return server.get(f"/v1/images?top_k=1000{query}").json()["images"]
+    """Every image, with each exact copy."""
+    return server.get(f"/v1/images?top_k=1000&copies=1{query}").json()["images"]
 
 
 def by_path(server, path):
@@ -27,15 +28,17 @@ def by_path(server, path):
 def test_browsing_pages_through_everything(both):
     for sort in ("date", "name"):
         whole = every(both, f"&sort={sort}")
-        assert len(whole) == 13
-        pages = [
-            image
-            for offset in range(0, 14, 4)
-            for image in both.get(f"/v1/images?sort={sort}&top_k=4&offset={offset}").json()[
-                "images"
+        folded = both.get(f"/v1/images?sort={sort}&top_k=1000").json()
+        assert (len(whole), len(folded["images"]), folded["total"]) == (13, 12, 12)
+        for copies, expected in ((1, whole), (0, folded["images"])):
+            pages = [
+                image
+                for offset in range(0, 14, 4)
+                for image in both.get(
+                    f"/v1/images?sort={sort}&top_k=4&offset={offset}&copies={copies}"
+                ).json()["images"]
             ]
-        ]
-        assert pages == whole
+            assert pages == expected
     assert [image["collection"] for image in every(both, "&collection=more")] == ["more"] * 3
     assert len(every(both, "&ext=jpg")) == 1
     assert len(every(both, "&under=trip")) == 3
@@ -52,10 +55,14 @@ def test_newest_first(tmp_path):
 
 
 def test_facets(both):
-    found = both.get("/v1/facets").json()
+    found = both.get("/v1/facets?copies=1").json()
     assert found["folders"] == [{"name": "", "count": 13}, {"name": "trip", "count": 3}]
     assert found["types"] == [{"name": "png", "count": 12}, {"name": "jpg", "count": 1}]
     assert found["months"] == [{"name": "2023-11", "count": 13}]
+    folded = both.get("/v1/facets").json()  # as /v1/images lists them
+    assert folded["folders"] == [{"name": "", "count": 12}, {"name": "trip", "count": 3}]
+    assert folded["types"] == [{"name": "png", "count": 11}, {"name": "jpg", "count": 1}]
+    assert folded["months"] == [{"name": "2023-11", "count": 12}]
     narrowed = both.get("/v1/facets?under=trip&collection=photos").json()
     assert narrowed["types"] == [{"name": "png", "count": 2}, {"name": "jpg", "count": 1}]
 
@@ -63,9 +70,21 @@ def test_facets(both):
 def test_facts(server):
     image = by_path(server, "trip/sea.jpg")
     facts = server.get(f"/v1/images/{image['id']}").json()
-    assert facts == image | {"text": None}
+    assert facts == image | {"text": None, "copy_paths": []}
     assert (facts["width"], facts["height"], facts["format"]) == (60, 20, "JPEG")
     assert facts["modified_at"] == "2023-11-14T22:13:20+00:00"
+
+
+def test_exact_copies_are_one_image(server):
+    listed = server.get("/v1/images?top_k=1000").json()["images"]
+    copies = {image["path"]: image["copies"] for image in listed}
+    assert "trip/copy.png" not in copies
+    assert copies.pop("red.png") == 2
+    assert set(copies.values()) == {1}
+    facts = server.get(f"/v1/images/{by_path(server, 'trip/copy.png')['id']}").json()
+    assert (facts["copies"], facts["copy_paths"]) == (2, ["red.png"])
+    narrowed = server.get("/v1/images?under=trip&top_k=1000").json()["images"]
+    assert {image["path"]: image["copies"] for image in narrowed}["trip/copy.png"] == 1
 
 
 def test_the_file_itself(server, photos):

@@ -97,6 +97,43 @@ def test_pages_in_both_orders(store):
     assert store.browse(OTHER, Filter(), "date", 10, 0).total == 0
 
 
+def test_exact_copies_are_folded(store):
+    every = store.browse(SPACE, Filter(), "name", 10, 0)
+    for order in ("date", "name"):
+        whole = store.browse(SPACE, Filter(), order, 10, 0, fold=True)
+        assert whole.total == len(whole.images) == 4
+        kept = paths(store.browse(SPACE, Filter(), order, 10, 0))
+        assert paths(whole) == [path for path in kept if path != "trip/far/copy.png"]
+        pages = [store.browse(SPACE, Filter(), order, 2, n, fold=True) for n in (0, 2, 4)]
+        assert [path for page in pages for path in paths(page)] == paths(whole)
+    by_path = {image.path: image for image in every.images}
+    first, copy = by_path["trip/far/c.png"], by_path["trip/far/copy.png"]
+    assert store.copies([copy, by_path["a.png"], first], Filter()) == [
+        ["trip/far/c.png"],
+        [],
+        ["trip/far/copy.png"],
+    ]
+    assert store.copies([first], Filter("odd\udcff")) == [[]]
+    assert store.content_key(first) == store.content_key(copy) != store.content_key(every.images[0])
+    for scope, total in ((Filter(), 4), (Filter("trip/far"), 1), (Filter(ext="png"), 2)):
+        found = store.search(SPACE, unit(3), 10, scope, fold=True)
+        assert found.total == len(found.ranked) == total
+        assert found.ranked[0][0] == first
+        assert store.count_above(SPACE, unit(3), 0.9, scope, fold=True) == 1
+        assert store.count_above(SPACE, unit(3), 0.9, scope) == 2
+        assert store.count_above(SPACE, unit(3), -1, scope, fold=True) == total
+    store.remove(["trip/far/c.png"])
+    assert store.browse(SPACE, Filter(), "name", 10, 0, fold=True).total == 4
+    assert store.copies([copy], Filter()) == [[]]
+
+
+def test_folded_facets(store):
+    found = store.facets(SPACE, Filter(), fold=True)
+    assert dict(found.folders) == {"": 4, "odd\udcff": 1, "trip": 2, "trip/far": 1}
+    assert found.months["2023-05"] == 2
+    assert list(found.types.items()) == [("png", 2), ("", 1), ("jpg", 1)]
+
+
 def test_facets(store):
     found = store.facets(SPACE, Filter())
     assert dict(found.folders) == {"": 5, "odd\udcff": 1, "trip": 3, "trip/far": 2}
@@ -254,6 +291,17 @@ def test_several_stores_as_one(joint):
     assert found.total == 8
     assert [score for _, score in found.ranked] == [1.0, 1.0, 1.0]
     assert len(joint.background(SPACE, unit(1))) == 8
+    folded = joint.search(SPACE, unit(3), 10, Filter(), fold=True)
+    assert folded.total == 6  # a copy in the other store is an image of its own
+    assert [image.path for image, score in folded.ranked if score == 1] == [
+        "one/trip/far/c.png",
+        "two/trip/far/c.png",
+    ]
+    assert joint.count_above(SPACE, unit(3), 0.9, Filter(), fold=True) == 2
+    assert joint.browse(SPACE, Filter(), "date", 10, 0, fold=True).total == 6
+    assert joint.facets(SPACE, Filter(), fold=True).types == {"png": 3, "jpg": 2, "": 1}
+    assert joint.copies([folded.ranked[0][0]], Filter()) == [["one/trip/far/copy.png"]]
+    assert len({joint.content_key(image) for image, _ in folded.ranked}) == 6
     assert joint.embedding(SPACE, "03" * 32) is not None
     assert joint.embedding(SPACE, "99" * 32) is None
     joint.remember_query(SPACE, "words", unit(2))

@@ -361,6 +361,9 @@ def test_search_is_that_of_the_double(tmp_path, paths, seed):
     for limit in (1, 5, 100):
         expected = reference.search(SPACE, query, limit, EVERYWHERE)
         assert tested.search(SPACE, query, limit, EVERYWHERE) == expected
+    for _, score in expected.ranked:
+        count = reference.count_above(SPACE, query, score, EVERYWHERE)
+        assert tested.count_above(SPACE, query, score, EVERYWHERE) == count
     tested.close()
 
 

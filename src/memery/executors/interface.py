@@ -103,6 +103,21 @@ class Read:
     recognising: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What the Ranker answers.
+
+    Attributes:
+        hits: one page of them.
+        total: images that pass the filter and the threshold.
+        strong: how many of total are not weak.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    strong: int = 0
+
+
 class Loader(Protocol):
     """Walks the folder and compares it with the store."""
 
@@ -227,8 +242,8 @@ class Ranker(Protocol):
 
     def rank(
         self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
-    ) -> tuple[tuple[Hit, ...], int]:
-        """One page of hits, and how many images pass the filter and the threshold."""
+    ) -> Ranked:
+        """One page of hits, and how many there are in all."""
         ...
 
 

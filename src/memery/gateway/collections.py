@@ -45,16 +45,20 @@ class Collection:
 
     def path_of(self, image: ImageFile) -> str:
         """The path of an image relative to the folder."""
-        scope = self.memery.archive.scope
-        return image.path.removeprefix(f"{scope}/") if scope else image.path
+        return self.inside(image.path)
+
+    def inside(self, path: str) -> str:
+        """A path of the archive relative to the folder."""
+        return path.removeprefix(Filter(self.memery.archive.scope).prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image, and whose it is."""
+    """An image, whose it is, and the paths of its exact copies, relative to the collection."""
 
     collection: Collection
     image: ImageFile
+    copy_paths: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
@@ -69,6 +73,7 @@ class Answer:
     Attributes:
         hits: of this page, best first, each with the collection that it is of.
         total: images that pass the filters and the threshold.
+        strong: how many of total are not weak.
         model_id: the model whose embeddings were compared.
         took: time by stage.
         searched: names of the collections.
@@ -77,6 +82,7 @@ class Answer:
 
     hits: tuple[tuple[Collection, Hit], ...]
     total: int
+    strong: int
     model_id: str
     took: Took
     searched: tuple[str, ...]
@@ -160,13 +166,20 @@ class Collections:
         results = run_query(x, query, pictures, ranking)
         hits = []
         for hit in results.hits:
-            found = self._found(joint, hit.image)
-            location = found.collection.memery.location(found.image)
-            ours = replace(hit, path=found.path, image=found.image, location=location)
+            found = self._found(joint, hit.image, hit.copy_paths)
+            ours = replace(
+                hit,
+                path=found.path,
+                image=found.image,
+                location=found.collection.memery.location(found.image),
+                copy_paths=found.copy_paths,
+            )
             hits.append((found.collection, ours))
         left_out = tuple(c.name for c in self if name is None and c.name not in names)
         model_id = x.encoder.space.model_id
-        return Answer(tuple(hits), results.total, model_id, results.took, names, left_out)
+        return Answer(
+            tuple(hits), results.total, results.strong, model_id, results.took, names, left_out
+        )
 
     def similar(self, id_: str, ranking: Ranking, name: str | None = None) -> Answer:
         """The images most like one that is indexed, itself and its copies left out."""
@@ -176,17 +189,32 @@ class Collections:
         return self.search(Query((Term(id=id_),)), ranking, name)
 
     def browse(
-        self, where: Filter, order: str, top_k: int, offset: int, name: str | None = None
+        self,
+        where: Filter,
+        order: str,
+        top_k: int,
+        offset: int,
+        name: str | None = None,
+        *,
+        list_copies: bool = False,
     ) -> tuple[list[FoundImage], int]:
-        """Images without a query, "date" (newest first) or "name"; and how many pass the filter."""
-        x, joint, _ = self._join(name)
-        listing = joint.browse(x.encoder.space, where, order, top_k, offset)
-        return [self._found(joint, image) for image in listing.images], listing.total
+        """Images without a query, "date" (newest first) or "name"; and how many pass the filter.
 
-    def facets(self, where: Filter, name: str | None = None) -> Facets:
-        """What the images that pass a filter can be narrowed by."""
+        Exact copies are folded into one unless list_copies.
+        """
         x, joint, _ = self._join(name)
-        return joint.facets(x.encoder.space, where)
+        space, fold = x.encoder.space, not list_copies
+        listing = joint.browse(space, where, order, top_k, offset, fold=fold)
+        copies = joint.copies(listing.images, where) if fold else [()] * len(listing.images)
+        found = zip(listing.images, copies, strict=True)
+        return [self._found(joint, image, others) for image, others in found], listing.total
+
+    def facets(
+        self, where: Filter, name: str | None = None, *, list_copies: bool = False
+    ) -> Facets:
+        """What the images that pass a filter can be narrowed by; counted as `browse` lists them."""
+        x, joint, _ = self._join(name)
+        return joint.facets(x.encoder.space, where, fold=not list_copies)
 
     def image(self, id_: str) -> FoundImage:
         """The image that has an id.
@@ -199,9 +227,17 @@ class Collections:
                 return FoundImage(collection, collection.memery.image(id_))
         raise ImageUnknown(id_)
 
-    def _found(self, joint: JointStore, image: ImageFile) -> FoundImage:
-        member, inside = joint.member_of(image)
-        return FoundImage(self[member.name], inside)
+    def copies(self, found: FoundImage) -> tuple[str, ...]:
+        """The paths of an image's other exact copies, relative to its collection."""
+        memery, scope = found.collection.memery, Filter(found.collection.memery.archive.scope)
+        (paths,) = memery.store.copies([found.image], scope)
+        return tuple(found.collection.inside(path) for path in paths)
+
+    def _found(self, joint: JointStore, image: ImageFile, copies: Iterable[str]) -> FoundImage:
+        member, inner = joint.member_of(image)
+        collection = self[member.name]
+        paths = (path.removeprefix(f"{member.name}/") for path in copies)
+        return FoundImage(collection, inner, tuple(collection.inside(path) for path in paths))
 
     def build(self, name: str, progress: Report) -> IndexReport:
         """Run the indexing flow of a folder, over a store of its own: searches go on beside it.

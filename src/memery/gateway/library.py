@@ -141,6 +141,7 @@ class Memery:
         mode: str = "auto",
         min_strength: float | None = None,
         sort: str = "score",
+        list_copies: bool = False,
         where: Filter = ANYWHERE,
         under: str = "",
         since: Day = None,
@@ -159,7 +160,7 @@ class Memery:
         """
         asked = make_query(query, image_query, exclude, exclude_images, more, less)
         scope = narrowed(where, under, since, until)
-        ranking = Ranking(top_k, offset, scope, mode, min_strength, sort)
+        ranking = Ranking(top_k, offset, scope, mode, min_strength, sort, list_copies)
         return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
 
     def similar(
@@ -170,6 +171,7 @@ class Memery:
         offset: int = 0,
         min_strength: float | None = None,
         sort: str = "score",
+        list_copies: bool = False,
         where: Filter = ANYWHERE,
         refresh: bool = False,
         progress: Report | None = None,
@@ -194,7 +196,7 @@ class Memery:
             crafter, known = self._executors.crafter, self._executors.encoder.known
             digest = crafter.craft_query(asked, known)[0].digest
         scope = replace(where, not_digest=digest)
-        ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort)
+        ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort, list_copies)
         return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
 
     def duplicates(

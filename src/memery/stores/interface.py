@@ -186,8 +186,39 @@ class Searchable(Protocol):
         """Images that a search in the space can find."""
         ...
 
-    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
-        """The images nearest to a unit vector of shape (dim,): at most limit of them."""
+    def search(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        limit: int,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> Found:
+        """The images nearest to a unit vector of shape (dim,): at most limit of them.
+
+        With fold, exact copies are one image: the first of them by path that passes the filter.
+        """
+        ...
+
+    def count_above(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        least: float,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> int:
+        """Images that pass a filter and whose cosine with a unit vector is least or more."""
+        ...
+
+    def copies(self, images: Sequence[ImageFile], scope: Filter) -> Sequence[Sequence[str]]:
+        """The paths of the other exact copies of each image that pass a filter, in order."""
+        ...
+
+    def content_key(self, image: ImageFile) -> str:
+        """What an image and its exact copies have in common, and no other image has."""
         ...
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -242,15 +273,25 @@ class Searchable(Protocol):
         """The image of the space that has an id, or None."""
         ...
 
-    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+    def browse(
+        self,
+        space: Space,
+        scope: Filter,
+        order: str,
+        limit: int,
+        offset: int,
+        *,
+        fold: bool = False,
+    ) -> Listing:
         """Images that pass a filter, without a query.
 
-        The order is "date" (newest first: `ImageFile.date`, then path) or "name".
+        The order is "date" (newest first: `ImageFile.date`, then path) or "name". With fold, exact
+        copies are one image, as in `search`.
         """
         ...
 
-    def facets(self, space: Space, scope: Filter) -> Facets:
-        """What the images that pass a filter can be narrowed by."""
+    def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
+        """What the images that pass a filter can be narrowed by; folded as in `browse`."""
         ...
 
 

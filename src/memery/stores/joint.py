@@ -69,16 +69,42 @@ class JointStore:
                 return member.named(image)
         return None
 
-    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+    def copies(self, images: Sequence[ImageFile], scope: Filter) -> Sequence[Sequence[str]]:
+        """The paths of the other exact copies of each image within its member, in order."""
+        paths: dict[str, Sequence[str]] = {}
+        for member in self._members:
+            ours = [image for image in images if image.path.startswith(f"{member.name}/")]
+            inner = [self.member_of(image)[1] for image in ours]
+            found = member.store.copies(inner, scope.within(member.scope))
+            for image, others in zip(ours, found, strict=True):
+                paths[image.path] = [f"{member.name}/{path}" for path in others]
+        return [paths[image.path] for image in images]
+
+    def content_key(self, image: ImageFile) -> str:
+        """Copies in different members are images of their own."""
+        member, inner = self.member_of(image)
+        return f"{member.name}/{member.store.content_key(inner)}"
+
+    def browse(
+        self,
+        space: Space,
+        scope: Filter,
+        order: str,
+        limit: int,
+        offset: int,
+        *,
+        fold: bool = False,
+    ) -> Listing:
         """Images that pass a filter, in one order over all members."""
         if len(self._members) == 1:
             (member,) = self._members
-            found = member.store.browse(space, scope.within(member.scope), order, limit, offset)
+            inner = scope.within(member.scope)
+            found = member.store.browse(space, inner, order, limit, offset, fold=fold)
             return Listing([member.named(image) for image in found.images], found.total)
         total, images = 0, []
         for member in self._members:
             inner = scope.within(member.scope)
-            found = member.store.browse(space, inner, order, offset + limit, 0)
+            found = member.store.browse(space, inner, order, offset + limit, 0, fold=fold)
             total += found.total
             images += [member.named(image) for image in found.images]
         images.sort(key=lambda image: image.path.encode("utf-8", "surrogateescape"))
@@ -86,13 +112,13 @@ class JointStore:
             images.sort(key=lambda image: image.date, reverse=True)
         return Listing(images[offset : offset + limit], total)
 
-    def facets(self, space: Space, scope: Filter) -> Facets:
+    def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
         """What the images that pass a filter can be narrowed by."""
         folders: Counter[str] = Counter()
         months: Counter[str] = Counter()
         types: Counter[str] = Counter()
         for member in self._members:
-            found = member.store.facets(space, scope.within(member.scope))
+            found = member.store.facets(space, scope.within(member.scope), fold=fold)
             folders.update(_below(found.folders, member.scope))
             months.update(found.months)
             types.update(found.types)
@@ -102,15 +128,39 @@ class JointStore:
             dict(sorted(types.items(), key=lambda pair: (-pair[1], pair[0]))),
         )
 
-    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
+    def search(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        limit: int,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> Found:
         """The images nearest to a unit vector."""
         ranked, total = [], 0
         for member in self._members:
-            found = member.store.search(space, vector, limit, scope.within(member.scope))
+            inner = scope.within(member.scope)
+            found = member.store.search(space, vector, limit, inner, fold=fold)
             ranked += [(member.named(image), score) for image, score in found.ranked]
             total += found.total
         ranked.sort(key=lambda pair: (-pair[1], pair[0].path.encode("utf-8", "surrogateescape")))
         return Found(ranked[:limit], total)
+
+    def count_above(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        least: float,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> int:
+        """Images that pass a filter and whose cosine with a unit vector is least or more."""
+        return sum(
+            m.store.count_above(space, vector, least, scope.within(m.scope), fold=fold)
+            for m in self._members
+        )
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that stand for all members."""

@@ -224,10 +224,40 @@ class MemoryStore:
         images = (image for image, _ in self._images(space, Filter()))
         return next((image for image in images if image.id == id_), None)
 
-    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
-        """Images that pass a filter."""
+    def _listed(self, space: Space, scope: Filter, *, fold: bool) -> list[ImageFile]:
+        """Images that pass a filter, by path; with fold, the first of each content."""
         images = [image for image, _ in self._images(space, scope)]
         images.sort(key=lambda image: os.fsencode(image.path))
+        first: dict[str, ImageFile] = {}
+        for image in images:
+            first.setdefault(image.digest, image)
+        return list(first.values()) if fold else images
+
+    def copies(self, images: Sequence[ImageFile], scope: Filter) -> Sequence[Sequence[str]]:
+        """The paths of the other exact copies of each image that pass a filter, in order."""
+        found = (self._listed(space, scope, fold=False) for space in self._contents)
+        every = {image.path: image for images in found for image in images}.values()
+        return [
+            [one.path for one in every if one.digest == image.digest and one.path != image.path]
+            for image in images
+        ]
+
+    def content_key(self, image: ImageFile) -> str:
+        """The digest."""
+        return image.digest
+
+    def browse(
+        self,
+        space: Space,
+        scope: Filter,
+        order: str,
+        limit: int,
+        offset: int,
+        *,
+        fold: bool = False,
+    ) -> Listing:
+        """Images that pass a filter."""
+        images = self._listed(space, scope, fold=fold)
         if order == "date":
             images.sort(key=lambda image: image.date, reverse=True)
         return Listing(images[offset : offset + limit], len(images))
@@ -243,13 +273,16 @@ class MemoryStore:
             embeddings[row] = known[digest].embedding
         return Likenesses(digests, [known[digest].hashes for digest in digests], embeddings)
 
-    def facets(self, space: Space, scope: Filter) -> Facets:
+    def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
         """What the images that pass a filter can be narrowed by."""
-        images = [image for image, _ in self._images(space, scope)]
-        above = (PurePosixPath(image.path).parents for image in images)
-        folders = Counter(str(folder) for folders in above for folder in folders)
-        months = Counter(image.date[:7] for image in images)
-        types = Counter(PurePosixPath(image.path).suffix[1:].lower() for image in images)
+        images = self._listed(space, scope, fold=False)
+        keys = {image.path: image.digest if fold else image.path for image in images}
+        paths = [PurePosixPath(path) for path in keys]
+        above = {(str(up), keys[str(path)]) for path in paths for up in path.parents}
+        folders = Counter(folder for folder, _ in above)
+        months = Counter(image.date[:7] for image in self._listed(space, scope, fold=fold))
+        endings = {(path.suffix[1:].lower(), keys[str(path)]) for path in paths}
+        types = Counter(ending for ending, _ in endings)
         return Facets(
             {folder.removeprefix("."): count for folder, count in folders.items()},
             dict(sorted(months.items(), reverse=True)),
@@ -266,17 +299,42 @@ class MemoryStore:
         within = [skip for skip in found if skip.path.startswith(scope.prefix)]
         return sorted(within, key=lambda skip: os.fsencode(skip.path))
 
-    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
+    def search(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        limit: int,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> Found:
         """The images nearest to a unit vector."""
+        pairs = self._scored(space, vector, scope, fold=fold)
+        return Found(pairs[:limit], len(pairs))
+
+    def _scored(
+        self, space: Space, vector: NDArray[np.float32], scope: Filter, *, fold: bool
+    ) -> list[tuple[ImageFile, float]]:
         import numpy as np
 
-        query = vector.astype(np.float64)
+        query, known = vector.astype(np.float64), self._contents.get(space, {})
         pairs = [
-            (image, float(np.clip((_rounded(content.embedding) * query).sum(), -1, 1)))
-            for image, content in self._images(space, scope)
+            (image, float(np.clip((_rounded(known[image.digest].embedding) * query).sum(), -1, 1)))
+            for image in self._listed(space, scope, fold=fold)
         ]
-        pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
-        return Found(pairs[:limit], len(pairs))
+        return sorted(pairs, key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
+
+    def count_above(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        least: float,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> int:
+        """Images that pass a filter and whose cosine with a unit vector is least or more."""
+        return sum(score >= least for _, score in self._scored(space, vector, scope, fold=fold))
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with every embedding of the space."""

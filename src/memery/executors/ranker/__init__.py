@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import QueryError
+from memery.executors.interface import Ranked
 from memery.executors.ranker.fusion import DEPTH, Candidate, fuse
 from memery.executors.ranker.strength import WEAK, Background
 from memery.filters import Filter
@@ -42,8 +44,8 @@ class Ranker:
 
     def rank(
         self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
-    ) -> tuple[tuple[Hit, ...], int]:
-        """One page of hits, and how many images pass the filter and the threshold.
+    ) -> Ranked:
+        """One page of hits, and how many there are in all.
 
         Raises:
             QueryError: mode "text" without a word to look for.
@@ -57,19 +59,45 @@ class Ranker:
             quoted = (*ranking.scope.quoted, *words.quoted)
             ranking = replace(ranking, scope=replace(ranking.scope, quoted=quoted))
         if ranking.mode == "text" and not words.quoted:
-            found = self._by_words(space, vector, words, ranking)
+            found, is_whole = self._by_words(space, vector, words, ranking), True
             total = len(found)
         else:
-            found, total = self._by_all(space, vector, words, ranking, least)
+            found, total, floor = self._by_all(space, vector, words, ranking, least)
+            is_whole = least is not None or floor < background.score(WEAK)
         if least is not None:
             found = [candidate for candidate in found if _stands_out(candidate, least)]
             total = len(found)
+        strong = sum(_stands_out(candidate, background.score(WEAK)) for candidate in found)
+        if not is_whole:
+            strong = self._count_strong(space, vector, ranking, found, background.score(WEAK))
         page = found[ranking.offset : ranking.offset + ranking.top_k]
+        copies = self._copies(page, ranking)
         hits = [
-            self._hit(rank, candidate, background)
-            for rank, candidate in enumerate(page, start=ranking.offset + 1)
+            self._hit(rank, candidate, others, background)
+            for rank, (candidate, others) in enumerate(
+                zip(page, copies, strict=True), start=ranking.offset + 1
+            )
         ]
-        return tuple(_sorted(hits, ranking.sort)), total
+        return Ranked(tuple(_sorted(hits, ranking.sort)), total, strong)
+
+    def _count_strong(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        ranking: Ranking,
+        found: Sequence[Candidate],
+        least: float,
+    ) -> int:
+        """How many images have a score of least or more, or are among those found by words."""
+        worded = sum(candidate.worded and candidate.score < least for candidate in found)
+        fold = not ranking.list_copies
+        return worded + self._store.count_above(space, vector, least, ranking.scope, fold=fold)
+
+    def _copies(self, page: Sequence[Candidate], ranking: Ranking) -> Sequence[Sequence[str]]:
+        """The paths that are folded into each candidate."""
+        if ranking.list_copies:
+            return [()] * len(page)
+        return self._store.copies([candidate.image for candidate in page], ranking.scope)
 
     def _by_words(
         self,
@@ -86,7 +114,8 @@ class Ranker:
         besides = _besides(words, groups)
         texts = self._store.find_text(space, groups, ranking.scope, None, besides)
         names = self._store.find_names(space, groups, ranking.scope, None)
-        return self._fused(space, vector, [], texts, names, len(asked))
+        fold = not ranking.list_copies
+        return self._fused(space, vector, [], texts, names, len(asked), fold=fold)
 
     def _by_all(
         self,
@@ -95,8 +124,11 @@ class Ranker:
         words: Words,
         ranking: Ranking,
         least: float | None,
-    ) -> tuple[list[Candidate], int]:
-        """Every image that passes, as far as this page needs or the threshold reaches."""
+    ) -> tuple[list[Candidate], int, float]:
+        """Every image that passes, as far as this page needs or the threshold reaches.
+
+        Also how many there are in all, and the score that those left out do not exceed.
+        """
         asked, scope, limit = words.content, ranking.scope, ranking.offset + ranking.top_k
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
@@ -109,11 +141,14 @@ class Ranker:
             names = self._store.find_names(space, groups, scope, most)
         if texts or names:
             limit = max(limit, DEPTH)
-        found = self._store.search(space, vector, limit, scope)
+        fold = not ranking.list_copies
+        found = self._store.search(space, vector, limit, scope, fold=fold)
         while least is not None and len(found.ranked) == limit and found.ranked[-1][1] >= least:
             limit *= 4
-            found = self._store.search(space, vector, limit, scope)
-        return self._fused(space, vector, found.ranked, texts, names, len(asked)), found.total
+            found = self._store.search(space, vector, limit, scope, fold=fold)
+        floor = found.ranked[-1][1] if len(found.ranked) == limit else -math.inf
+        candidates = self._fused(space, vector, found.ranked, texts, names, len(asked), fold=fold)
+        return candidates, found.total, floor
 
     def _fused(
         self,
@@ -123,10 +158,13 @@ class Ranker:
         texts: Sequence[Match],
         names: Sequence[ImageFile],
         asked: int,
+        *,
+        fold: bool,
     ) -> list[Candidate]:
         digests = {image.digest for image in (*(match.image for match in texts), *names)}
         scores = self._store.scores(space, vector, digests) if digests else {}
-        return fuse(visual, texts, names, scores, asked)
+        key = self._store.content_key if fold else _path
+        return fuse(visual, texts, names, scores, asked, key)
 
     def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> Groups:
         """Each word with what it may be a slip of: words of pictures at one edit from it.
@@ -149,7 +187,9 @@ class Ranker:
             groups.append([phrase, *((token,) for token in meant)])
         return groups
 
-    def _hit(self, rank: int, candidate: Candidate, background: Background) -> Hit:
+    def _hit(
+        self, rank: int, candidate: Candidate, copies: Sequence[str], background: Background
+    ) -> Hit:
         image, strength = candidate.image, background.strength(candidate.score)
         return Hit(
             rank=rank,
@@ -160,6 +200,7 @@ class Ranker:
             strength=strength,
             weak=strength < WEAK and not candidate.worded,
             signals=tuple(candidate.signals),
+            copy_paths=tuple(path.removeprefix(self._prefix) for path in copies),
         )
 
 
@@ -180,6 +221,10 @@ def _besides(words: Words, groups: Groups) -> Groups:
     ]
     asked = {group[0] for group in groups}
     return [*pairs, *([word] for word in words.every if word not in asked)]
+
+
+def _path(image: ImageFile) -> str:
+    return image.path
 
 
 def _stands_out(candidate: Candidate, least: float) -> bool:

@@ -8,7 +8,7 @@ order by sight.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from memery.stores.interface import Match
@@ -53,6 +53,7 @@ def fuse(
     names: Sequence[ImageFile],
     scores: Mapping[str, float],
     asked: int,
+    key: Callable[[ImageFile], str],
 ) -> list[Candidate]:
     """One order, best first.
 
@@ -62,25 +63,31 @@ def fuse(
         names: images whose names hold all of its words; none is better than another.
         scores: of every content among texts and names, by digest.
         asked: how many words the query has.
+        key: what images that are one candidate have in common; in visual no two have it.
     """
-    found = {image.path: Candidate(image, score) for image, score in visual}
+    found = {key(image): Candidate(image, score) for image, score in visual}
     for rank, (image, _) in enumerate(visual[:DEPTH], start=1):
-        found[image.path].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
-    for rank, match in enumerate(texts, start=1):
+        found[key(image)].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
+
+    def candidate_of(image: ImageFile) -> Candidate:
+        return found.setdefault(key(image), Candidate(image, scores[image.digest]))
+
+    matches: dict[str, Match] = {}
+    for match in texts:
+        matches.setdefault(key(match.image), match)
+    for rank, match in enumerate(matches.values(), start=1):
         # A picture with half of the words is worth a quarter: the rest is what it does not say.
         weight = TEXT_WEIGHT * (match.held / asked) ** 2 * (1 + PHRASE_WEIGHT * match.besides)
-        candidate = _candidate(found, match.image, scores)
+        candidate = candidate_of(match.image)
         candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
         candidate.worded |= match.held == asked
+    named: dict[str, ImageFile] = {}
     for image in names:
+        named.setdefault(key(image), image)
+    for image in named.values():
         share = NAME_WEIGHT / (_CONSTANT + 1)
-        candidate = _candidate(found, image, scores)
+        candidate = candidate_of(image)
+        candidate.image = image  # of several copies the one that is called so
         candidate.signals.append(Signal("name", 1, share, asked))
         candidate.worded = True
     return sorted(found.values(), key=lambda c: (-c.share, -c.score, os.fsencode(c.image.path)))
-
-
-def _candidate(
-    found: dict[str, Candidate], image: ImageFile, scores: Mapping[str, float]
-) -> Candidate:
-    return found.setdefault(image.path, Candidate(image, scores[image.digest]))

@@ -61,6 +61,7 @@ def recall(
     explain: options.Explain = False,
     min_strength: options.MinStrength = None,
     sort: options.SortBy = Sort.SCORE,
+    copies: options.ListCopies = False,
     under: options.Under = "",
     not_under: options.NotUnder = [],  # noqa: B006 - Typer copies defaults
     since: options.Since = None,
@@ -103,6 +104,7 @@ def recall(
             "mode": mode.value,
             "min_strength": min_strength,
             "sort": sort.value,
+            "list_copies": copies,
         },
         conditions={
             "under": under,
@@ -139,6 +141,7 @@ def similar(
     offset: options.Offset = 0,
     min_strength: options.MinStrength = None,
     sort: options.SortBy = Sort.SCORE,
+    copies: options.ListCopies = False,
     under: options.Under = "",
     format_: options.Results = None,
     model: options.Model = None,
@@ -164,6 +167,7 @@ def similar(
             "offset": offset,
             "min_strength": min_strength,
             "sort": sort.value,
+            "list_copies": copies,
         },
         conditions={"under": under},
         settings={"model": model, "archive": archive},

@@ -59,6 +59,9 @@ MinStrength = Annotated[
     typer.Option(metavar="X", help="Leave out hits that stand out less than this."),
 ]
 SortBy = Annotated[Sort, typer.Option(help="The order in which the hits are printed.")]
+ListCopies = Annotated[
+    bool, typer.Option("--copies", help="List every exact copy, not one for all.")
+]
 Explain = Annotated[bool, typer.Option("--explain", help="Say what made each hit one.")]
 Results = Annotated[
     ResultFormat | None,

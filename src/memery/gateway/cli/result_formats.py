@@ -40,6 +40,7 @@ def results_json(results: Results, *, explain: bool = False) -> dict[str, Any]:
         "query": [_term_json(term) for term in results.query.terms],
         "model_id": results.model_id,
         "total": results.total,
+        "strong": results.strong,
         "took_ms": {stage: round(value, _TIME_DIGITS) for stage, value in took.items()},
         "hits": [_hit_json(hit, explain=explain) for hit in results],
     }
@@ -68,6 +69,8 @@ def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
         "height": hit.image.height,
         "taken_at": hit.image.taken_at,
         "date_source": hit.image.date_source,
+        "copies": hit.copies,
+        "copy_paths": list(hit.copy_paths),
         **(signals if explain else {}),
     }
 
@@ -87,8 +90,10 @@ def _write_paths(results: Results, path: Path, end: bytes) -> None:
 
 
 def _write_table(results: Results, path: Path, *, explain: bool) -> None:
-    columns = {"Rank": "right", "Score": "right", "Strength": "right", "Path": "left"}
-    columns |= {"Why": "left"} if explain else {}
+    is_folded = any(hit.copies > 1 for hit in results)
+    columns = {"Rank": "right", "Score": "right", "Strength": "right"}
+    columns |= {"Copies": "right"} if is_folded else {}
+    columns |= {"Path": "left"} | ({"Why": "left"} if explain else {})
     write_table(
         columns,
         (
@@ -96,6 +101,7 @@ def _write_table(results: Results, path: Path, *, explain: bool) -> None:
                 str(hit.rank),
                 f"{hit.score:.4f}",
                 f"{'weak ' if hit.weak else ''}{hit.strength:.1f}",
+                *([f"×{hit.copies}" if hit.copies > 1 else ""] if is_folded else []),
                 str(path / hit.path),
                 *([" + ".join(map(_why, hit.signals))] if explain else []),
             )

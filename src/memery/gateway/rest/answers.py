@@ -101,6 +101,7 @@ class ImageDocument(TypedDict):
     date_source: str
     colour: str | None
     words: str | None
+    copies: int
     thumbnail_url: str
     image_url: str
 
@@ -128,6 +129,7 @@ class SearchDocument(TypedDict):
     collections: list[str]
     left_out: list[str]
     total: int
+    strong: int
     took_ms: TookDocument
     anything_strong: bool
     hits: list[HitDocument]
@@ -152,6 +154,7 @@ class FactsDocument(ImageDocument):
     """All that is known of an image; text is null while it was not read."""
 
     text: list[LineDocument] | None
+    copy_paths: list[str]
 
 
 class CountDocument(TypedDict):
@@ -170,9 +173,13 @@ class FacetsDocument(TypedDict):
 
 
 def image_document(
-    collection: Collection, image: ImageFile, root_path: str, lines: Sequence[Line] | None
+    collection: Collection,
+    image: ImageFile,
+    root_path: str,
+    lines: Sequence[Line] | None,
+    copies: int,
 ) -> ImageDocument:
-    """The facts about an image."""
+    """The facts about an image; copies is how many exact copies it stands for, itself included."""
     modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS, UTC)
     id_ = image.id
     words = " ".join(line.text for line in lines)[:_WORDS_MAX] if lines else None
@@ -189,6 +196,7 @@ def image_document(
         "date_source": image.date_source,
         "colour": None if image.colour is None else f"#{image.colour:06x}",
         "words": words,
+        "copies": copies,
         "thumbnail_url": f"{root_path}/v1/thumbnails/{id_}",
         "image_url": f"{root_path}/v1/images/{id_}/file",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from memery.gateway.rest.answers import (
     image_document,
     line_document,
 )
-from memery.gateway.rest.parameters import CollectionName, Where
+from memery.gateway.rest.parameters import CollectionName, ListCopies, Where
 from memery.gateway.rest.problems import Problem
 from memery.gateway.rest.search import known, refuse_away
 from memery.gateway.rest.service import Served, Service, base_path
@@ -58,10 +59,11 @@ def browse(
     top_k: parameters.TopK = 50,
     offset: parameters.Offset = 0,
     collection: CollectionName = None,
+    copies: ListCopies = False,
 ) -> JSON:
     """Images without a query."""
     name = known(served, collection)
-    found, total = served.collections.browse(where, sort, top_k, offset, name)
+    found, total = served.collections.browse(where, sort, top_k, offset, name, list_copies=copies)
     if not total:
         refuse_away(served, [c.name for c in served.collections if name in (None, c.name)])
     document: ImagesDocument = {
@@ -72,9 +74,15 @@ def browse(
 
 
 @router.get("/v1/facets", responses={200: {"model": FacetsDocument}}, response_model=None)
-def facets(served: Served, where: Where, collection: CollectionName = None) -> JSON:
+def facets(
+    served: Served,
+    where: Where,
+    collection: CollectionName = None,
+    copies: ListCopies = False,
+) -> JSON:
     """What the images that pass a filter can be narrowed by, with counts."""
-    found = served.collections.facets(where, known(served, collection))
+    name = known(served, collection)
+    found = served.collections.facets(where, name, list_copies=copies)
     return JSON(
         {
             kind: [{"name": name, "count": count} for name, count in counts.items()]
@@ -93,12 +101,15 @@ def facts(request: Request, served: Served, id_: Id) -> JSON:
     found = served.collections.image(id_)
     lines = found.collection.memery.text(found.image)
     text = None if lines is None else [line_document(line) for line in lines]
-    return JSON({**_facts(request, found), "text": text})
+    paths = served.collections.copies(found)
+    facts = _facts(request, replace(found, copy_paths=paths))
+    return JSON({**facts, "text": text, "copy_paths": list(paths)})
 
 
 def _facts(request: Request, found: FoundImage) -> ImageDocument:
     lines = found.collection.memery.text(found.image)
-    return image_document(found.collection, found.image, base_path(request), lines)
+    copies = 1 + len(found.copy_paths)
+    return image_document(found.collection, found.image, base_path(request), lines, copies)
 
 
 @router.get("/v1/images/{id}/file", responses=_FILE, response_model=None)

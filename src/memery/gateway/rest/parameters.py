@@ -31,6 +31,7 @@ Shape = Literal["landscape", "portrait", "square"]
 Strength = Annotated[float, Field(allow_inf_nan=False)]
 Boost = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
 CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="Its name.")]
+ListCopies = Annotated[bool, Query(description="List every exact copy, not one for all.")]
 
 _BYTES = ("under", "not_under")
 

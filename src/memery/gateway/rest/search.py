@@ -21,7 +21,7 @@ from memery.gateway.rest.answers import (
     image_document,
     took_document,
 )
-from memery.gateway.rest.parameters import CollectionName, Mode, Sort, Where
+from memery.gateway.rest.parameters import CollectionName, ListCopies, Mode, Sort, Where
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
 from memery.gateway.rest.terms import Asked, TermRequest, make_term, refuse_large
@@ -44,6 +44,7 @@ class SearchRequest(parameters.Filters):
     offset: parameters.Offset = 0
     collection: parameters.Name | None = None
     explain: bool = False
+    copies: bool = False
 
 
 Listed = list[parameters.Text]
@@ -71,6 +72,7 @@ def search(
     offset: parameters.Offset = 0,
     collection: CollectionName = None,
     explain: Explain = False,
+    copies: ListCopies = False,
 ) -> JSON:
     """Find images by texts, by indexed images, by uploaded pictures, or by all of these."""
     asked = []
@@ -85,7 +87,7 @@ def search(
         for value in values:
             name, boost = split_boost(value)
             asked.append(make_term(served, field, kind, name, sign * boost, {}))
-    ranking = Ranking(top_k, offset, where, mode, min_strength, sort)
+    ranking = Ranking(top_k, offset, where, mode, min_strength, sort, copies)
     return _answer(request, served, asked, ranking, collection, explain=explain)
 
 
@@ -156,6 +158,7 @@ def _search_by_body(
         wanted.mode,
         wanted.min_strength,
         wanted.sort,
+        wanted.copies,
     )
     return _answer(request, served, asked, ranking, wanted.collection, explain=wanted.explain)
 
@@ -172,9 +175,10 @@ def similar(
     offset: parameters.Offset = 0,
     collection: CollectionName = None,
     explain: Explain = False,
+    copies: ListCopies = False,
 ) -> JSON:
     """The images most like one; itself and its copies left out."""
-    ranking = Ranking(top_k, offset, where, "visual", min_strength, sort)
+    ranking = Ranking(top_k, offset, where, "visual", min_strength, sort, copies)
     term = Asked("id", Term(id=id_), {"id": id_, "boost": 1.0})
     found = served.collections.similar(id_, ranking, known(served, collection))
     return _document(request, served, [term], ranking, found, explain=explain)
@@ -236,7 +240,7 @@ def _document(
     hits = []
     for collection, hit in found.hits:
         lines = collection.memery.text(hit.image)
-        facts = image_document(collection, hit.image, root_path, lines)
+        facts = image_document(collection, hit.image, root_path, lines, hit.copies)
         hits.append(hit_document(facts, hit, explain=explain))
     document: SearchDocument = {
         "query": [one.document for one in asked],
@@ -245,6 +249,7 @@ def _document(
         "collections": list(found.searched),
         "left_out": list(found.left_out),
         "total": found.total,
+        "strong": found.strong,
         "took_ms": took_document(found.took),
         "anything_strong": any(not hit.weak for _, hit in found.hits),
         "hits": hits,

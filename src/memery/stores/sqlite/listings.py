@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 
 from memery.dates import SOURCES
 from memery.filters import Filter
@@ -62,15 +62,26 @@ class Listings:
         # An archive may come from a stranger: an id that is not the image's own is none.
         return next((image for image in images if image.id == id_), None)
 
-    def browse(self, space: Space, scope: Filter, order: str, limit: int, offset: int) -> Listing:
+    def browse(
+        self,
+        space: Space,
+        scope: Filter,
+        order: str,
+        limit: int,
+        offset: int,
+        *,
+        fold: bool = False,
+    ) -> Listing:
         """Images that pass a filter, in an order that needs no query."""
         where = condition(scope)
         searchable = _SEARCHABLE.format(where.sql)
+        counted = "DISTINCT contents.id" if fold else "*"
         with self._db.reading() as db:
             values = (self._spaces.number(db, space), *where.values)
-            total = db.execute(f"SELECT count(*) {searchable}", values).fetchone()[0]
+            total = db.execute(f"SELECT count({counted}) {searchable}", values).fetchone()[0]
             rows = db.execute(
-                f"SELECT {FACTS} {searchable} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
+                f"SELECT {FACTS} {_source(searchable, fold=fold)}"
+                f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
                 (*values, limit, offset),
             )
             return Listing([image_of(db, row) for row in rows], total)
@@ -101,34 +112,52 @@ class Listings:
             counts = dict(db.execute(sql, values).fetchall())
         return {source: counts[source] for source in SOURCES if source in counts}
 
-    def facets(self, space: Space, scope: Filter) -> Facets:
+    def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
         """What the images that pass a filter can be narrowed by."""
         where = condition(scope)
         searchable = _SEARCHABLE.format(where.sql)
         with self._db.reading() as db:
             values = (self._spaces.number(db, space), *where.values)
-            paths = [os.fsdecode(row[0]) for row in db.execute(f"SELECT path {searchable}", values)]
+            rows = db.execute(
+                f"SELECT path, {'contents.id' if fold else 'files.id'} {searchable}", values
+            ).fetchall()
             months = db.execute(
-                f"SELECT substr({_DATE}, 1, 7), count(*) {searchable} GROUP BY 1 ORDER BY 1 DESC",
+                f"SELECT substr({_DATE}, 1, 7), count(*) {_source(searchable, fold=fold)}"
+                " GROUP BY 1 ORDER BY 1 DESC",
                 values,
             ).fetchall()
+        paths = [(os.fsdecode(path), id_) for path, id_ in rows]
         return Facets(count_folders(paths), dict(months), count_types(paths))
 
 
-def count_folders(paths: Iterable[str]) -> dict[str, int]:
-    """How many of these lie in each folder or below, by path; "" is the root."""
-    direct = Counter(posixpath.dirname(path) for path in paths)
-    below: Counter[str] = Counter()
-    for folder, count in direct.items():
-        below[folder] += count
+def _source(searchable: str, *, fold: bool) -> str:
+    """The FROM clause of a listing; with fold, one file of each content: the first by path."""
+    # SQLite takes the other columns from the row that has the minimum (lang_select.html, 2.5).
+    first = f"SELECT files.*, contents.*, min(path) {searchable} GROUP BY contents.id"
+    return f"FROM ({first})" if fold else searchable
+
+
+def count_folders(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
+    """How many images lie in each folder or below, by path; "" is the root.
+
+    Args:
+        images: their paths, each with what it shares with those that count as the same image.
+    """
+    below: dict[str, set[Hashable]] = defaultdict(set)
+    for path, key in images:
+        below[posixpath.dirname(path)].add(key)
+    for folder in sorted(below, reverse=True):
         above = folder
         while above:
             above = posixpath.dirname(above)
-            below[above] += count
-    return dict(sorted(below.items()))
+            below[above] |= below[folder]
+    return {folder: len(keys) for folder, keys in sorted(below.items())}
 
 
-def count_types(paths: Iterable[str]) -> dict[str, int]:
-    """How many of these have each extension, most first."""
-    types = Counter(posixpath.splitext(path)[1].removeprefix(".").lower() for path in paths)
-    return dict(sorted(types.items(), key=lambda pair: (-pair[1], pair[0])))
+def count_types(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
+    """How many images have each extension, most first; images as in `count_folders`."""
+    types: dict[str, set[Hashable]] = defaultdict(set)
+    for path, key in images:
+        types[posixpath.splitext(path)[1].removeprefix(".").lower()].add(key)
+    counts = ((name, len(keys)) for name, keys in types.items())
+    return dict(sorted(counts, key=lambda pair: (-pair[1], pair[0])))

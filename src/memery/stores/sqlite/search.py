@@ -47,11 +47,11 @@ _NORM_TOLERANCE = 2e-3
 _SAMPLE = 4096
 """Embeddings that stand for the whole archive: their mean and deviation are known to 1 or 2 %."""
 
-_IMAGES = f"""
-    SELECT embeddings.id, {FACTS}
+_IMAGES_FROM = """
     FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
-    WHERE {{}} AND embeddings.id IN ({{}})
+    WHERE {} AND embeddings.id IN ({})
 """
+_IMAGES = f"SELECT embeddings.id, {FACTS} {_IMAGES_FROM}"
 _PASSING = """
     SELECT {} FROM files {}
     CROSS JOIN embeddings ON embeddings.content = files.content AND space = ? WHERE {}
@@ -131,14 +131,17 @@ class Searcher:
         vector: NDArray[np.float32],
         limit: int,
         scope: Filter,
+        *,
+        fold: bool,
     ) -> Found:
         """The best images that pass a filter, best first, equal scores by path."""
         passing = condition(scope)
         if scope == Filter():
-            allowed, total = None, count_images(db, space, scope)
+            allowed, total = None, count_images(db, space, scope, fold=fold)
         else:
             rows = _rows_passing(db, space, passing)
-            allowed, total = _unique(rows), len(rows)
+            allowed = _unique(rows)
+            total = len(allowed if fold else rows)
         newer = self._scan_newer(db, space, vector, allowed)
         want = limit + _MARGIN
         while True:
@@ -147,7 +150,8 @@ class Searcher:
             if not self._agrees(exact, ids, scores):
                 newer = self._scan_newer(db, space, vector, allowed)
                 continue
-            pairs = [(image, exact[id_]) for id_, image in _images(db, list(exact), passing)]
+            found = _images(db, list(exact), passing)
+            pairs = [(image, exact[id_]) for id_, image in (_first(found) if fold else found)]
             pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
             complete = len(ids) < want
             if complete or (
@@ -155,6 +159,37 @@ class Searcher:
             ):
                 return Found(pairs[:limit], total)
             want *= 4
+
+    def count_above(
+        self,
+        db: sqlite3.Connection,
+        space: int,
+        vector: NDArray[np.float32],
+        least: float,
+        scope: Filter,
+        *,
+        fold: bool,
+    ) -> int:
+        """Images that pass a filter and whose score is least or more."""
+        import numpy as np
+
+        ids, scores = self._scan(db, space, vector, self._last_id())
+        if self._index is not None:
+            indexed_ids, indexed_scores = self._index.above(vector, least - _ROUNDING)
+            ids = np.concatenate([indexed_ids, ids])
+            scores = np.concatenate([indexed_scores, scores])
+        near = np.abs(scores - least) <= _ROUNDING
+        exact = _exact_scores(db, space, vector, ids[near].tolist())
+        above = [*ids[(scores >= least) & ~near].tolist(), *(i for i in exact if exact[i] >= least)]
+        passing = condition(scope)
+        counted = "DISTINCT embeddings.id" if fold else "*"
+        return sum(
+            db.execute(
+                f"SELECT count({counted}) {_IMAGES_FROM.format(passing.sql, _marks(part))}",
+                (*passing.values, *part),
+            ).fetchone()[0]
+            for part in _parts(above)
+        )
 
     def _candidates(
         self,
@@ -301,15 +336,16 @@ def _matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
 
-def count_images(db: sqlite3.Connection, space: int, scope: Filter) -> int:
-    """Images of a space that pass a filter."""
+def count_images(db: sqlite3.Connection, space: int, scope: Filter, *, fold: bool = False) -> int:
+    """Images of a space that pass a filter; with fold, exact copies are one."""
+    counted = "count(DISTINCT files.content)" if fold else "count(*)"
     spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
     if spaces == 1 and space and scope == Filter():
         # Every content came with an embedding in the only space there is: no need to join.
-        row = db.execute("SELECT count(*) FROM files WHERE content IS NOT NULL").fetchone()
+        row = db.execute(f"SELECT {counted} FROM files WHERE content IS NOT NULL").fetchone()
         return int(row[0])
     passing = condition(scope)
-    sql = _PASSING.format("count(*)", "" if passing.paths_only else _FACTS_TOO, passing.sql)
+    sql = _PASSING.format(counted, "" if passing.paths_only else _FACTS_TOO, passing.sql)
     return int(db.execute(sql, (space, *passing.values)).fetchone()[0])
 
 
@@ -376,6 +412,36 @@ def _images(
         sql = _IMAGES.format(passing.sql, _marks(part))
         for id_, *facts in db.execute(sql, (*passing.values, *part)):
             yield id_, image_of(db, facts)
+
+
+def _first(images: Iterable[tuple[int, ImageFile]]) -> Iterable[tuple[int, ImageFile]]:
+    """The first by path of the images that share an embedding."""
+    first: dict[int, ImageFile] = {}
+    for id_, image in images:
+        held = first.setdefault(id_, image)
+        if os.fsencode(image.path) < os.fsencode(held.path):
+            first[id_] = image
+    return first.items()
+
+
+def exact_copies(
+    db: sqlite3.Connection, images: Sequence[ImageFile], scope: Filter
+) -> Sequence[Sequence[str]]:
+    """The paths of the other files that have the content of each image, in order."""
+    passing = condition(scope)
+    paths: dict[str, list[bytes]] = {image.digest: [] for image in images}
+    for part in _parts([bytes.fromhex(digest) for digest in paths]):
+        rows = db.execute(
+            "SELECT CAST(digest AS BLOB), path FROM contents JOIN files ON content = contents.id"
+            f" WHERE {passing.sql} AND digest IN ({_marks(part)}) ORDER BY path",
+            (*passing.values, *part),
+        )
+        for digest, path in rows:
+            paths[digest.hex()].append(path)
+    return [
+        [os.fsdecode(path) for path in paths[image.digest] if path != os.fsencode(image.path)]
+        for image in images
+    ]
 
 
 def _parts(values: list[Value]) -> Iterable[list[Value]]:

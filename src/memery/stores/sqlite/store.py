@@ -18,10 +18,10 @@ from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
 from memery.stores.sqlite.conditions import condition
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.listings import Listings
-from memery.stores.sqlite.search import Indexes, count_images, digest_scores
+from memery.stores.sqlite.search import Indexes, count_images, digest_scores, exact_copies
 from memery.stores.sqlite.spaces import Spaces
 from memery.stores.sqlite.text import Texts, forget_name, forget_unused, write_name
-from memery.types import Skip, image_id
+from memery.types import ImageFile, Skip, image_id
 
 if TYPE_CHECKING:
     import numpy as np
@@ -196,12 +196,44 @@ class SQLiteStore:
             ).fetchall()
         return [Skip(os.fsdecode(path), reason, detail or "") for path, reason, detail in rows]
 
-    def search(self, space: Space, vector: NDArray[np.float32], limit: int, scope: Filter) -> Found:
+    def search(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        limit: int,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> Found:
         """The images nearest to a unit vector."""
         with self._db.reading() as db:
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             number = self._spaces.number(db, space)
-            return searcher.search(db, number, vector, limit, scope)
+            return searcher.search(db, number, vector, limit, scope, fold=fold)
+
+    def count_above(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        least: float,
+        scope: Filter,
+        *,
+        fold: bool = False,
+    ) -> int:
+        """Images that pass a filter and whose cosine with a unit vector is least or more."""
+        with self._db.reading() as db:
+            searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
+            number = self._spaces.number(db, space)
+            return searcher.count_above(db, number, vector, least, scope, fold=fold)
+
+    def copies(self, images: Sequence[ImageFile], scope: Filter) -> Sequence[Sequence[str]]:
+        """The paths of the other exact copies of each image that pass a filter, in order."""
+        with self._db.reading() as db:
+            return exact_copies(db, images, scope)
+
+    def content_key(self, image: ImageFile) -> str:
+        """The digest: here copies are what has the same bytes."""
+        return image.digest
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that stand for the whole space."""
