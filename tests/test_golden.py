@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from output import assert_output
+
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = {
     "help": "--help",
@@ -99,4 +101,4 @@ def test_output(folder, name):
     if os.environ.get("MEMERY_WRITE_GOLDEN"):
         file.parent.mkdir(exist_ok=True)
         file.write_text(printed, encoding="utf-8")
-    assert printed == file.read_text(encoding="utf-8")
+    assert_output(printed, file.read_text(encoding="utf-8"))
