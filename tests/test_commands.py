@@ -163,6 +163,35 @@ def test_empty_folder_has_nothing_to_print(run, tmp_path):
     assert text(done).split() == HEADINGS
 
 
+def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(run, tmp_path):
+    (tmp_path / "raw" / "@eaDir").mkdir(parents=True)
+    for name in ("a.cr2", "b.NEF", "c.mp4"):
+        (tmp_path / "raw" / name).touch()
+    said = [
+        "1 folder left out: @eaDir (1); to include one, write a line such as !@eaDir/ into"
+        " .memeryignore.",
+        "2 RAW files (.cr2, .nef) cannot be read: export them as JPEG.",
+        "1 video file (.mp4) cannot be read: extract frames as JPEG.",
+    ]
+    assert text(run("build", "raw")).splitlines()[1:] == said
+    assert text(run("status", "raw")).splitlines()[-3:] == said
+    recalled = run("recall", "raw", "red", check=1).stderr.decode().splitlines()
+    assert recalled[-3:] == [f"memery: {sentence}" for sentence in said]
+    excluded = {"folders": {"@eaDir": 1}, "files": {"cr2": 1, "nef": 1, "mp4": 1}}
+    for command in ("build", "status"):
+        report = json.loads(text(run(command, "raw", "--format", "json")))
+        assert report["excluded"] == excluded
+
+
+def test_images_in_folders_that_are_left_out_now_disappear(run, photos):
+    (photos / "@eaDir").mkdir()
+    Image.new("RGB", (40, 30), "yellow").save(photos / "@eaDir" / "yellow.png")
+    (photos / ".memeryignore").write_text("!@eaDir/\n")  # as every earlier memery
+    assert "4 images searchable" in text(run("build", "photos"))
+    (photos / ".memeryignore").unlink()
+    assert "3 images searchable (0 encoded, 3 unchanged, 1 removed)" in text(run("build", "photos"))
+
+
 def test_build_status_purge(run, photos):
     (photos / "notes.png").write_text("words")
     assert "Would read 4 images" in text(run("build", "photos", "--dry-run"))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import overload
 
 from memery.errors import QueryError
+from memery.excluded import Excluded
 from memery.filters import Filter
 from memery.gallery import Picture, grid_html
 
@@ -413,6 +414,7 @@ class IndexReport:
         unchanged: files that were not opened.
         removed: images that left the archive because their file is gone.
         skips: files left out in this run, with reasons.
+        excluded: folders of other programs, and files that memery cannot read.
         seconds: wall-clock time.
         read: images whose text was looked for in this run.
         with_text: those of them that hold any.
@@ -430,6 +432,7 @@ class IndexReport:
     unchanged: int = 0
     removed: int = 0
     skips: tuple[Skip, ...] = ()
+    excluded: Excluded = field(default_factory=Excluded)
     seconds: float = 0.0
     read: int = 0
     with_text: int = 0

@@ -9,6 +9,8 @@ from PIL import Image
 from memery import plugins
 from memery.archive import Archive
 from memery.config import Config
+from memery.decoding import EXTENSIONS
+from memery.excluded import UNREADABLE
 from memery.files import modified_ns
 from memery.testing import ColourModel, MemoryStore
 
@@ -97,6 +99,76 @@ def test_links_are_counted_and_loops_end(folder, tmp_path):
     assert (names(changes), changes.links) == (["real.png"], 4)
     followed = load(folder, follow_links=True)
     assert names(followed) == ["far/far.png", "link.png", "real.png"]
+
+
+SYSTEM = ("@eaDir", "#recycle", "$RECYCLE.BIN", "$Recycle.Bin", "__MACOSX", "lost+found")
+
+
+def test_leaves_out_and_counts_folders_of_other_programs(folder):
+    paint(folder / "a.png")
+    for name in SYSTEM:
+        paint(folder / "trip" / name / "deep" / "b.png")
+    paint(folder / "@eaDir" / "c.png")
+    paint(folder / ".Trash-1000" / "files" / "d.png")
+    changes = load(folder)
+    assert names(changes) == ["a.png"]
+    expected = {"@eaDir": 2, "#recycle": 1, "$RECYCLE.BIN": 2, "__MACOSX": 1, "lost+found": 1}
+    assert changes.excluded.folders == expected | {".Trash-1000": 1}
+    (sentence,) = changes.excluded.sentences()
+    assert sentence.startswith("8 folders left out: #recycle (1), $RECYCLE.BIN (2), ")
+
+
+def test_leaves_out_folders_with_a_nomedia_file_and_all_below(folder):
+    for name in ("a.png", "sent/b.png", "sent/deep/c.png", "trip/d.png"):
+        paint(folder / name)
+    (folder / "sent" / ".nomedia").touch()
+    changes = load(folder)
+    assert (names(changes), changes.excluded.folders) == (["a.png", "trip/d.png"], {".nomedia": 1})
+    (folder / ".nomedia").touch()  # the folder that was named is always looked at
+    assert names(load(folder)) == ["a.png", "trip/d.png"]
+    part = Archive(folder, folder / ".memery", "sent")
+    x = plugins.assemble(part, Config(), MemoryStore(), ColourModel())
+    assert names(x.loader.load(x.encoder.space)) == ["sent/b.png", "sent/deep/c.png"]
+
+
+def test_a_negated_pattern_includes_what_is_left_out_by_default(folder):
+    for name in ("@eaDir/a.png", "#recycle/b.png", "sent/c.png", "other/d.png", "other/e.jpg"):
+        paint(folder / name)
+    for name in ("sent", "other"):
+        (folder / name / ".nomedia").touch()
+    (folder / ".memeryignore").write_text("*.jpg\n!@eaDir/\n!sent/\n")
+    changes = load(folder)
+    assert names(changes) == ["@eaDir/a.png", "sent/c.png"]
+    assert changes.excluded.folders == {"#recycle": 1, ".nomedia": 1}
+
+
+def test_counts_files_that_cannot_be_read_by_kind(folder):
+    for name in (
+        "a.CR2",
+        "b.nef",
+        "c.jxl",
+        "d.mp4",
+        "e.svg",
+        "f.txt",
+        ".g.cr3",
+        "h/i.dng",
+        "j.psd",
+    ):
+        paint(folder / name)
+    (folder / "video.mov").mkdir()
+    (folder / ".memeryignore").write_text("*.psd\n")
+    excluded = load(folder).excluded
+    assert excluded.files == {"cr2": 1, "nef": 1, "dng": 1, "jxl": 1, "mp4": 1, "svg": 1}
+    assert sorted(excluded.sentences(), reverse=True) == [
+        "3 RAW files (.cr2, .dng, .nef) cannot be read: export them as JPEG.",
+        "1 video file (.mp4) cannot be read: extract frames as JPEG.",
+        "1 SVG file (.svg) cannot be read: export it as PNG.",
+        "1 JPEG XL file (.jxl) cannot be read: convert it to JPEG or PNG.",
+    ]
+
+
+def test_no_extension_is_both_readable_and_unreadable():
+    assert not EXTENSIONS & UNREADABLE
 
 
 def test_what_is_not_a_file_is_not_read(folder):

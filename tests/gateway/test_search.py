@@ -218,6 +218,14 @@ def test_nothing_is_indexed_yet(tmp_path):
     assert not (tmp_path / "empty" / ".memery").exists()
 
 
+def test_the_status_says_what_cannot_be_read(tmp_path):
+    (tmp_path / "a.cr2").touch()
+    with serving(tmp_path) as server:
+        server.wait_until_indexed()
+        said = ["1 RAW file (.cr2) cannot be read: export it as JPEG."]
+        assert server.get("/v1/status").json()["excluded"] == said
+
+
 @pytest.mark.parametrize(
     "path", ["/v1/search?text=red&", "/v1/images?", "/healthz?", "/v1/facets?"]
 )

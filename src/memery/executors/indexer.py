@@ -190,6 +190,7 @@ class Indexer:
             unchanged=changes.unchanged,
             removed=self._removed - self._moved,
             skips=(*changes.skips, *self._skips),
+            excluded=changes.excluded,
             seconds=time.monotonic() - self._started,
             read=sum(len(read.texts) for read in self._reads),
             with_text=sum(bool(text.lines) for read in self._reads for text in read.texts),

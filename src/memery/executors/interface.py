@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Container, Generator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
 from memery.dates import Taken
 from memery.decoding import Decoded
+from memery.excluded import Excluded
 from memery.filters import Filter
 from memery.stores.interface import SkipAddition, Space, Text
 from memery.types import DuplicateGroup, FileEntry, Hit, IndexReport, Progress, Query, Ranking, Skip
@@ -36,6 +37,7 @@ class Changes:
         unchanged: how many files need not be opened.
         links: how many symbolic links were left out.
         skips: what could not be looked at; what the store knows there stays.
+        excluded: folders of other programs, and files that memery cannot read.
     """
 
     new: tuple[FileEntry, ...] = ()
@@ -44,6 +46,7 @@ class Changes:
     unchanged: int = 0
     links: int = 0
     skips: tuple[Skip, ...] = ()
+    excluded: Excluded = field(default_factory=Excluded)
 
     @property
     def unread(self) -> list[FileEntry]:

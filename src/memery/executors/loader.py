@@ -6,12 +6,14 @@ import errno
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
+from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
 from memery.executors.interface import Changes
 from memery.files import modified_ns
 from memery.filters import Filter
@@ -63,6 +65,7 @@ class Loader:
             gone=tuple(path for path in known if not (unseen and _is_within(path, unseen))),
             unchanged=unchanged,
             links=scan.links,
+            excluded=Excluded(scan.folders, scan.unreadable),
             skips=tuple(scan.skips),
         )
 
@@ -76,9 +79,11 @@ class _Scan:
         inside = archive.folder.is_relative_to(archive.root)
         self._archive = archive.folder.relative_to(archive.root).as_posix() if inside else None
         self._follow_links = follow_links
-        self._is_ignored = _ignore_rules(archive.root)
+        self._rule = _ignore_rules(archive.root)
         self._visited: set[tuple[int, int]] = set()
         self.links = 0
+        self.folders: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
         self.skips: list[Skip] = []
 
     def files(self) -> Iterator[tuple[str, int, int]]:
@@ -91,8 +96,7 @@ class _Scan:
                 path = prefix + entry.name
                 try:
                     if entry.is_dir(follow_symlinks=self._follow_links):
-                        ignored = self._is_ignored and self._is_ignored(f"{path}/")
-                        if not ignored and path != self._archive:
+                        if path != self._archive and self._is_wanted(entry.name, path):
                             waiting.append(path)
                     elif self._is_candidate(entry, path):
                         stat = entry.stat(follow_symlinks=self._follow_links)
@@ -101,14 +105,24 @@ class _Scan:
                     self._skip(path, error)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """Entries that are neither hidden nor links that are not followed."""
+        """Entries that are neither hidden nor links that are not followed.
+
+        None of a folder with a `.nomedia` file, unless it is the one that was named to be searched
+        or `.memeryignore` includes it.
+        """
         place = f"{self._root}/{folder}" if folder else self._root
         try:
             with os.scandir(place) as entries:
                 if self._follow_links and not self._first_visit(place):
                     return
-                for entry in entries:
+                found = list(entries)
+                if any(entry.name == NO_MEDIA for entry in found) and not self._is_named(folder):
+                    self.folders[NO_MEDIA] += 1
+                    return
+                for entry in found:
                     if entry.name.startswith("."):
+                        if system_folder(entry.name) and entry.is_dir(follow_symlinks=False):
+                            self.folders[entry.name] += 1
                         continue
                     if not self._follow_links and entry.is_symlink():
                         self.links += 1
@@ -122,13 +136,31 @@ class _Scan:
         if not isinstance(error, FileNotFoundError):
             self.skips.append(Skip(path, _reason(error), error.strerror or ""))
 
+    def _is_named(self, folder: str) -> bool:
+        """Whether a folder is the one to be searched, or `.memeryignore` includes it by a line."""
+        return folder == self._start or bool(self._rule and self._rule(f"{folder}/") is False)
+
+    def _is_wanted(self, name: str, path: str) -> bool:
+        """Whether a folder is to be looked into: as `.memeryignore` says, else by its name."""
+        ignored = self._rule and self._rule(f"{path}/")
+        if ignored is None and (usual := system_folder(name)):
+            self.folders[usual] += 1
+            return False
+        return not ignored
+
     def _is_candidate(self, entry: os.DirEntry[str], path: str) -> bool:
         _, dot, extension = entry.name.rpartition(".")
-        return (
-            (not dot or extension.lower() in EXTENSIONS)
-            and entry.is_file(follow_symlinks=self._follow_links)
-            and not (self._is_ignored and self._is_ignored(path))
-        )
+        extension = extension.lower()
+        readable = not dot or extension in EXTENSIONS
+        if (
+            not (readable or extension in UNREADABLE)
+            or not entry.is_file(follow_symlinks=self._follow_links)
+            or (self._rule and self._rule(path))
+        ):
+            return False
+        if not readable:
+            self.unreadable[extension] += 1
+        return readable
 
     def _first_visit(self, place: str) -> bool:
         """False in a folder that links have led to before: loops end."""
@@ -152,8 +184,11 @@ def _reason(error: OSError) -> str:
     return "name too long" if error.errno == errno.ENAMETOOLONG else "input/output error"
 
 
-def _ignore_rules(root: Path) -> Callable[[str], bool] | None:
-    """What `.memeryignore` in the archive's root leaves out, or None without one."""
+def _ignore_rules(root: Path) -> Callable[[str], bool | None] | None:
+    """What `.memeryignore` in the archive's root says of a path, or None without such a file.
+
+    True for what it leaves out, False for what a line that begins with `!` includes, else None.
+    """
     file = root / IGNORE_FILE
     try:
         if not file.is_file():
@@ -172,4 +207,4 @@ def _ignore_rules(root: Path) -> Callable[[str], bool] | None:
         else:
             sound.append(line)
     rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(sound)
-    return rules.match_file
+    return lambda path: rules.check_file(path).include

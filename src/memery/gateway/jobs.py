@@ -36,6 +36,7 @@ class Job:
         started: when the stage began, seconds of `time.monotonic`.
         ended: when the job did, likewise.
         message: what went wrong, or what is waited for, for people.
+        excluded: what the last scan left out, and what helps, for people.
     """
 
     collection: str
@@ -47,6 +48,7 @@ class Job:
     started: float = 0.0
     ended: float = 0.0
     message: str = ""
+    excluded: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -103,7 +105,8 @@ class IndexJobs:
         with self._mutex:
             for name in names:
                 if self._jobs[name].state not in RUNNING and not self._closing:
-                    self._set(Job(name, "waiting", searchable=found[name]))
+                    excluded = self._jobs[name].excluded
+                    self._set(Job(name, "waiting", searchable=found[name], excluded=excluded))
                     self._waiting.append(name)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="memery-index", daemon=True)
@@ -149,7 +152,7 @@ class IndexJobs:
 
     def _postpone(self, name: str) -> None:
         """Stand in line again: nobody is turned away for coming while another process writes."""
-        searchable = self._jobs[name].searchable
+        searchable, excluded = self._jobs[name].searchable, self._jobs[name].excluded
         with contextlib.suppress(MemeryError):  # what the other has committed is found already
             searchable = self._collections[name].memery.count()
         with self._mutex:
@@ -158,17 +161,21 @@ class IndexJobs:
                 cancelled = replace(self._jobs[name], state="cancelled", message="")
                 self._set(replace(cancelled, ended=time.monotonic()))
                 return
-            self._set(Job(name, "waiting", searchable=searchable, message=_HELD))
+            waiting = Job(name, "waiting", searchable=searchable, message=_HELD, excluded=excluded)
+            self._set(waiting)
             self._waiting.append(name)
             self._mutex.wait_for(lambda: self._closing, _AGAIN_SECONDS)
 
     def _index(self, name: str) -> None:
         state, message = "done", ""
         with self._mutex:
-            fresh = Job(name, "indexing", searchable=self._jobs[name].searchable)
+            before = self._jobs[name]
+            excluded = before.excluded
+            fresh = Job(name, "indexing", searchable=before.searchable, excluded=excluded)
             self._set(replace(fresh, started=time.monotonic()))
         try:
-            self._collections.build(name, lambda progress: self._note(name, progress))
+            report = self._collections.build(name, lambda progress: self._note(name, progress))
+            excluded = tuple(report.excluded.sentences())
         except ArchiveLocked:
             self._postpone(name)
             return
@@ -183,6 +190,7 @@ class IndexJobs:
         with self._mutex:
             self._cancelled.discard(name)
             job = replace(self._jobs[name], state=state, message=message, ended=time.monotonic())
+            job = replace(job, excluded=excluded)
         with contextlib.suppress(MemeryError):  # whatever was committed, by whomever, is found
             job = replace(job, searchable=self._collections[name].memery.count())
         with self._mutex:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from memery.excluded import Excluded
 from memery.executors.interface import Changes
 from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
@@ -41,6 +42,7 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
             f"{images(report.read)} read, {report.with_text} with text"
             f" ({100 * (1 - share):.0f} % of the time to find it, {100 * share:.0f} % to read it)\n"
         )
+    _write_excluded(report.excluded)
     return _write_skips(report.skips, _SKIPS_SHOWN)
 
 
@@ -56,6 +58,7 @@ def _report_json(report: IndexReport) -> dict[str, Any]:
         "unchanged": report.unchanged,
         "removed": report.removed,
         "skipped": _skips_json(report.skips),
+        "excluded": _excluded_json(report.excluded),
         "seconds": round(report.seconds, _TIME_DIGITS),
         "text": {
             "read": report.read,
@@ -114,6 +117,7 @@ def write_status(status: Status, format_: ReportFormat) -> None:
         lines.append(f"Writer      process {status.holder} is indexing")
     lines += [f"Ignored     {path}: made by memery 0.1" for path in status.seed_files]
     write("".join(f"{printable(line)}\n" for line in lines))
+    _write_excluded(changes.excluded)
     return _write_skips((*status.skips, *changes.skips))
 
 
@@ -141,6 +145,7 @@ def _status_json(status: Status) -> dict[str, Any]:
         "searchable": status.searchable,
         "pending": _changes_json(status.changes),
         "skipped": _skips_json((*status.skips, *status.changes.skips)),
+        "excluded": _excluded_json(status.changes.excluded),
         "model_id": status.space and status.space.model_id,
         "spaces": [
             {
@@ -171,6 +176,14 @@ def _text_json(text: TextStatus) -> dict[str, Any]:
 
 def _skips_json(skips: Iterable[Skip]) -> list[dict[str, str]]:
     return [{"path": skip.path, "reason": skip.reason, "detail": skip.detail} for skip in skips]
+
+
+def _excluded_json(excluded: Excluded) -> dict[str, dict[str, int]]:
+    return {"folders": dict(excluded.folders), "files": dict(excluded.files)}
+
+
+def _write_excluded(excluded: Excluded) -> None:
+    write("".join(f"{printable(sentence)}\n" for sentence in excluded.sentences()))
 
 
 def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:

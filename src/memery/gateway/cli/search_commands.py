@@ -73,7 +73,7 @@ def recall(
     have_model(settings, notices)
     with Memery(path, **settings) as memery:
         results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
-    return _present(results, path, output, notices) or code
+        return _present(results, path, output, notices, memery) or code
 
 
 @reported
@@ -98,7 +98,7 @@ def similar(
             return memery.similar(query.terms[0], refresh=refresh, progress=progress, **wanted)
 
         results, code = _ask(ask, notices, refresh=refresh)
-    return _present(results, path, output, notices) or code
+        return _present(results, path, output, notices, memery) or code
 
 
 def make_filter(path: Path, conditions: dict[str, Any]) -> Filter:
@@ -153,7 +153,7 @@ def _ask(ask: Ask, notices: Notices, *, refresh: bool) -> tuple[Results, int]:
     return results, INTERRUPTED
 
 
-def _present(results: Results, path: Path, output: Output, notices: Notices) -> int:
+def _present(results: Results, path: Path, output: Output, notices: Notices, memery: Memery) -> int:
     """Print the hits and do with them what was asked for."""
     format_ = output.format_ or ResultFormat.TABLE
     result_formats.write_results(results, path, format_, explain=output.explain)
@@ -164,6 +164,9 @@ def _present(results: Results, path: Path, output: Output, notices: Notices) -> 
             else f"no image in {path} passes"
         )
         notices.say(f"Nothing to show: {why}.")
+        if not memery.count():
+            for sentence in memery.preview().excluded.sentences():
+                notices.say(sentence)
         return NOTHING_FOUND
     if all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1:
         notices.say("Nothing here really matches: these are the nearest.")

@@ -43,6 +43,7 @@ function empty(status, isNarrowed) {
   if (status.isIndexing) return { sentence: looking(status.progress) };
   if (isNarrowed && status.searchable) return { sentence: "No picture passes these filters.", offer: "clear" };
   if (status.skipped) return { sentence: `None of the ${counted(status.skipped, "file")} here could be read.`, offer: "skipped" };
+  if (status.facts.excluded?.length) return { sentence: status.facts.excluded.join(" ") };
   return {
     sentence: "There are no pictures in this folder yet. Put some in, then look again.",
     offer: status.facts.index_allowed ? "index" : undefined,

@@ -44,6 +44,7 @@ class StatusDocument(TypedDict):
     unavailable: list[str]
     images: int
     skipped: int
+    excluded: list[str]
     model_id: str
     better_model: str | None
     index_allowed: bool
@@ -99,6 +100,7 @@ def status(served: Served) -> JSON:
         "unavailable": [c.name for c in every if not c.is_available],
         "images": sum(c.memery.count() for c in every),
         "skipped": sum(len(c.memery.skips()) for c in every),
+        "excluded": [sentence for job in served.jobs.all() for sentence in job.excluded],
         "model_id": served.model.info.model_id,
         "better_model": served.collections.better_model(),
         "index_allowed": served.options.may_index,

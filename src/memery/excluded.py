@@ -1,0 +1,93 @@
+"""What a scan leaves out unopened: folders of other programs, and files memery cannot read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NO_MEDIA = ".nomedia"
+"""A folder that holds such a file is none of pictures to look at (Android, MediaStore)."""
+_SYSTEM_FOLDERS = {
+    name.casefold(): name
+    for name in (
+        *("@eaDir", "#recycle", "#snapshot"),  # Synology
+        *("@Recycle", "@Recently-Snapshot"),  # QNAP
+        *("$RECYCLE.BIN", "System Volume Information"),  # Windows
+        "__MACOSX",  # archives packed on macOS
+        "lost+found",  # ext4
+    )
+}
+_TRASH = ".trash"
+"""What the names of trash folders begin with on Linux and macOS: they are hidden too."""
+_INCLUDE = "to include one, write a line such as !@eaDir/ into .memeryignore"
+
+_CONVERT = "convert {them} to JPEG or PNG"
+_KINDS: tuple[tuple[str, str, str], ...] = (
+    (
+        "RAW",
+        "export {them} as JPEG",
+        "3fr ari arw bay cap cr2 cr3 crw dcr dcs dng drf eip erf fff gpr iiq k25 kdc mdc mef mos"
+        " mrw nef nrw orf pef ptx r3d raf raw rw2 rwl rwz sr2 srf srw x3f",
+    ),
+    ("JPEG XL", _CONVERT, "jxl"),
+    ("JPEG 2000", _CONVERT, "j2c j2k jp2 jpc jpf jpm jpx"),
+    ("JPEG XR", _CONVERT, "hdp jxr wdp"),
+    ("SVG", "export {them} as PNG", "svg svgz"),
+    ("Photoshop", "export {them} as JPEG or PNG", "psb psd"),
+    ("drawing", "export {them} as JPEG or PNG", "afdesign afphoto ai clip eps kra xcf"),
+    ("HDR", _CONVERT, "exr hdr"),
+    ("icon", _CONVERT, "icns ico"),
+    ("Targa", _CONVERT, "tga"),
+    ("PDF", "export the pages as PNG", "pdf"),
+    (
+        "video",
+        "extract frames as JPEG",
+        "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv vob webm wmv",
+    ),
+)
+"""Kind, what helps, and the extensions in lower case."""
+_KIND_OF = {
+    extension: (kind, advice)
+    for kind, advice, extensions in _KINDS
+    for extension in extensions.split()
+}
+UNREADABLE = frozenset(_KIND_OF)
+"""Extensions of images and videos that memery cannot read, lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excluded:
+    """What one scan left out.
+
+    Attributes:
+        folders: how many folders by name; those with a `.nomedia` file under that name.
+        files: how many files by extension, of `UNREADABLE`.
+    """
+
+    folders: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, int] = field(default_factory=dict)
+
+    def sentences(self) -> list[str]:
+        """What was left out, why, and what helps: one sentence for the folders, one per kind."""
+        found = []
+        if self.folders:
+            names = ", ".join(f"{name} ({count})" for name, count in sorted(self.folders.items()))
+            total = sum(self.folders.values())
+            folders = "1 folder" if total == 1 else f"{total} folders"
+            found.append(f"{folders} left out: {names}; {_INCLUDE}.")
+        kinds: Counter[tuple[str, str]] = Counter()
+        for extension, count in self.files.items():
+            kinds[_KIND_OF[extension]] += count
+        for (kind, advice), count in kinds.most_common():
+            extensions = ", ".join(sorted(f".{e}" for e in self.files if _KIND_OF[e][0] == kind))
+            files, them = (f"{kind} file", "it") if count == 1 else (f"{kind} files", "them")
+            advised = advice.format(them=them)
+            found.append(f"{count} {files} ({extensions}) cannot be read: {advised}.")
+        return found
+
+
+def system_folder(name: str) -> str | None:
+    """The usual spelling of a folder's name that other programs keep their files in, or None."""
+    folded = name.casefold()
+    return name if folded.startswith(_TRASH) else _SYSTEM_FOLDERS.get(folded)
