@@ -1,15 +1,18 @@
 """Real layouts with tiny random weights, against what the reference implementation made of them."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from memery.decoding import decode
 from memery.errors import ModelError
-from memery.models.clip import ClipModel
+from memery.models.clip import ClipModel, graphs
 from memery.models.clip.prepare import prepare
 from memery.models.clip.towers import ImageRunner, TextRunner
 
@@ -151,8 +154,6 @@ def test_a_text_is_run_only_as_far_as_it_goes(models):
 
 
 def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(models, monkeypatch):
-    from memery.models.clip import graphs
-
     def wrong(source, target):
         shutil.copyfile(models / "immich-uint8" / "visual" / "model.onnx", target)
 
@@ -260,6 +261,131 @@ def test_a_changed_file_is_looked_at_again_and_is_another_model(models, tmp_path
     changed = ClipModel(tmp_path / "model", "x").info
     assert changed.fingerprint != before
     assert changed.resize.interpolation == "bilinear"
+
+
+def externalised(models, folder, location):
+    """A model whose image tower has its weights in a file; returns the ONNX file."""
+    shutil.copytree(models / "xenova-clip", folder)
+    file = folder / "onnx" / "vision_model.onnx"
+    onnx.save_model(
+        onnx.load(str(file)),
+        str(file),
+        save_as_external_data=True,
+        location="weights",
+        size_threshold=0,
+    )
+    network = onnx.load(str(file), load_external_data=False)
+    for tensor in network.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    file.write_bytes(network.SerializeToString())
+    return file
+
+
+def test_weights_under_any_name_are_part_of_the_fingerprint(models, tmp_path):
+    file = externalised(models, tmp_path / "model", "weights")
+    before = ClipModel(tmp_path / "model", "x").info
+    assert "onnx/weights" in prepare(tmp_path / "model", "").digests
+    weights = file.with_name("weights")
+    assert before.size > weights.stat().st_size
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 1
+    weights.write_bytes(content)
+    assert ClipModel(tmp_path / "model", "x").info.fingerprint != before.fingerprint
+    weights.unlink()
+    with pytest.raises(ModelError, match="weights"):
+        prepare(tmp_path / "model", "")
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("../../outside", "outside of the model's folder"),
+        ("/{}/outside", "outside of the model's folder"),
+        ("../onnx/weights", "outside of the model's folder"),
+        ("link", "a link to .*outside"),
+        ("folder/outside", "a link to .*outside"),
+        ("missing", "missing, which is no file"),
+        ("pipe", "pipe, which is no file"),
+        (".", "which is no file"),
+        ("weights\0", "outside of the model's folder"),
+        ("*/_ORT_MEM_ADDR_/*", "which is no file"),
+    ],
+)
+def test_weights_outside_of_the_folder_are_refused_and_named(models, tmp_path, location, message):
+    file = externalised(models, tmp_path / "model", location.format(tmp_path))
+    shutil.copyfile(file.with_name("weights"), tmp_path / "outside")
+    file.with_name("link").symlink_to(tmp_path / "outside")
+    file.with_name("folder").symlink_to(tmp_path)
+    os.mkfifo(file.with_name("pipe"))
+    with pytest.raises(ModelError, match=message):
+        prepare(tmp_path / "model", "")
+
+
+def test_weights_in_the_hubs_cache_are_links_within_it(models, tmp_path):
+    externalised(models, tmp_path / "model", "weights")
+    storage = tmp_path / "hub" / "models--some--model"
+    snapshot = storage / "snapshots" / ("c" * 40)
+    (storage / "blobs").mkdir(parents=True)
+    for number, file in enumerate(path for path in (tmp_path / "model").rglob("*")):
+        link = snapshot / file.relative_to(tmp_path / "model")
+        if file.is_file():
+            file.rename(storage / "blobs" / str(number))
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(os.path.relpath(storage / "blobs" / str(number), link.parent))
+    images = ClipModel(snapshot, "x", device="cpu").encode_images(crafted(ClipModel(snapshot, "x")))
+    assert cosines(images, reference("xenova-clip")["images"]).min() >= 0.9999
+    assert "onnx/weights" in prepare(snapshot, "").digests
+
+
+def test_no_tensor_hides_its_file(tmp_path):
+    """Wherever a network can have a tensor, its file is found."""
+
+    def tensor(name):
+        made = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[1])
+        made.data_location = TensorProto.EXTERNAL
+        made.external_data.add(key="location", value=name)
+        return made
+
+    def constant(name):
+        return helper.make_node("Constant", [], [f"of {name}"], value=tensor(name))
+
+    def graph(name, nodes=(), **more):
+        return helper.make_graph(list(nodes), name, [], [], **more)
+
+    sparse = helper.make_sparse_tensor(tensor("values"), tensor("indices"), [1])
+    inner = graph("inner", [constant("in a subgraph")], initializer=[tensor("of a subgraph")])
+    nodes = [
+        helper.make_node("If", ["x"], ["y"], then_branch=inner),
+        constant("attribute"),
+        helper.make_node("Odd", [], ["z"], several=[tensor("one of several")]),
+        helper.make_node("Odder", [], ["a"], graphs=[graph("g", [constant("in a list")])]),
+        helper.make_node("Constant", [], ["b"], sparse_value=sparse),
+    ]
+    function = helper.make_function(
+        "local", "f", [], ["out"], [constant("in a function")], [helper.make_opsetid("", 18)]
+    )
+    network = helper.make_model(
+        graph("main", nodes, initializer=[tensor("initializer")]), functions=[function]
+    )
+    training = network.training_info.add()
+    training.initialization.CopyFrom(graph("start", initializer=[tensor("before training")]))
+    training.algorithm.CopyFrom(graph("step", [constant("in training")]))
+    (tmp_path / "network.onnx").write_bytes(network.SerializeToString())
+    assert set(graphs.external_files(tmp_path / "network.onnx")) == {
+        *("initializer", "attribute", "one of several", "in a list", "values", "indices"),
+        *("in a subgraph", "of a subgraph", "in a function", "before training", "in training"),
+    }
+
+
+def test_a_network_that_is_compiled_for_a_device_is_refused(models, tmp_path):
+    shutil.copytree(models / "xenova-clip", tmp_path / "model")
+    file = tmp_path / "model" / "onnx" / "text_model.onnx"
+    node = helper.make_node("EPContext", [], ["x"], ep_cache_context="/elsewhere", embed_mode=0)
+    file.write_bytes(helper.make_model(helper.make_graph([node], "g", [], [])).SerializeToString())
+    with pytest.raises(ModelError, match=r"text_model\.onnx is compiled for one device"):
+        prepare(tmp_path / "model", "")
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(models, monkeypatch, tmp_path):

@@ -1,19 +1,77 @@
-"""Rewrites of ONNX graphs. The one module that imports onnx; what it makes is proven elsewhere."""
+"""Reads and rewrites ONNX graphs: the one module that imports onnx.
+
+What the rewriting makes is proven elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import mmap
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from memery.errors import ModelError
+
 if TYPE_CHECKING:
     import numpy as np
+    from google.protobuf.message import Message
     from numpy.typing import NDArray
     from onnx import GraphProto, ModelProto, NodeProto
 
 _BATCH = "batch"
 _ONCE = (1, 0)
 """The first side of what is there once; 0 where shape inference cannot tell."""
+
+
+def external_files(network: Path) -> list[str]:
+    """The names of the files beside a network that its tensors lie in, as the network states them.
+
+    Every tensor counts, wherever it stands: in subgraphs, functions and training graphs too.
+
+    Raises:
+        ModelError: it is no network, or one whose nodes name files.
+        OSError: it cannot be read.
+    """
+    if not _mentions(network, (b"location", b"EPContext")):  # parsing takes twice its size
+        return []
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    names = []
+    try:
+        model = onnx.load(str(network), load_external_data=False)
+    except DecodeError as error:
+        raise ModelError(
+            f"The model file {network} is damaged or no ONNX network: check it with memery models"
+            " verify."
+        ) from error
+    for message in _messages(model):
+        if isinstance(message, onnx.TensorProto):
+            names += [entry.value for entry in message.external_data if entry.key == "location"]
+        elif isinstance(message, onnx.NodeProto) and message.op_type == "EPContext":
+            raise ModelError(
+                f"The model file {network} is compiled for one device (EPContext) and names files"
+                " that only that device reads: use the original network."
+            )
+    return list(dict.fromkeys(names))
+
+
+def _mentions(file: Path, words: tuple[bytes, ...]) -> bool:
+    """Whether a file contains one of the words."""
+    with file.open("rb") as stream:
+        if not file.stat().st_size:  # which cannot be mapped
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return any(content.find(word) >= 0 for word in words)
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """A message and all that it consists of."""
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in (value,) if hasattr(value, "ListFields") else value:
+                yield from _messages(part)
 
 
 def free_batch(source: Path, target: Path) -> None:

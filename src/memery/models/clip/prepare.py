@@ -25,6 +25,7 @@ from memery.models.clip.prepared import (
     remembered,
     stamps,
     variant_folder,
+    weights_elsewhere,
     write_facts,
 )
 from memery.models.clip.text import CLEANINGS
@@ -69,11 +70,13 @@ def prepare(folder: Path, precision: str) -> Prepared:
         layout = _with_variant(layout, variant_folder(prepare(folder, "fp32").fingerprint))
     precision = _chosen(folder, layout, precision)
     files = deciding_files(layout, precision)
-    stamped = stamps(files)
     place = place_of(folder, precision)
-    known = remembered(place, stamped)
+    known = remembered(place, files)
     if known is not None:
         return known
+    # Before the runtime opens any of them: what the networks name may lie anywhere.
+    files = list(dict.fromkeys([*files, *weights_elsewhere(folder, layout, precision)]))
+    stamped = stamps(files)
     logger.info("Looking at the model in %s for the first time; this takes a moment.", folder)
     with drafted(place) as draft:
         made = _look(folder, layout, precision, files)

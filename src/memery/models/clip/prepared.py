@@ -21,6 +21,7 @@ from typing import Any
 
 from memery.decoding import Resize
 from memery.errors import ModelError
+from memery.models.clip import graphs
 from memery.models.clip.layouts import Layout
 
 FORMAT = 1
@@ -138,7 +139,10 @@ def place_of(folder: Path, precision: str) -> Path:
 
 
 def deciding_files(layout: Layout, precision: str) -> list[Path]:
-    """The files that decide about embeddings, with the external data of the networks."""
+    """The files that decide about embeddings, with what is by its name the networks' weights.
+
+    Networks may name others, see `weights_elsewhere`.
+    """
     networks = [layout.image.files[precision], layout.text.files[precision]]
     beside = [
         file
@@ -148,6 +152,65 @@ def deciding_files(layout: Layout, precision: str) -> list[Path]:
         or file.suffix == ".data"
     ]
     return list(dict.fromkeys([*networks, *beside, layout.text.tokenizer, *layout.described]))
+
+
+def weights_elsewhere(folder: Path, layout: Layout, precision: str) -> list[Path]:
+    """The files that the networks state their weights to lie in, which may have any name.
+
+    Args:
+        folder: of the model, without links in its path.
+        layout: of the model.
+        precision: of the networks.
+
+    Raises:
+        ModelError: one is missing or lies outside of the model's folder.
+    """
+    files = []
+    for network in (layout.image.files[precision], layout.text.files[precision]):
+        try:
+            names = graphs.external_files(network)
+        except OSError as error:
+            raise _unreadable(network, error) from error
+        root = folder if network.is_relative_to(folder) else network.parent
+        files += [_beside(network, name, root) for name in names]
+    return files
+
+
+def _beside(network: Path, name: str, root: Path) -> Path:
+    """The file that a network names, which has to lie below the root."""
+    path = Path(name)
+    if path.is_absolute() or ".." in path.parts or not name.isprintable():
+        raise ModelError(
+            f"The model file {network} takes weights from {name!r}, outside of the model's folder:"
+            " it is refused. Get the model again, or another one."
+        )
+    file = network.parent / path
+    try:
+        real = file.resolve(strict=True)
+    except (OSError, RuntimeError):
+        real = None
+    if real is None or not real.is_file():
+        raise ModelError(
+            f"The model file {network} takes weights from {file}, which is no file: get the model"
+            " again."
+        )
+    if not real.is_relative_to(_real_root(root)):
+        raise ModelError(
+            f"The model file {network} takes weights from {file}, a link to {real}, outside of the"
+            " model's folder: it is refused. Put a copy of the file there."
+        )
+    return file
+
+
+def _real_root(folder: Path) -> Path:
+    """Where a model's files lie: of a snapshot in the hub's cache, they are links within it."""
+    if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
+        return folder.parents[2]
+    return folder.resolve()
+
+
+def _unreadable(file: Path, error: OSError) -> ModelError:
+    return ModelError(f"The model file {file} cannot be read: {error.strerror}. Get it again.")
 
 
 def stamps(files: list[Path]) -> list[list[Any]]:
@@ -161,9 +224,7 @@ def stamps(files: list[Path]) -> list[list[Any]]:
         try:
             facts = file.stat()
         except OSError as error:
-            raise ModelError(
-                f"The model file {file} cannot be read: {error.strerror}. Get it again."
-            ) from error
+            raise _unreadable(file, error) from error
         made.append([os.fspath(file), facts.st_size, facts.st_mtime_ns])
     return made
 
@@ -174,13 +235,19 @@ def digest(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def remembered(place: Path, stamped: list[list[Any]]) -> Prepared | None:
-    """What was prepared here, if it is of the same files."""
+def remembered(place: Path, files: list[Path]) -> Prepared | None:
+    """What was prepared here, if it is of the same files.
+
+    Args:
+        place: see `place_of`.
+        files: that decide by their names; those that the networks state are remembered with them.
+    """
     try:
         facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
-        if facts["stamps"] != stamped or facts["format"] != FORMAT:
+        named = [Path(path) for path, *_ in facts["files"]]
+        if facts["format"] != FORMAT or named[: len(files)] != files:
             return None
-        return _from_json(facts["prepared"])
+        return _from_json(facts["prepared"]) if stamps(named) == facts["files"] else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -214,7 +281,7 @@ def drafted(place: Path) -> Iterator[Path | None]:
 
 def write_facts(draft: Path, prepared: Prepared, stamped: list[list[Any]]) -> None:
     """Remember what was found out."""
-    facts = {"format": FORMAT, "stamps": stamped, "prepared": dataclasses.asdict(prepared)}
+    facts = {"format": FORMAT, "files": stamped, "prepared": dataclasses.asdict(prepared)}
     (draft / _FACTS).write_text(json.dumps(facts, default=os.fspath), encoding="utf-8")
 
 
