@@ -24,6 +24,7 @@ INDEX_NAME = "index"
 THUMBNAILS_NAME = "thumbnails"
 _LOCK_NAME = "lock"
 _HOLDER_NAME = "lock.pid"
+_MARK_NAME = "decoding"
 _IGNORE_NAME = ".gitignore"
 _SEED_NAMES = ("memery.pt", "memery.ann")
 _IGNORE_ALL = "*\n"
@@ -37,6 +38,7 @@ _OWN_PARTS = {
     f"{STORE_NAME}-shm": stat.S_ISREG,
     _LOCK_NAME: stat.S_ISREG,
     _HOLDER_NAME: stat.S_ISREG,
+    _MARK_NAME: stat.S_ISREG,
     _IGNORE_NAME: stat.S_ISREG,
 }
 GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
@@ -210,6 +212,23 @@ class Archive:
             return None
         return int(text) if text.isdecimal() else None
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the last one who decoded in its own process never came to the end."""
+        with contextlib.suppress(OSError):
+            return bool(_mode(self.folder / _MARK_NAME))
+        return False
+
+    def mark(self) -> None:
+        """Note that this process decodes images itself, in case that it dies of one."""
+        with contextlib.suppress(OSError):  # a full disk must not keep anyone from decoding
+            (self.folder / _MARK_NAME).open("x").close()
+
+    def unmark(self) -> None:
+        """All went well."""
+        with contextlib.suppress(OSError):
+            (self.folder / _MARK_NAME).unlink(missing_ok=True)
+
     def purge(self) -> None:
         """Delete what memery wrote into the archive's folder; the folder too if that was all.
 
@@ -246,7 +265,7 @@ class Archive:
             return False
 
     def _delete_files(self) -> None:
-        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm"):
+        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", _MARK_NAME):
             (self.folder / name).unlink(missing_ok=True)
         ignore = self.folder / _IGNORE_NAME
         if _is_leftover(ignore):
@@ -318,6 +337,7 @@ def _is_leftover(path: Path) -> bool:
     return {
         _IGNORE_NAME: text == _IGNORE_ALL.encode(),
         _LOCK_NAME: not text,
+        _MARK_NAME: not text,
         _HOLDER_NAME: text.isdigit(),
     }.get(path.name, False)
 

@@ -37,6 +37,8 @@ class Config:
         batch_size: images per step of the model and per transaction of the store.
         max_pixels: larger images are skipped (the default is Pillow's own limit).
         max_bytes: larger files are skipped.
+        decode_seconds: images that take longer to decode are skipped.
+        isolate: decode in child processes; None means only after a decoder has died in this folder.
         follow_links: follow symbolic links; None means as the archive remembers.
         read_text: let a build read the text in pictures; None means as the archive remembers, else
             where a reader is installed.
@@ -53,12 +55,14 @@ class Config:
     batch_size: int = 32
     max_pixels: int = MAX_PIXELS
     max_bytes: int = 1 << 30
+    decode_seconds: int = 120
+    isolate: bool | None = None
     follow_links: bool | None = None
     read_text: bool | None = None
     reader: str = "rapidocr"
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "max_pixels", "max_bytes"):
+        for name in ("batch_size", "max_pixels", "max_bytes", "decode_seconds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be 1 or more.")
         if self.precision not in PRECISIONS:

@@ -17,12 +17,15 @@ MemeryError
 └── ReaderError            what reads the text in pictures is not to be had
 """
 
+CRASHED, TIMED_OUT = "decoder crashed", "decoder timed out"
 SKIP_REASONS = (
     "not an image",
     "truncated",
     "damaged",
     "too large",
     "decompression bomb",
+    CRASHED,
+    TIMED_OUT,
     "forbidden",
     "input/output error",
     "name too long",

@@ -7,11 +7,19 @@ import importlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.errors import MemeryError, ModelError, ModelMismatch, ReaderError
+from memery.errors import (
+    CRASHED,
+    TIMED_OUT,
+    MemeryError,
+    ModelError,
+    ModelMismatch,
+    ReaderError,
+)
 from memery.executors.crafter import Crafter, circumstances
 from memery.executors.encoder import Encoder
 from memery.executors.grouper import Grouper
@@ -20,7 +28,9 @@ from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
 from memery.executors.reader import Reader
+from memery.filters import Filter
 from memery.gallery import printable
+from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import EmbeddingModel
 from memery.readers.interface import TextReader
 from memery.stores.interface import Searchable, Space, Store
@@ -192,13 +202,23 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
     return Executors(
         archive=archive,
         loader=make_loader(archive, config, store),
-        crafter=Crafter(archive, model.info, config),
+        crafter=Crafter(archive, model.info, config, partial(_has_crashed, store)),
         encoder=encoder,
         indexer=Indexer(archive, store, encoder.space),
         ranker=Ranker(archive, store),
         grouper=Grouper(archive, store),
         reader=make_reader(archive, config, store),
     )
+
+
+def _has_crashed(store: Store) -> bool:
+    """Whether the archive knows an image on which a decoder died or hung."""
+    return any(skip.reason in (CRASHED, TIMED_OUT) for skip in store.skips(Filter()))
+
+
+def make_decoder(config: Config) -> ImageDecoder:
+    """What decodes outside of the indexing flow."""
+    return IsolatedDecoder(config.decode_seconds) if config.isolate else IN_PROCESS
 
 
 def join(x: Executors, model: EmbeddingModel, store: Searchable) -> Executors:
@@ -236,7 +256,7 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
         if config.read_text or config.reader not in names("memery.readers"):
             raise
         return None
-    return Reader(archive, reader, config)
+    return Reader(archive, reader, config, make_decoder(config))
 
 
 def reads_text(store: Store, config: Config) -> bool:

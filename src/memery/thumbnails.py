@@ -10,8 +10,8 @@ import uuid
 from pathlib import Path
 
 from memery.archive import Archive
-from memery.decoding import webp
 from memery.errors import ArchiveError
+from memery.isolation import IN_PROCESS, ImageDecoder
 
 SIDES = (160, 320, 640, 1280)
 """Longest sides that are made, pixels."""
@@ -28,12 +28,20 @@ class Thumbnails:
         archive: which one.
         max_pixels: larger pictures are refused before they are decoded.
         kept: bytes at most on disk.
+        decoder: what makes them.
     """
 
-    def __init__(self, archive: Archive, max_pixels: int, kept: int = _KEPT_BYTES) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        max_pixels: int,
+        kept: int = _KEPT_BYTES,
+        decoder: ImageDecoder = IN_PROCESS,
+    ) -> None:
         self._archive = archive
         self._max_pixels = max_pixels
         self._kept = kept
+        self._decoder = decoder
         self._mutex = threading.Lock()
         self._bytes: int | None = None
         self.hits = self.misses = 0
@@ -60,7 +68,7 @@ class Thumbnails:
         Raises:
             ImageError: it cannot be decoded, or has too many pixels.
         """
-        picture = webp(data, side, self._max_pixels)
+        picture = self._decoder.webp(data, side, self._max_pixels)
         with contextlib.suppress(OSError, ArchiveError):  # a full disk must not cost the answer
             self._keep(self._place(digest, side), picture)
         return picture

@@ -3,65 +3,109 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections import deque
-from collections.abc import Container, Generator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Container, Generator, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import decode, decoders, read_date
-from memery.errors import ImageError
+from memery.decoding import decoders, read_date
+from memery.errors import FolderError, ImageError
+from memery.executors.daemon_pool import DaemonPool
 from memery.executors.interface import Batch, Picture
 from memery.files import read_file
+from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import ModelInfo
 from memery.stores.interface import SkipAddition
 from memery.types import FileEntry, Query, Skip, Term
 
+logger = logging.getLogger(__name__)
+
+_Result = Picture | Skip | SkipAddition
+_CHILD_FACTOR = 3
+"""How many times the limit a file may take whose decoder is ended in time: it is read, too."""
+_SILENT_MAX = 8
+"""Files that may fail to be read in time: each costs a thread."""
 _BATCHES_AHEAD = 2
 """How far decoding may run ahead of encoding: this bounds the memory."""
 
 
 def circumstances(config: Config) -> str:
     """The decoders and limits under which a file may have to be skipped."""
-    return f"{decoders()} max_pixels={config.max_pixels} max_bytes={config.max_bytes}"
+    limits = ("max_pixels", "max_bytes", "decode_seconds")
+    return " ".join([decoders(), *(f"{name}={getattr(config, name)}" for name in limits)])
 
 
 class Crafter:
     """Reads, hashes and decodes files in threads.
 
+    Where a decoder died or hung before, images are decoded in child processes: see
+    docs/decisions/0014-decoders-may-die.md.
+
     Args:
         archive: whose files to read.
         info: of the model that the pictures are for.
         config: threads, batch size and limits.
+        has_crashed: whether the archive knows an image on which a decoder dies or hangs.
     """
 
-    def __init__(self, archive: Archive, info: ModelInfo, config: Config) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        info: ModelInfo,
+        config: Config,
+        has_crashed: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._archive = archive
         self._root = os.fspath(archive.root)
         self._info = info
         self._config = config
+        self._has_crashed = has_crashed
 
     def craft(
         self, entries: Sequence[FileEntry], known: Container[str], undated: Container[str] = ()
     ) -> Generator[Batch, None, None]:
         """Read files in their order; a content is handed on for encoding once."""
+        if not entries:
+            return
         seen: set[str] = set()
-        pool = ThreadPoolExecutor(self._config.threads, thread_name_prefix="memery-crafter")
+        size = self._config.batch_size
+        was_cut_short = self._archive.is_marked
+        if was_cut_short:
+            logger.warning(
+                "The last run was cut short while images were decoded. They are decoded in"
+                " separate processes this time: one that makes a decoder crash is skipped."
+            )
+        decoder = self._decoder(isolated=was_cut_short)
+        if decoder is IN_PROCESS:
+            self._archive.mark()
+        reads = _Reads(self, partial(self._read, known, undated), decoder)
+        is_done = False
         try:
             waiting = iter(entries)
-            running: deque[Future[Picture | Skip | SkipAddition]] = deque()
-            size = self._config.batch_size
             while True:
-                for entry in islice(waiting, (1 + _BATCHES_AHEAD) * size - len(running)):
-                    running.append(pool.submit(self._read, entry, known, undated))
-                if not running:
+                for entry in islice(waiting, (1 + _BATCHES_AHEAD) * size - len(reads)):
+                    reads.submit(entry)
+                if not len(reads):
+                    is_done = True
                     return
-                finished = [running.popleft().result() for _ in range(min(size, len(running)))]
-                yield _batch(finished, seen)
+                yield _batch([reads.next() for _ in range(min(size, len(reads)))], seen)
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            all_ended = reads.close()
+            # The mark of another run stays until this one has dealt with every image.
+            if is_done or (all_ended and not was_cut_short):
+                self._archive.unmark()
+
+    def _decoder(self, *, isolated: bool) -> ImageDecoder:
+        isolate = self._config.isolate
+        if isolated or isolate or (isolate is None and self._has_crashed()):
+            return IsolatedDecoder(self._config.decode_seconds)
+        return IN_PROCESS
 
     def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
         """Read the image terms of a query; decode those whose digest is not known."""
@@ -76,35 +120,149 @@ class Crafter:
             entry = FileEntry(os.fspath(term.image), 0, 0)
         try:
             if isinstance(term.image, bytes):
-                return self._picture(entry, term.image, known)
+                return self._picture(entry, term.image, known, self._query_decoder)
             entry, data = read_file(entry.path, entry, self._config.max_bytes)
-            return self._picture(entry, data, known)
+            return self._picture(entry, data, known, self._query_decoder)
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
             raise ImageError(reason, detail, subject=name) from None
 
+    @property
+    def threads(self) -> int:
+        """How many files are read at a time."""
+        return self._config.threads
+
+    @property
+    def decode_seconds(self) -> int:
+        """How long an image may take."""
+        return self._config.decode_seconds
+
+    def _query_decoder(self) -> ImageDecoder:
+        return self._decoder(isolated=self._archive.is_marked)
+
     def _read(
-        self, entry: FileEntry, known: Container[str], undated: Container[str]
-    ) -> Picture | Skip | SkipAddition:
+        self,
+        known: Container[str],
+        undated: Container[str],
+        entry: FileEntry,
+        decoder: ImageDecoder,
+    ) -> _Result:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._picture(entry, data, known, undated)
+            return self._picture(entry, data, known, lambda: decoder, undated)
         except ImageError as error:
-            skip = Skip(entry.path, error.reason, error.detail)
-            if error.reason == "vanished":
-                return skip
-            return SkipAddition(entry, skip, circumstances(self._config))
+            return self.skip(entry, error)
+
+    def skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipAddition:
+        """What is kept of a file that cannot be used."""
+        skip = Skip(entry.path, error.reason, error.detail)
+        if error.reason == "vanished":
+            return skip
+        return SkipAddition(entry, skip, circumstances(self._config))
 
     def _picture(
-        self, entry: FileEntry, data: bytes, known: Container[str], undated: Container[str] = ()
+        self,
+        entry: FileEntry,
+        data: bytes,
+        known: Container[str],
+        choose_decoder: Callable[[], ImageDecoder],
+        undated: Container[str] = (),
     ) -> Picture:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         if digest in known:
             taken = read_date(data, limit) if digest in undated else None
             return Picture(entry, digest, None, taken)
-        info = self._info
-        return Picture(entry, digest, decode(data, info.resize, limit))
+        return Picture(entry, digest, choose_decoder().decode(data, self._info.resize, limit))
+
+
+class _Reads:
+    """Files that are read in threads, their results in the files' order.
+
+    Args:
+        crafter: whose files they are.
+        read: reads one of them with a decoder.
+        decoder: what decodes, until it hangs.
+    """
+
+    def __init__(
+        self,
+        crafter: Crafter,
+        read: Callable[[FileEntry, ImageDecoder], _Result],
+        decoder: ImageDecoder,
+    ) -> None:
+        self._crafter = crafter
+        self._read = read
+        self._decoder = decoder
+        self._running: deque[tuple[FileEntry, Future[_Result]]] = deque()
+        self._pool = self._new_pool()
+        self._silent = 0
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def submit(self, entry: FileEntry) -> None:
+        """Begin with a file as soon as a thread is free."""
+        self._running.append((entry, self._begin(entry)))
+
+    def next(self) -> _Result:
+        """Wait for the file that was submitted first."""
+        entry, future = self._running[0]
+        # All before it are done, so that a thread has been at it since then at the latest.
+        if not wait([future], self._seconds).done:
+            result = self._give_up(entry)
+            if result is not None:
+                self._running.popleft()
+                return result
+            return self.next()
+        self._running.popleft()
+        return future.result()
+
+    def close(self) -> bool:
+        """Let go of the threads; returns whether none of them is left."""
+        return self._pool.close()
+
+    @property
+    def _seconds(self) -> float:
+        seconds = self._crafter.decode_seconds
+        return seconds if self._decoder is IN_PROCESS else _CHILD_FACTOR * seconds
+
+    def _give_up(self, entry: FileEntry) -> _Result | None:
+        """Leave a thread behind; what other threads had not finished begins again.
+
+        Returns:
+            the result for the file, or None where it is to be tried in a child process.
+        """
+        result = None
+        if self._decoder is IN_PROCESS:
+            logger.warning(
+                "%s takes longer than %d s to decode. Images are decoded in separate processes"
+                " from here on.",
+                entry.path,
+                self._crafter.decode_seconds,
+            )
+            self._decoder = IsolatedDecoder(self._crafter.decode_seconds)
+        else:  # a child would have been ended: it is the file itself that does not come
+            self._silent += 1
+            if self._silent > _SILENT_MAX:
+                raise FolderError(
+                    f"{entry.path} and {_SILENT_MAX} more files could not be read in time: check"
+                    " the disk or the network that they are on."
+                )
+            reason = ImageError("input/output error", f"no answer in {self._seconds:.0f} s")
+            result = self._crafter.skip(entry, reason)
+        self._pool.close(wait=False)
+        self._pool = self._new_pool()
+        for number, (other, future) in enumerate(self._running):
+            if not future.done() and not (other is entry and result):
+                self._running[number] = other, self._begin(other)
+        return result
+
+    def _begin(self, entry: FileEntry) -> Future[_Result]:
+        return self._pool.submit(self._read, entry, self._decoder)
+
+    def _new_pool(self) -> DaemonPool:
+        return DaemonPool(self._crafter.threads, "memery-crafter")
 
 
 def _batch(finished: Sequence[Picture | Skip | SkipAddition], seen: set[str]) -> Batch:

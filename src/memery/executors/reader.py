@@ -12,10 +12,10 @@ from itertools import islice
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import decode_upright
 from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.interface import Read
 from memery.files import read_file
+from memery.isolation import IN_PROCESS, ImageDecoder
 from memery.readers.interface import Reading, TextReader
 from memery.stores.interface import Text
 from memery.types import FileEntry
@@ -35,9 +35,17 @@ class Reader:
         archive: whose files to read.
         reader: what reads; its networks are loaded when the first picture is to be read.
         config: threads and limits. One thread unless asked for more: each takes 150 MB more.
+        decoder: what decodes them.
     """
 
-    def __init__(self, archive: Archive, reader: TextReader, config: Config) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        reader: TextReader,
+        config: Config,
+        decoder: ImageDecoder = IN_PROCESS,
+    ) -> None:
+        self._decoder = decoder
         self._root = os.fspath(archive.root)
         self._reader = reader
         self._config = config
@@ -73,7 +81,8 @@ class Reader:
         except ImageError:
             return None
         try:
-            return self._reader.read(decode_upright(data, side, self._config.max_pixels))
+            pixels = self._decoder.decode_upright(data, side, self._config.max_pixels)
+            return self._reader.read(pixels)
         except ImageError as error:
             # The content is what was indexed: unless a limit was lowered, it would fail again.
             logger.debug("The text in %s was not read: %s", entry.path, error)

@@ -77,7 +77,8 @@ class Memery:
             self._store.close()
             raise
 
-        self._thumbnails = Thumbnails(self._archive, self._config.max_pixels)
+        decoder = plugins.make_decoder(self._config)
+        self._thumbnails = Thumbnails(self._archive, self._config.max_pixels, decoder=decoder)
 
     @property
     def archive(self) -> Archive:

@@ -17,7 +17,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from memery.decoding import decode
 from memery.errors import ImageError
 from memery.gateway.rest import bodies
 from memery.gateway.rest.answers import JSON
@@ -210,7 +209,8 @@ def _decoded(served: Service, files: list[bytes]) -> NDArray[np.uint8]:
     for number, data in enumerate(files):
         try:
             with served.decoding:
-                pixels.append(decode(data, resize, limits.pixels).pixels)
+                decoded = served.decoder.decode(data, resize, limits.pixels)
+            pixels.append(decoded.pixels)
         except ImageError as error:
             raise of_error(error, f"{_PART}.{number}") from None
     return np.stack(pixels)

@@ -15,6 +15,7 @@ from memery.gateway.jobs import IndexJobs
 from memery.gateway.rest.metrics import Metrics
 from memery.gateway.rest.options import Options
 from memery.gateway.rest.uploads import Uploads
+from memery.isolation import IN_PROCESS, ImageDecoder
 from memery.models.shared import SharedModel
 
 
@@ -29,6 +30,7 @@ class Service:
         uploads: pictures to search for.
         collections: what is searched; None where the encoder is served alone.
         jobs: the indexing of those, likewise.
+        decoder: what decodes pictures that clients send.
         is_stopping: says whether the server is about to end.
         streams: how many clients follow events now.
     """
@@ -39,6 +41,7 @@ class Service:
     uploads: Uploads
     collections: Collections
     jobs: IndexJobs
+    decoder: ImageDecoder = IN_PROCESS
     is_stopping: Callable[[], bool] = field(default=lambda: False)
     streams: int = 0
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(processors()))

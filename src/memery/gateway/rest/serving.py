@@ -18,6 +18,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from memery import plugins
+from memery.config import load_config
 from memery.errors import ConfigError
 from memery.gateway.collections import Collections
 from memery.gateway.jobs import IndexJobs
@@ -81,6 +83,11 @@ def _opened(
     paths: Sequence[str | os.PathLike[str]], options: Options, settings: dict[str, Any]
 ) -> Iterator[Service]:
     """The parts of a server, closed at the end."""
+    config = load_config(**settings)
+    if config.isolate is None:  # an image that a client sends must not end the server
+        settings = settings | {"isolate": True}
+        config = replace(config, isolate=True)
+    decoder = plugins.make_decoder(config)
     with contextlib.closing(Collections(paths, **settings)) as collections:
         jobs = IndexJobs(collections)
         with contextlib.closing(jobs):
@@ -88,9 +95,10 @@ def _opened(
                 options=options,
                 model=collections.model(),
                 metrics=Metrics(),
-                uploads=Uploads(options.limits.uploads, options.limits.pixels),
+                uploads=Uploads(options.limits.uploads, options.limits.pixels, decoder),
                 collections=collections,
                 jobs=jobs,
+                decoder=decoder,
             )
 
 

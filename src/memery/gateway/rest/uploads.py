@@ -7,8 +7,8 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from memery.decoding import upright_size, webp
 from memery.errors import ImageError
+from memery.isolation import IN_PROCESS, ImageDecoder
 
 _SIDE = 320
 
@@ -38,9 +38,11 @@ class Uploads:
     Args:
         kept: bytes at most, of files and thumbnails.
         max_pixels: larger pictures are refused before they are decoded.
+        decoder: what decodes them.
     """
 
-    def __init__(self, kept: int, max_pixels: int) -> None:
+    def __init__(self, kept: int, max_pixels: int, decoder: ImageDecoder = IN_PROCESS) -> None:
+        self._decoder = decoder
         self._kept = kept
         self._max_pixels = max_pixels
         self._mutex = threading.Lock()
@@ -55,7 +57,7 @@ class Uploads:
         """
         width, height = self.check(data)
         try:
-            thumbnail = webp(data, _SIDE, self._max_pixels)
+            thumbnail = self._decoder.webp(data, _SIDE, self._max_pixels)
         except ImageError as error:
             raise _named(error) from None
         upload = Upload(secrets.token_hex(16), data, width, height, thumbnail)
@@ -69,7 +71,7 @@ class Uploads:
     def check(self, data: bytes) -> tuple[int, int]:
         """Width and height of a picture, pixels; `ImageError` as `add` has it."""
         try:
-            return upright_size(data, self._max_pixels)
+            return self._decoder.upright_size(data, self._max_pixels)
         except ImageError as error:
             raise _named(error) from None
 

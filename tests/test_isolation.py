@@ -1,0 +1,220 @@
+"""Decoders that abort, hang or eat memory cost one image, and the rest is indexed."""
+
+import dataclasses
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from memery import Memery, decoding
+from memery.archive import find_archive
+from memery.decoding import Resize
+from memery.errors import ImageError
+from memery.isolation import IsolatedDecoder
+from servers.memery import png, serving
+
+ABORTS, HANGS, EATS = (97, 1), (97, 2), (97, 3)
+"""Sizes of the images that the decoder below does not survive."""
+DECODER = f"""
+import os, time
+from PIL import ImageFile
+
+load = ImageFile.ImageFile.load
+
+def evil(image):
+    if image.size == {ABORTS}:
+        os.abort()
+    if image.size == {HANGS}:
+        time.sleep(1_000_000)
+    if image.size == {EATS}:
+        eaten = [bytearray(1 << 28) for _ in range(1 << 10)]
+    return load(image)
+
+ImageFile.ImageFile.load = evil
+"""
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch, tmp_path):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("MEMERY_WORKERS", "2")
+
+
+@pytest.fixture
+def evil(monkeypatch, tmp_path):
+    """A decoder in every process that is started, as if Pillow had a fault in its native code."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(DECODER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(8):
+        (folder / f"{number}.png").write_bytes(png((number, 0, 0), (20, 20)))
+    return folder
+
+
+def memery(*words):
+    command = [sys.executable, "-m", "memery", *map(os.fspath, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def built(folder, *words):
+    done = memery("build", folder, "--format", "json", *words)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    return report["searchable"], {skip["path"]: skip["reason"] for skip in report["skipped"]}
+
+
+@pytest.mark.slow
+def test_an_image_on_which_the_decoder_aborts_is_skipped_by_the_next_run(photos, evil):
+    for name in ("a.png", "5 bad.png", "z.png"):
+        (photos / name).write_bytes(png("red", ABORTS))
+    bad = dict.fromkeys(("a.png", "5 bad.png", "z.png"), "decoder crashed")
+    assert memery("build", photos).returncode == -signal.SIGABRT
+    done = memery("recall", photos, "red", "-n", "20", "--format", "paths")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 8
+    assert "cut short" in done.stderr
+    status = json.loads(memery("status", photos, "--format", "json").stdout)
+    assert {skip["path"]: skip["reason"] for skip in status["skipped"]} == bad
+    assert {skip["detail"] for skip in status["skipped"]} == {"SIGABRT"}
+    assert built(photos) == (8, {})
+    assert built(photos, "--rebuild") == (8, bad)  # read again, and without harm
+    (photos / "a.png").write_bytes(png("green", (20, 20)))
+    assert built(photos) == (9, {})
+
+
+@pytest.mark.slow
+def test_an_image_on_which_the_decoder_hangs_is_skipped(photos, evil, monkeypatch):
+    (photos / "4 bad.png").write_bytes(png("red", HANGS))
+    monkeypatch.setenv("MEMERY_DECODE_SECONDS", "5")
+    assert built(photos) == (8, {"4 bad.png": "decoder timed out"})
+    assert built(photos) == (8, {})
+
+
+def test_an_image_that_eats_memory_is_skipped(photos, evil, monkeypatch):
+    (photos / "4 bad.png").write_bytes(png("red", EATS))
+    monkeypatch.setenv("MEMERY_ISOLATE", "1")
+    monkeypatch.setenv("MEMERY_MAX_PIXELS", "1000000")
+    assert built(photos) == (8, {"4 bad.png": "too large"})
+
+
+@pytest.mark.slow
+def test_a_server_survives_what_clients_send_and_what_it_indexes(photos, evil):
+    (photos / "4 bad.png").write_bytes(png("red", ABORTS))
+    with serving(photos) as server:
+        server.wait_until_indexed()
+        for path in ("/v1/uploads", "/v1/encode"):
+            answer = server.send_form(path, [("image", "a.png", png("red", ABORTS))])
+            assert answer.status in (415, 422), answer.body
+            assert "decoder crashed" in answer.json()["detail"]
+        assert server.search(text="red")["total"] == 8
+    status = json.loads(memery("status", photos, "--format", "json").stdout)
+    assert [skip["reason"] for skip in status["skipped"]] == ["decoder crashed"]
+
+
+def test_a_run_that_is_killed_leaves_a_mark_and_a_whole_one_does_not(photos):
+    mark = find_archive(photos).folder / "decoding"
+    assert built(photos) == (8, {})
+    assert not mark.exists()
+    mark.touch()
+    (photos / "new.png").write_bytes(png("red", (20, 20)))
+    done = memery("build", photos)
+    assert "cut short" in done.stderr
+    assert not mark.exists()
+    (photos / "newer.png").write_bytes(png("red", (30, 20)))
+    assert "cut short" not in memery("build", photos).stderr
+
+
+def test_a_mark_is_purged_with_the_archive(photos):
+    assert built(photos) == (8, {})
+    folder = find_archive(photos).folder
+    (folder / "decoding").touch()
+    assert memery("purge", photos, "--yes").returncode == 0
+    assert not folder.exists()
+
+
+def same(one, two):
+    if dataclasses.is_dataclass(one):
+        return all(
+            same(getattr(one, f.name), getattr(two, f.name)) for f in dataclasses.fields(one)
+        )
+    return type(one) is type(two) and np.array_equal(one, two)
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
+def test_a_child_decodes_as_this_process_does(format_):
+    pixels = np.random.default_rng(1).integers(0, 255, (90, 120, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format_)
+    data, child = buffer.getvalue(), IsolatedDecoder(60)
+    resize, limit = Resize(64, "shortest", edge=72), 10**6
+    assert same(child.decode(data, resize, limit), decoding.decode(data, resize, limit))
+    upright = child.decode_upright(data, 50, limit)
+    assert same(upright, decoding.decode_upright(data, 50, limit))
+    assert upright.flags.writeable
+    assert child.upright_size(data, limit) == (120, 90)
+    assert child.webp(data, 50, limit) == decoding.webp(data, 50, limit)
+
+
+def test_a_child_says_why_an_image_is_refused():
+    child = IsolatedDecoder(60)
+    with pytest.raises(ImageError) as refused:
+        child.decode(b"no image", Resize(64, "squash"), 10**6)
+    assert refused.value.reason == "not an image"
+    with pytest.raises(ImageError) as refused:
+        child.decode(png("red", (20, 20)), Resize(64, "squash"), 100)
+    assert refused.value.reason == "decompression bomb"
+
+
+def test_library_and_command_line_index_the_same_in_child_processes(photos, tmp_path):
+    with Memery(photos) as one, Memery(photos, isolate=True, archive=tmp_path / "other") as two:
+        one.build()
+        two.build()
+        assert [hit.score for hit in one.recall("red")] == [hit.score for hit in two.recall("red")]
+
+
+def test_no_child_outlives_its_parent(photos, tmp_path):
+    code = (
+        "import sys\n"
+        "from memery import Memery\n"
+        "from memery.isolation import _children\n"
+        "with Memery(sys.argv[1], isolate=True) as memery:\n"
+        "    assert memery.build().encoded == 8\n"
+        "print(*(child._process.pid for child in _children._idle), flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, photos], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        children = list(map(int, parent.stdout.readline().split()))
+        parent.kill()
+    assert children
+    for child in children:
+        _wait_until_gone(child)
+
+
+def _wait_until_gone(pid):
+    """Until the process has ended: who adopts it may be slow to reap it."""
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
