@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from damaged import damaged_avif, encoded
+from memery import decoding
 from memery.decoding import Resize, decode, decode_upright, decoders, upright_size, webp
 from memery.errors import SKIP_REASONS, ImageError
 from memery.gallery import thumbnail_url
@@ -41,6 +42,32 @@ def test_heic_where_pillow_heif_is_installed():
     assert (decoded.width, decoded.height, decoded.format) == (64, 48, "HEIF")
     assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 8
     assert "pillow-heif=" in decoders()
+
+
+def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(decoding, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
+    with pytest.raises(ImageError) as caught:
+        decode(data, Resize(16, "squash"), LIMIT)
+    assert str(caught.value) == "unsupported format (HEIC: pip install 'memery[heif]')"
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\xff\x0a", "JPEG XL: convert it to JPEG or PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL: convert it to JPEG or PNG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000: convert it to JPEG or PNG"),
+        (b"8BPS\0\1", "Photoshop: export it as JPEG or PNG"),
+        (b"\0\0\0\x18ftypcrx ", "RAW: export it as JPEG"),
+        (b"\0\0\0\x18ftypisom", "video: extract frames as JPEG"),
+        (b"%PDF-1.7", "PDF: export the pages as PNG"),
+    ],
+)
+def test_a_file_of_a_known_kind_under_another_name_says_what_it_is(start, kind):
+    with pytest.raises(ImageError) as caught:
+        decode(start + bytes(100), Resize(16, "squash"), LIMIT)
+    assert (caught.value.reason, caught.value.detail) == ("unsupported format", kind)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

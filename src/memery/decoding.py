@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from memery.dates import Taken, date_taken
 from memery.errors import ImageError
+from memery.excluded import SIGNATURE_BYTES, unsupported
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
 
@@ -272,11 +273,18 @@ def _open(file: BinaryIO) -> Image.Image:
     try:
         return Image.open(file, formats=formats)
     except UnidentifiedImageError:
-        raise ImageError("not an image") from None
+        raise _unidentified(file) from None
     except Image.DecompressionBombError as error:
         raise ImageError("decompression bomb", str(error)) from None
     except Exception as error:
         raise _undecodable(error) from None
+
+
+def _unidentified(file: BinaryIO) -> ImageError:
+    """The error for a file that no decoder takes: of a kind that is known by its start, or not."""
+    file.seek(0)
+    kind = unsupported(file.read(SIGNATURE_BYTES))
+    return ImageError("unsupported format", kind) if kind else ImageError("not an image")
 
 
 def _decode(image: Image.Image, resize: Resize) -> Decoded:

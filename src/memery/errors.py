@@ -20,6 +20,7 @@ MemeryError
 CRASHED, TIMED_OUT = "decoder crashed", "decoder timed out"
 SKIP_REASONS = (
     "not an image",
+    "unsupported format",
     "truncated",
     "damaged",
     "too large",

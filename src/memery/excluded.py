@@ -52,6 +52,26 @@ _KIND_OF = {
     for kind, advice, extensions in _KINDS
     for extension in extensions.split()
 }
+_HEIC = ("HEIC", "pip install 'memery[heif]'")
+_SIGNATURES = (
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL \r\n", "jxl"),
+    (b"\0\0\0\x0cjP  \r\n", "jp2"),
+    (b"8BPS", "psd"),
+    (b"FUJIFILMCCD-RAW", "raf"),
+    (b"IIRO", "orf"),
+    (b"IIU\0", "rw2"),
+    (b"%PDF-", "pdf"),
+    (b"\x1aE\xdf\xa3", "mkv"),
+)
+"""What the content of such files begins with, and an extension of their kind."""
+_BRANDS = {b"crx ": "cr3", b"jp2 ": "jp2", b"jxl ": "jxl"} | dict.fromkeys(
+    (b"isom", b"iso2", b"avc1", b"mp41", b"mp42", b"M4V ", b"MSNV", b"qt  ", b"3gp4", b"3gp5"),
+    "mp4",
+)
+"""Major brands of ISO base media files (ISO/IEC 14496-12, 4.3), likewise."""
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+SIGNATURE_BYTES = 16
 UNREADABLE = frozenset(_KIND_OF)
 """Extensions of images and videos that memery cannot read, lower case."""
 
@@ -85,6 +105,23 @@ class Excluded:
             advised = advice.format(them=them)
             found.append(f"{count} {files} ({extensions}) cannot be read: {advised}.")
         return found
+
+
+def unsupported(start: bytes) -> str | None:
+    """What a file that no decoder takes is, and what helps; None where that is not known.
+
+    Args:
+        start: the first `SIGNATURE_BYTES` of its content.
+    """
+    known = next((ext for signature, ext in _SIGNATURES if start.startswith(signature)), None)
+    if start[4:8] == b"ftyp":
+        if start[8:12] in _HEIC_BRANDS:
+            return ": ".join(_HEIC)
+        known = _BRANDS.get(start[8:12])
+    if known is None:
+        return None
+    kind, advice = _KIND_OF[known]
+    return f"{kind}: {advice.format(them='it')}"
 
 
 def system_folder(name: str) -> str | None:
