@@ -1,5 +1,46 @@
-"""Tests that are not about text in pictures do not read any: the engine takes a second to load."""
+"""What all tests share: an environment without text recognition, and the command in process."""
 
+import logging
 import os
+import subprocess
+import sys
+import warnings
 
+import pytest
+
+from memery.__main__ import main
+from memery.gateway.cli import console
+
+# Tests that are not about text in pictures do not read any: the engine takes a second to load.
 os.environ["MEMERY_READ_TEXT"] = "0"
+
+
+@pytest.fixture
+def invoke(capfd, monkeypatch):
+    """Run `memery` in this process, with the streams and exit codes of one of its own.
+
+    A process costs half a second before it begins. Tests of signals, pipes, memory and of the
+    start itself run the command as a process instead.
+    """
+    monkeypatch.setattr(console, "_end_at_once", sys.exit)
+    logger = logging.getLogger("memery")
+    monkeypatch.setattr(logger, "handlers", logger.handlers)
+    level = logger.level
+
+    def invoke(words, *, cwd, environment):
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            patch.chdir(cwd)
+            for name in os.environ.keys() - environment.keys():
+                patch.delenv(name)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["memery", *map(os.fspath, words)])
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as ended:
+                main()
+        printed = capfd.readouterr()
+        code = ended.value.code or 0
+        return subprocess.CompletedProcess(words, code, printed.out, printed.err)
+
+    yield invoke
+    logger.setLevel(level)

@@ -53,6 +53,9 @@ COMMANDS = {
     "quiet": "recall photos red -q -n 1 --model colours",
 }
 
+AS_A_PROCESS = {"help", "recall-table", "recall-json", "build-text", "no-folder", "no-option"}
+"""Commands that run as a user runs them; the others run in the process of the tests."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -66,22 +69,25 @@ def folder(tmp_path_factory):
     for file in (place / "photos").rglob("*.png"):
         os.utime(file, (1_700_000_000, 1_700_000_000), follow_symlinks=False)
     (place / "queries.txt").write_text("green\nblue\n")
-    run("build photos -q", place)
+    run(["build", "photos", "-q"], place)
     return place
 
 
-def run(words, place):
-    environment = os.environ | {
+def environment(place):
+    return os.environ | {
         "MEMERY_MODEL": "colours",
         "MEMERY_CONFIG": str(place / "no-config.toml"),
         "MEMERY_READ_TEXT": "0",
         "COLUMNS": "100",
         "NO_COLOR": "1",
     }
+
+
+def run(words, place):
     return subprocess.run(
-        [Path(sys.executable).parent / "memery", *words.split(" ")],
+        [Path(sys.executable).parent / "memery", *words],
         cwd=place,
-        env=environment,
+        env=environment(place),
         capture_output=True,
         text=True,
         check=False,
@@ -89,8 +95,12 @@ def run(words, place):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_output(folder, name):
-    done = run(COMMANDS[name], folder)
+def test_output(folder, name, invoke):
+    words = COMMANDS[name].split(" ")
+    if name in AS_A_PROCESS:
+        done = run(words, folder)
+    else:
+        done = invoke(words, cwd=folder, environment=environment(folder))
     printed = f"$ memery {COMMANDS[name]}\n{done.stdout}--- {done.returncode}\n{done.stderr}"
     printed = printed.replace(str(folder), "FOLDER")
     printed = re.sub(r'"took_ms": \{[^}]*\}', '"took_ms": TIMES', printed)
