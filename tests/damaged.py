@@ -1,6 +1,8 @@
 """Image files that are damaged in known ways, and files that promise more than they hold."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image
@@ -22,3 +24,23 @@ def damaged_avif():
     data = encoded(noise(), "AVIF")
     start = data.index(b"mdat") + 4
     return data[:start] + b"\xff" * 56 + data[start + 56 :]
+
+
+def png_chunk(kind, data, checksum=None):
+    """A chunk with its checksum, or with another."""
+    right = zlib.crc32(kind + data)
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum or right)
+
+
+def png_of_size(width, height):
+    """A PNG of 74 bytes that says it is so large, of 16-bit greys."""
+    header = struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0)
+    pixels = zlib.compress(bytes(2 * 65_536))[:5]
+    chunks = png_chunk(b"IHDR", header), png_chunk(b"IDAT", pixels), png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def repeat_last_scan(jpeg, times):
+    """A JPEG with its last scan several times more; of one colour, that is a dozen bytes each."""
+    start, end = jpeg.rindex(b"\xff\xda"), jpeg.rindex(b"\xff\xd9")
+    return jpeg[:end] + times * jpeg[start:end] + jpeg[end:]

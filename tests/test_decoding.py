@@ -1,17 +1,20 @@
 """Every kind of image becomes upright RGB over white."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from damaged import damaged_avif, encoded
+from damaged import damaged_avif, encoded, png_of_size, repeat_last_scan
 from memery import decoding
 from memery.decoding import Resize, decode, decode_upright, decoders, upright_size, webp
 from memery.errors import SKIP_REASONS, ImageError
 from memery.gallery import thumbnail_url
+from memery.image_limits import count_scans
 from memery.likeness import LIKENESS_BYTES
 
 LIMIT = 178_956_970
@@ -179,7 +182,7 @@ def test_large_photographs_are_decoded_at_a_reduced_size():
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
         (encoded(Image.new("RGB", (50, 50), "red"), "JPEG")[:400], "truncated"),
         (encoded(Image.new("RGB", (50, 50), "red"), "PNG")[:60], "truncated"),
-        (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "decompression bomb"),
+        (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too large"),
     ],
 )
 def test_what_cannot_be_decoded_says_why(data, reason):
@@ -194,17 +197,86 @@ def test_the_limit_of_pixels_is_the_callers():
         decode(data, Resize(16, "squash"), 2499)
 
 
-def test_a_limit_above_pillows_own_holds():
-    """In a process of its own: Pillow's limit is one for all."""
+def test_a_limit_above_pillows_own_holds(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # one for the whole process, whose it is
+    data = encoded(Image.new("1", (200, 200)), "PNG")
+    assert decode(data, Resize(16, "squash"), 40_000).width == 200
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_an_image_above_the_limit_says_which_setting_helps():
+    with pytest.raises(
+        ImageError, match=r"190\.0 megapixels \(19000x10000\); the limit is 179\.0 meg"
+    ):
+        pixels(png_of_size(19_000, 10_000))
+    with pytest.raises(ImageError, match="raise max_pixels"):
+        pixels(png_of_size(19_000, 10_000))
+
+
+def test_a_panorama_is_decoded_at_a_reduced_size():
+    image = Image.new("RGB", (800, 100), "blue")
+    image.paste("red", (0, 0, 400, 100))
+    for limit, options in ((10_000, {}), (52_000, {"progressive": True, "subsampling": 2})):
+        decoded = decode(encoded(image, "JPEG", **options), Resize(64, "squash"), limit)
+        assert (decoded.width, decoded.height) == (800, 100)
+        assert decoded.pixels[32, 16, 0] > 200
+        assert decoded.pixels[32, 48, 2] > 200
+    with pytest.raises(ImageError, match="the limit is"):
+        decode(encoded(image, "PNG"), Resize(64, "squash"), 79_999)
+    progressive = encoded(image, "JPEG", progressive=True, subsampling=0)
+    with pytest.raises(ImageError, match="the limit is"):  # libjpeg keeps every coefficient
+        decode(progressive, Resize(64, "squash"), 60_000)
+
+
+def test_scans_of_a_jpeg_are_bounded():
+    data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
+    assert count_scans(data) == 10
+    assert pixels(repeat_last_scan(data, 90)).shape == (16, 16, 3)
+    with pytest.raises(ImageError, match="101 scans of 64x64 pixels") as caught:
+        pixels(repeat_last_scan(data, 91))
+    assert caught.value.reason == "too large"
+    with pytest.raises(ImageError, match="10 scans"):  # fewer where there are many pixels
+        decode(data, Resize(16, "squash"), 64 * 64 // 2)
+
+
+def test_scans_in_metadata_and_in_further_images_do_not_count():
+    inner = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
+    exif = Image.Exif()
+    exif[0x010E] = "x" + inner.decode("latin-1")
+    assert count_scans(encoded(Image.new("RGB", (8, 8)), "JPEG", comment=inner)) == 1
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    assert count_scans(encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])) == 1
+
+
+@pytest.mark.parametrize("size", [(13_000, 13_000), (60_000, 2_000)])
+def test_a_png_that_is_too_short_for_its_size_is_not_begun(size):
+    with pytest.raises(ImageError, match="bytes are too few for") as caught:
+        pixels(png_of_size(*size))
+    assert caught.value.reason == "truncated"
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc")
+def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
+    """In a process of its own, whose memory nothing else uses."""
     code = """if True:
         import io
         from PIL import Image
-        from memery.decoding import Resize, decode
-        buffer = io.BytesIO()
-        Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
-        assert decode(buffer.getvalue(), Resize(16, "squash"), 500_000_000).width == 20_000
+        from benchmarks.decoding import peak_bytes
+        from memery.decoding import Resize, decode, webp
+        for mode in ("I;16", "RGBA"):
+            for side in (64, 2500):
+                image = Image.new(mode, (side, side))
+                buffer = io.BytesIO()
+                image.save(buffer, "PNG", compress_level=1)
+                del image
+                data = buffer.getvalue()
+                peaks = (
+                    peak_bytes(lambda: decode(data, Resize(64, "squash"), 10**9)),
+                    peak_bytes(lambda: webp(data, 64, 10**9)),
+                )
+            assert max(peaks) < 8 * side**2 + (16 << 20), (mode, peaks)
     """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
 
 
 def test_a_broken_date_is_no_date():

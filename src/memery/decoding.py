@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from memery.dates import Taken, date_taken
 from memery.errors import ImageError
 from memery.excluded import SIGNATURE_BYTES, unsupported
+from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 EXTENSIONS = frozenset(
     [
@@ -45,14 +47,15 @@ MEDIA_TYPES = {
     "MPO": "image/jpeg",
 }
 """Of what content is found to be, as Pillow names it."""
+DECODING = 2
+"""Version of what this module makes of files: raised when it takes more files, or decodes some to
+other pixels."""
 _WEBP_QUALITY, _WEBP_EFFORT = 80, 2
 """Effort 2 of 6 takes a third of the time of the default, and 5 % more bytes."""
 _ENDS_EARLY = (EOFError, IndexError, struct.error)
 """What Pillow's plug-ins raise where they read beyond the end of a file."""
 MAX_PIXELS = 178_956_970
 """The default limit, which is Pillow's own."""
-_PILLOW_FACTOR = 2
-"""Pillow warns above its limit, and refuses above this many times the limit."""
 _DRAFT_FACTOR = 2
 """A JPEG is decoded at a reduced size only while that stays this many times the target: then the
 mean difference from a full decode is 0.45 of 255."""
@@ -61,8 +64,12 @@ _SEEN_SIDE = 4 * SIDE
 _ORIENTATION = 0x0112
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's resampling filters, in the order of its numbers for them."""
+_PREFIX = 16
+"""Bytes by which Pillow's plug-ins know their format."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SHALLOW_MAX, _DEEP_MAX = 255, 65535
+_STRIP_PIXELS = 1 << 18
+"""Images are converted in parts of about so many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +124,7 @@ def decoders() -> str:
     """The decoders in use with their versions: a file skipped by others is worth another try."""
     import PIL
 
-    versions = [f"pillow={PIL.__version__}"]
+    versions = [f"decoding={DECODING}", f"pillow={PIL.__version__}"]
     if importlib.util.find_spec("pillow_heif"):
         from importlib.metadata import version
 
@@ -158,7 +165,7 @@ def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
         ImageError: with the reason and what the decoder said.
     """
     with _opened(data, max_pixels) as image:
-        return _decode(image, resize)
+        return _decode(image, resize, max_pixels)
 
 
 def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -176,7 +183,7 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
     from PIL import ImageOps
 
     with _opened(data, max_pixels) as image:
-        image.draft("RGB", (side, side))
+        _reduce(image, side, max_pixels)
         ImageOps.exif_transpose(image, in_place=True)
         rgb = _to_rgb(image)
         rgb.thumbnail((side, side))
@@ -231,14 +238,11 @@ def media_type(file: BinaryIO) -> str:
 @contextlib.contextmanager
 def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
     """An image that is small enough; what goes wrong with it inside is an ImageError."""
-    _allow(max_pixels)
     if not data:
         raise ImageError("truncated", "the file is empty")
     with _open(io.BytesIO(data)) as image:
-        if image.width * image.height > max_pixels:
-            limit = f"{image.width}x{image.height} pixels; the limit is {max_pixels}"
-            raise ImageError("decompression bomb", limit)
         try:
+            check_cost(image, data, max_pixels)
             yield image
         except Exception as error:
             raise _undecodable(error) from None
@@ -257,27 +261,27 @@ def _undecodable(error: Exception) -> ImageError:
     return ImageError("damaged", message if expected else f"{type(error).__name__}: {message}")
 
 
-def _allow(max_pixels: int) -> None:
-    """Let Pillow's own limit not be lower than the one asked for: it would come first."""
-    from PIL import Image
+def _open(file: BinaryIO) -> ImageFile:
+    """Open an image file as `PIL.Image.open` does, but with the limits of `image_limits`.
 
-    own = Image.MAX_IMAGE_PIXELS
-    if own is not None and max_pixels > _PILLOW_FACTOR * own:
-        Image.MAX_IMAGE_PIXELS = max_pixels // _PILLOW_FACTOR + 1
-
-
-def _open(file: BinaryIO) -> Image.Image:
-    from PIL import Image, UnidentifiedImageError
+    Pillow's own limit is one for the whole process, and warns without naming a file.
+    """
+    from PIL.Image import OPEN
 
     formats = _formats()
     try:
-        return Image.open(file, formats=formats)
-    except UnidentifiedImageError:
-        raise _unidentified(file) from None
-    except Image.DecompressionBombError as error:
-        raise ImageError("decompression bomb", str(error)) from None
+        prefix = file.read(_PREFIX)
+        for name in formats:
+            factory, accept = OPEN[name]
+            accepted = accept is None or accept(prefix)
+            if not accepted or isinstance(accepted, str):  # a text says what is not installed
+                continue
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                return factory(file, "")
     except Exception as error:
         raise _undecodable(error) from None
+    raise _unidentified(file)
 
 
 def _unidentified(file: BinaryIO) -> ImageError:
@@ -287,7 +291,7 @@ def _unidentified(file: BinaryIO) -> ImageError:
     return ImageError("unsupported format", kind) if kind else ImageError("not an image")
 
 
-def _decode(image: Image.Image, resize: Resize) -> Decoded:
+def _decode(image: Image.Image, resize: Resize, max_pixels: int) -> Decoded:
     import numpy as np
     from PIL import ImageOps
 
@@ -295,7 +299,8 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
     format_ = image.format or "unknown"
     taken, notes = date_taken(image), written_into(image)
     orientation = image.getexif().get(_ORIENTATION, 1)
-    margins = _reduce(image, _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE))
+    enough = _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE)
+    margins = _reduce(image, enough, max_pixels)
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
     ImageOps.exif_transpose(image, in_place=True)
@@ -308,15 +313,20 @@ def _decode(image: Image.Image, resize: Resize) -> Decoded:
     return Decoded(pixels, width, height, format_, taken.at, notes, *seen, taken.source)
 
 
-def _reduce(image: Image.Image, enough: int) -> tuple[float, float]:
+def _reduce(image: Image.Image, enough: int, max_pixels: int) -> tuple[float, float]:
     """Let a JPEG be decoded at 1/2, 1/4 or 1/8, while its sides stay as long as this.
+
+    A JPEG with more pixels than the limit is reduced further, until it has no more.
 
     Returns:
         the part of the last column, and of the last row, that lies beyond the picture: 900 pixels
         become 113 at 1/8, of which the last is half empty. A resize that took it for full would
         stretch the picture.
     """
-    drafted = image.draft("RGB", (enough, enough))
+    least = jpeg_reduction(image, max_pixels)
+    drafted = image.draft(
+        "RGB", (min(enough, image.width // least or 1), min(enough, image.height // least or 1))
+    )
     if drafted is None:
         return 0.0, 0.0
     return image.width - drafted[1][2], image.height - drafted[1][3]
@@ -372,24 +382,61 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """8-bit RGB of any mode; transparency becomes white, deep greys keep their contrast."""
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":
-        image = _deep_to_grey(image)
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    factor = _depth_factor(image)
+    whole = Image.new("RGB", image.size)
+    for top, strip in _strips(image):
+        whole.paste(_strip_to_rgb(strip, factor), (0, top))
+    return whole
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """An image in parts of full width with their first rows: what is made of them stays small."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _strip_to_rgb(strip: Image.Image, factor: float | None) -> Image.Image:
+    from PIL import Image
+
+    if factor is not None:
+        strip = _deep_to_grey(strip, factor)
+    if strip.has_transparency_data:
+        rgba = strip.convert("RGBA")
         page = Image.new("RGB", rgba.size, "white")
         page.paste(rgba, mask=rgba.getchannel("A"))
         return page
-    return image.convert("RGB")
+    return strip.convert("RGB")
 
 
-def _deep_to_grey(image: Image.Image) -> Image.Image:
-    """16- or 32-bit integer and float greys to 8 bits: by type, not by the picture's own range."""
+def _depth_factor(image: Image.Image) -> float | None:
+    """What 16- or 32-bit integer and float greys are multiplied with to have 8 bits, or None.
+
+    It depends on the type, and not on the image's own range, except that whole numbers of 32 bits
+    and floats may be as small as those of 8 bits.
+    """
+    if not image.mode.startswith(("I", "F")):
+        return None
+    if image.mode.startswith("I;16"):
+        return _SHALLOW_MAX / _DEEP_MAX
+    largest = max(float(_values(strip).max(initial=0)) for _, strip in _strips(image))
+    if image.mode == "F" and largest <= 1:
+        return _SHALLOW_MAX
+    return _SHALLOW_MAX / _DEEP_MAX if largest > _SHALLOW_MAX else 1
+
+
+def _deep_to_grey(image: Image.Image, factor: float) -> Image.Image:
     import numpy as np
     from PIL import Image
 
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    if image.mode == "F" and values.max(initial=0) <= 1:
-        values = values * _SHALLOW_MAX
-    elif image.mode.startswith("I;16") or values.max(initial=0) > _SHALLOW_MAX:
-        values = values * (_SHALLOW_MAX / _DEEP_MAX)
+    values = _values(image) * factor
     return Image.fromarray(np.clip(values.round(), 0, _SHALLOW_MAX).astype(np.uint8))
+
+
+def _values(image: Image.Image) -> NDArray[np.float64]:
+    import numpy as np
+
+    values: NDArray[np.float64] = np.nan_to_num(np.asarray(image, dtype=np.float64))
+    return values

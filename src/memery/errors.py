@@ -24,7 +24,6 @@ SKIP_REASONS = (
     "truncated",
     "damaged",
     "too large",
-    "decompression bomb",
     CRASHED,
     TIMED_OUT,
     "forbidden",

@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 _BATCH = 16
 """Pictures per transaction: some seconds of work are lost at most."""
-_LIMITS = frozenset({"too large", "decompression bomb"})
-"""Reasons that end when limits or memory do."""
 
 
 class Reader:
@@ -86,7 +84,7 @@ class Reader:
         except ImageError as error:
             # The content is what was indexed: unless a limit was lowered, it would fail again.
             logger.debug("The text in %s was not read: %s", entry.path, error)
-            return None if error.reason in _LIMITS else Reading((), 0.0, 0.0)
+            return None if error.reason == "too large" else Reading((), 0.0, 0.0)
         except MemeryError:
             raise
         except Exception as error:  # a reader is anyone's code

@@ -1,0 +1,119 @@
+"""What decoding an image may cost, checked on what its file declares, before it is decoded."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from memery.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+BYTES_PER_PIXEL = 8
+"""Memory that one image may take, in bytes per pixel of the limit: 4 as decoded, 4 as a copy."""
+_BYTES_PER_PIXEL = {"WEBP": 17, "AVIF": 20, "HEIF": 12}
+"""Of decoders that keep several copies of the whole image (benchmarks/decoding.py)."""
+_COEFFICIENT_BYTES = 2
+"""libjpeg keeps every coefficient of a JPEG that has several scans."""
+JPEG_REDUCTIONS = (1, 2, 4, 8)
+"""By how much a JPEG's sides can be reduced while it is decoded."""
+_JPEG_FORMATS = ("JPEG", "MPO")
+_SCANS_MAX = 100
+"""Encoders write 10, or 24 for four components. A hand-made file holds thousands in kilobytes."""
+_SCAN_PIXELS_FACTOR = 16
+"""Scans × pixels may be this many times the limit of pixels. A scan takes 2 ns a pixel."""
+_DEFLATE_RATIO = 1032
+"""zlib unpacks a byte to no more (zlib's technical details)."""
+LEAST_DECODED = 0.25
+"""The part of an image's rows that must be there."""
+_PNG_HEADER = slice(12, 26)
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])")
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_MEGA = 1_000_000
+
+
+def check_cost(image: Image.Image, data: bytes, max_pixels: int) -> None:
+    """Refuse an image that would take too much memory or time.
+
+    Args:
+        image: as it was opened, not decoded yet.
+        data: its file's bytes.
+        max_pixels: the limit that the user set. A JPEG may have more, as far as decoding it at a
+            reduced size stays within the same memory.
+
+    Raises:
+        ImageError: it is too large, has too many scans, or its file is too short for its size.
+    """
+    pixels = image.width * image.height
+    if _memory(image, data, pixels) > BYTES_PER_PIXEL * max_pixels:
+        limit = BYTES_PER_PIXEL * max_pixels // _bytes_per_pixel(image)
+        size = f"{_quantity(pixels)} ({image.width}x{image.height})"
+        raise ImageError("too large", f"{size}; the limit is {_quantity(limit)}: raise max_pixels")
+    if image.format in _JPEG_FORMATS:
+        scans = count_scans(data)
+        if scans > _SCANS_MAX or scans * pixels > _SCAN_PIXELS_FACTOR * max_pixels:
+            size = f"{image.width}x{image.height}"
+            raise ImageError("too large", f"{scans} scans of {size} pixels take too long to decode")
+    if image.format == "PNG" and _is_too_short(data):
+        size = f"{image.width}x{image.height}"
+        raise ImageError("truncated", f"{len(data)} bytes are too few for {size} pixels")
+
+
+def jpeg_reduction(image: Image.Image, max_pixels: int) -> int:
+    """The least reduction at which a JPEG has no more pixels than the limit: 1, 2, 4 or 8."""
+    pixels = image.width * image.height
+    fitting = (factor for factor in JPEG_REDUCTIONS if pixels <= max_pixels * factor**2)
+    return next(fitting, JPEG_REDUCTIONS[-1])
+
+
+def count_scans(data: bytes) -> int:
+    """How many scans the first image of a JPEG file has."""
+    scans = data.count(b"\xff\xda")
+    if scans <= 1:
+        return scans
+    # Some may stand in metadata, in its thumbnail, or in further images.
+    scans, position = 0, 2
+    while (match := _MARKER.search(data, position)) is not None:
+        marker = match.group(1)[0]
+        if marker == _EOI:
+            break
+        scans += marker == _SOS
+        length = 0 if marker == _SOI else int.from_bytes(data[match.end() : match.end() + 2], "big")
+        position = match.end() + length
+    return scans
+
+
+def _memory(image: Image.Image, data: bytes, pixels: int) -> float:
+    """Bytes that decoding takes at its peak; a JPEG at its smallest."""
+    if image.format not in _JPEG_FORMATS:
+        return pixels * _bytes_per_pixel(image)
+    reduced = pixels * BYTES_PER_PIXEL / JPEG_REDUCTIONS[-1] ** 2
+    if count_scans(data) == 1:
+        return reduced
+    return reduced + pixels * _COEFFICIENT_BYTES * _samples(image)
+
+
+def _bytes_per_pixel(image: Image.Image) -> int:
+    return _BYTES_PER_PIXEL.get(image.format or "", BYTES_PER_PIXEL)
+
+
+def _samples(image: Image.Image) -> float:
+    """Samples per pixel of a JPEG, whose components may be subsampled: 1.5 in 4:2:0."""
+    factors = [across * down for _, across, down, _ in getattr(image, "layer", [])]
+    return sum(factors) / max(factors, default=1) if factors else len(image.getbands())
+
+
+def _is_too_short(data: bytes) -> bool:
+    """Whether a PNG cannot hold enough of the rows that it declares."""
+    header = data[_PNG_HEADER]
+    if header[:4] != b"IHDR":
+        return False
+    width, height = int.from_bytes(header[4:8], "big"), int.from_bytes(header[8:12], "big")
+    bits = width * header[12] * _PNG_CHANNELS.get(header[13], 1)
+    return len(data) * _DEFLATE_RATIO < LEAST_DECODED * height * (bits / 8)
+
+
+def _quantity(pixels: int) -> str:
+    return f"{pixels / _MEGA:.1f} megapixels" if pixels >= _MEGA else f"{pixels} pixels"
