@@ -11,18 +11,22 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from memery.archive import find_archive
 from memery.config import load_config
-from memery.errors import ArchiveLocked
-from memery.executors.interface import Executors, Picture, Reader
+from memery.errors import ArchiveLocked, ImageUnknown
+from memery.executors.interface import Executors, Picture, PixelsMissing, Reader
 from memery.filters import Day, Filter
 from memery.plugins import default_executors
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Results, Took
 from memery.words.query import words_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +128,10 @@ def search(
     refresh: bool,
     progress: Report | None = None,
 ) -> Results:
-    """Read the query's pictures, bring the index up to date if asked to, and run the query."""
+    """Read the query's pictures, bring the index up to date if asked to, and run the query.
+
+    All that the answer is made of is read from one snapshot of the store.
+    """
     # A picture that cannot be read fails at once, before anything is indexed.
     pictures = x.crafter.craft_query(query, x.encoder.known)
     started = time.perf_counter()
@@ -132,7 +139,9 @@ def search(
         refresh_index(x, progress)
     else:
         x.indexer.require()
-    return run_query(x, query, pictures, ranking, indexing=_milliseconds(started))
+    indexing = _milliseconds(started)
+    encoded = encode_query(x, query, pictures, require=not refresh)
+    return rank_query(x, encoded, ranking, indexing=indexing, require=not refresh)
 
 
 def find_duplicates(
@@ -226,32 +235,82 @@ def refresh_index(x: Executors, progress: Report | None = None) -> None:
         logger.warning("%s Meanwhile the answer is from what it has committed.", error)
 
 
-def run_query(
-    x: Executors,
-    query: Query,
-    pictures: Sequence[Picture],
-    ranking: Ranking,
-    *,
-    indexing: float = 0.0,
-) -> Results:
-    """The querying flow over executors that are at hand.
+@dataclass(frozen=True, slots=True)
+class EncodedQuery:
+    """A query and what the Encoder made of it.
+
+    Attributes:
+        query: what to find.
+        vector: float32 of shape (dim,), a unit vector.
+        encoding: what it took, in milliseconds.
+    """
+
+    query: Query
+    vector: NDArray[np.float32]
+    encoding: float
+
+
+def encode_query(
+    x: Executors, query: Query, pictures: Sequence[Picture], *, require: bool = False
+) -> EncodedQuery:
+    """The first half of the querying flow: it may wait for the model, so no snapshot is held.
 
     Args:
         x: the executors.
         query: what to find.
         pictures: its image terms, as the Crafter read them.
+        require: refuse to search what was never indexed.
+    """
+    started = time.perf_counter()
+    try:
+        vector = x.encoder.encode_query(query, pictures)
+    except PixelsMissing:
+        vector = x.encoder.encode_query(query, x.crafter.craft_query(query, ()))
+    except ImageUnknown:
+        with x.snapshot():  # another process may have changed the archive between two terms
+            _check(x, query, require=require)
+        raise
+    return EncodedQuery(query, vector, _milliseconds(started))
+
+
+def rank_query(
+    x: Executors,
+    encoded: EncodedQuery,
+    ranking: Ranking,
+    *,
+    indexing: float = 0.0,
+    require: bool = False,
+) -> Results:
+    """The second half of the querying flow: all of it from one snapshot.
+
+    Args:
+        x: the executors.
+        encoded: what to find.
         ranking: how hits are chosen; its folders are relative to the one searched.
         indexing: what the indexing flow took before, in milliseconds.
+        require: refuse to search what was never indexed, or has been purged.
+
+    Raises:
+        ImageUnknown: a term names an image that has gone since the query was encoded.
     """
+    query, space = encoded.query, x.encoder.space
     within = replace(ranking, scope=ranking.scope.within(x.archive.scope))
-    started = time.perf_counter()
-    vector = x.encoder.encode_query(query, pictures)
-    encoding, started = _milliseconds(started), time.perf_counter()
     words = words_of(term.text for term in query.terms if term.text and term.boost > 0)
-    ranked = x.ranker.rank(x.encoder.space, vector, words, within)
-    took = Took(indexing, encoding, _milliseconds(started))
-    model_id = x.encoder.space.model_id
-    return Results(ranked.hits, ranked.total, query, model_id, took, ranked.strong)
+    started = time.perf_counter()
+    with x.snapshot():
+        _check(x, query, require=require)
+        ranked = x.ranker.rank(space, encoded.vector, words, within)
+    took = Took(indexing, encoded.encoding, _milliseconds(started))
+    return Results(ranked.hits, ranked.total, query, space.model_id, took, ranked.strong)
+
+
+def _check(x: Executors, query: Query, *, require: bool) -> None:
+    """Refuse what the store, as it is in this snapshot, cannot answer."""
+    if require:
+        x.indexer.require()
+    for id_ in (term.id for term in query.terms if term.id is not None):
+        if x.store is not None and x.store.image(x.encoder.space, id_) is None:
+            raise ImageUnknown(id_)
 
 
 def _milliseconds(started: float) -> float:

@@ -208,6 +208,7 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
         ranker=Ranker(archive, store),
         grouper=Grouper(archive, store),
         reader=make_reader(archive, config, store),
+        store=store,
     )
 
 
@@ -224,7 +225,8 @@ def make_decoder(config: Config) -> ImageDecoder:
 def join(x: Executors, model: EmbeddingModel, store: Searchable) -> Executors:
     """Executors that search several stores as one; they index nothing but what `x` does."""
     archive = replace(x.archive, scope="")  # the joint store knows its members' own
-    return replace(x, archive=archive, encoder=Encoder(model, store), ranker=Ranker(archive, store))
+    encoder, ranker = Encoder(model, store), Ranker(archive, store)
+    return replace(x, archive=archive, encoder=encoder, ranker=ranker, store=store)
 
 
 def make_loader(archive: Archive, config: Config, store: Store) -> Loader:

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
+import threading
 import uuid
 
 import numpy as np
@@ -86,6 +87,21 @@ def test_what_is_committed_is_found(store):
     assert image.taken_at == "2023-05-01T10:00:00"
     assert score == pytest.approx(1)
     np.testing.assert_allclose(store.embedding(SPACE, image.digest), unit(1), atol=1e-3)
+
+
+def test_reads_one_state_inside_a_snapshot(store):
+    store.commit(SPACE, [addition("a.png", unit(1))], [])
+    more = [addition("b.png", unit(1))]
+    with store.snapshot():
+        assert found(store, unit(1)) == ["a.png"]
+        writer = threading.Thread(target=store.commit, args=(SPACE, more, []))
+        writer.start()
+        writer.join(0.1)  # it may have to wait until the snapshot ends
+        with store.snapshot():
+            assert found(store, unit(1)) == ["a.png"]
+        assert store.count(SPACE, EVERYWHERE) == 1
+    writer.join()
+    assert found(store, unit(1)) == ["a.png", "b.png"]
 
 
 def test_equal_scores_are_ordered_by_path_bytes(store):

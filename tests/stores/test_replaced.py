@@ -119,6 +119,58 @@ def test_who_writes_is_told(folder, store):
     assert names(store) == ["again.png"]
 
 
+def test_a_snapshot_goes_on_with_what_was_purged(folder, store):
+    with store.snapshot():
+        Archive(folder, folder / ".memery").purge()
+        assert names(store) == ["a.png", "b.png"]
+        other = opened(folder)
+        add(other, "c.png")
+        other.close()
+        assert names(store) == ["a.png", "b.png"]
+    assert names(store) == ["c.png"]
+
+
+def test_a_snapshot_uses_no_index_that_is_newer(folder, store):
+    """A newer one lacks what was deleted since, which the snapshot still has."""
+    other = opened(folder)
+    with store.snapshot():
+        assert store.count(SPACE, EVERYWHERE) == 2
+        add(other, "a.png")  # its embedding is written anew: under another number
+        with other.writing():
+            other.remove(["b.png"])
+            other.prune()
+        other.refresh(SPACE)
+        assert names(store) == ["a.png", "b.png"]
+    assert names(store) == ["a.png"]
+    other.close()
+
+
+def test_a_snapshot_begins_although_the_archive_is_purged_at_that_moment(
+    folder, store, monkeypatch
+):
+    take = store._db._take
+
+    def purge_first(idle):
+        monkeypatch.undo()
+        Archive(folder, folder / ".memery").purge()
+        return take([])
+
+    monkeypatch.setattr(store._db, "_take", purge_first)
+    with store.snapshot():
+        assert names(store) == []
+
+
+def test_a_text_can_be_remembered_inside_a_snapshot(folder, store):
+    vector = np.eye(8, dtype=np.float32)[1]
+    with store.snapshot():
+        store.remember_query(SPACE, "a text", vector)
+    np.testing.assert_allclose(store.query_embedding(SPACE, "a text"), vector)
+    Archive(folder, folder / ".memery").purge()
+    with store.snapshot():
+        store.remember_query(SPACE, "a text", vector)
+    assert store.query_embedding(SPACE, "a text") is None
+
+
 def test_many_read_while_it_is_replaced(folder, store):
     seen, failures = set(), []
     stop = threading.Event()

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memery.errors import ArchiveError, ImageUnknown, ModelError, QueryError
-from memery.executors.interface import Picture
+from memery.executors.interface import Picture, PixelsMissing
 from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Searchable, Space
 from memery.types import Query
@@ -77,6 +77,7 @@ class Encoder:
         Raises:
             ImageUnknown: a term has an id that no image of the space has.
             QueryError: the terms cancel each other out.
+            PixelsMissing: the store was purged since an image term was crafted.
         """
         import numpy as np
 
@@ -117,6 +118,8 @@ class Encoder:
         known = self._store.embedding(self.space, picture.digest)
         if known is not None:
             return known
+        if picture.decoded is None:
+            raise PixelsMissing(picture.digest)
         embedding: NDArray[np.float32] = self.encode_images([picture])[0]
         return embedding
 

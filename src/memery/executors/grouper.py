@@ -13,7 +13,7 @@ from memery.files import stat_if_unchanged
 from memery.filters import Filter
 from memery.likeness import unpacked
 from memery.matching import matches
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Likenesses, Space, Store, snapshot_of
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
 
@@ -43,9 +43,11 @@ class Grouper:
     def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
         """Images with copies, a group each, ordered by the path of the best copy."""
         files: dict[str, list[ImageFile]] = defaultdict(list)
-        for image in self._store.browse(space, scope, "name", _ALL, 0).images:
-            files[image.digest].append(image)
-        joined = [] if exact_only else self._near(space, scope)
+        with snapshot_of(self._store):
+            for image in self._store.browse(space, scope, "name", _ALL, 0).images:
+                files[image.digest].append(image)
+            known = None if exact_only else self._store.likenesses(space, scope)
+        joined = [] if known is None else self._near(known)
         seen = {digest for digests in joined for digest in digests}
         joined += [[digest] for digest in files if digest not in seen]
         groups = [[image for d in digests for image in files.get(d, ())] for digests in joined]
@@ -53,9 +55,8 @@ class Grouper:
         made = [self._made(images) for images in distinct if len(images) > 1]
         return tuple(sorted(made, key=lambda group: os.fsencode(group.best.path)))
 
-    def _near(self, space: Space, scope: Filter) -> list[list[str]]:
+    def _near(self, known: Likenesses) -> list[list[str]]:
         """Digests of contents that are one picture."""
-        known = self._store.likenesses(space, scope)
         hashes, miniatures = unpacked(known.likenesses)
         words: dict[int, frozenset[str]] = {}
 

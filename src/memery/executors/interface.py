@@ -8,7 +8,7 @@ query_flow:   Crafter ─ Picture ─▶ Encoder ─ vector ─▶ Ranker ─▶
 from __future__ import annotations
 
 from collections.abc import Container, Generator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from memery.dates import Taken
 from memery.decoding import Decoded
 from memery.excluded import Excluded
 from memery.filters import Filter
-from memery.stores.interface import SkipAddition, Space, Text
+from memery.stores.interface import Searchable, SkipAddition, Space, Text, snapshot_of
 from memery.types import DuplicateGroup, FileEntry, Hit, IndexReport, Progress, Query, Ranking, Skip
 from memery.words.query import Words
 
@@ -129,6 +129,10 @@ class Loader(Protocol):
         ...
 
 
+class PixelsMissing(LookupError):  # noqa: N818 - a state, read as one
+    """A picture came without pixels, since its embedding was known, and the embedding has gone."""
+
+
 class Crafter(Protocol):
     """Turns files into pictures."""
 
@@ -172,7 +176,11 @@ class Encoder(Protocol):
         ...
 
     def encode_query(self, query: Query, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """One unit vector of shape (dim,) for a query and its crafted image terms."""
+        """One unit vector of shape (dim,) for a query and its crafted image terms.
+
+        Raises:
+            PixelsMissing: the store was purged since an image term was crafted.
+        """
         ...
 
 
@@ -260,7 +268,10 @@ class Grouper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Executors:
-    """One of each, and the archive that they work on; a Reader only where text is to be read."""
+    """One of each, and the archive that they work on; a Reader only where text is to be read.
+
+    The store is the one that the Encoder and the Ranker read, for a snapshot of it.
+    """
 
     archive: Archive
     loader: Loader
@@ -270,3 +281,8 @@ class Executors:
     ranker: Ranker
     grouper: Grouper
     reader: Reader | None = None
+    store: Searchable | None = None
+
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Let all that a query reads be of one committed state."""
+        return nullcontext() if self.store is None else snapshot_of(self.store)

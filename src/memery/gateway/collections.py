@@ -13,7 +13,7 @@ from typing import Any, Self
 from memery import plugins
 from memery.archive import Archive
 from memery.config import Config, load_config
-from memery.core import Report, run_query
+from memery.core import Report, encode_query, rank_query
 from memery.errors import FolderError, ImageUnknown, QueryError
 from memery.executors.interface import Executors
 from memery.filters import Filter
@@ -23,7 +23,7 @@ from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
 from memery.stores.interface import Facets, Space, Store
 from memery.stores.joint import JointStore, Member
-from memery.types import Hit, ImageFile, IndexReport, Query, Ranking, Term, Took
+from memery.types import Hit, ImageFile, IndexReport, Line, Query, Ranking, Term, Took
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,19 @@ class Collection:
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image, whose it is, and the paths of its exact copies, relative to the collection."""
+    """An image, and whose it is.
+
+    Attributes:
+        collection: whose.
+        image: the facts about it.
+        copy_paths: of its exact copies, relative to the collection.
+        lines: the text in it; None where it was not read yet, or not looked up.
+    """
 
     collection: Collection
     image: ImageFile
     copy_paths: tuple[str, ...] = ()
+    lines: tuple[Line, ...] | None = None
 
     @property
     def path(self) -> str:
@@ -71,7 +79,7 @@ class Answer:
     """The answer to a search over collections.
 
     Attributes:
-        hits: of this page, best first, each with the collection that it is of.
+        hits: of this page, each with the image as its collection knows it.
         total: images that pass the filters and the threshold.
         strong: how many of total are not weak.
         model_id: the model whose embeddings were compared.
@@ -80,7 +88,7 @@ class Answer:
         left_out: names of those of another model.
     """
 
-    hits: tuple[tuple[Collection, Hit], ...]
+    hits: tuple[tuple[FoundImage, Hit], ...]
     total: int
     strong: int
     model_id: str
@@ -163,18 +171,20 @@ class Collections:
         """
         x, joint, names = self._join(name)
         pictures = x.crafter.craft_query(query, x.encoder.known)
-        results = run_query(x, query, pictures, ranking)
+        encoded = encode_query(x, query, pictures)
         hits = []
-        for hit in results.hits:
-            found = self._found(joint, hit.image, hit.copy_paths)
-            ours = replace(
-                hit,
-                path=found.path,
-                image=found.image,
-                location=found.collection.memery.location(found.image),
-                copy_paths=found.copy_paths,
-            )
-            hits.append((found.collection, ours))
+        with x.snapshot():
+            results = rank_query(x, encoded, ranking)
+            for hit in results.hits:
+                found = self._found(joint, hit.image, hit.copy_paths)
+                ours = replace(
+                    hit,
+                    path=found.path,
+                    image=found.image,
+                    location=found.collection.memery.location(found.image),
+                    copy_paths=found.copy_paths,
+                )
+                hits.append((found, ours))
         left_out = tuple(c.name for c in self if name is None and c.name not in names)
         model_id = x.encoder.space.model_id
         return Answer(
@@ -204,17 +214,19 @@ class Collections:
         """
         x, joint, _ = self._join(name)
         space, fold = x.encoder.space, not list_copies
-        listing = joint.browse(space, where, order, top_k, offset, fold=fold)
-        copies = joint.copies(listing.images, where) if fold else [()] * len(listing.images)
-        found = zip(listing.images, copies, strict=True)
-        return [self._found(joint, image, others) for image, others in found], listing.total
+        with x.snapshot():
+            listing = joint.browse(space, where, order, top_k, offset, fold=fold)
+            copies = joint.copies(listing.images, where) if fold else [()] * len(listing.images)
+            found = zip(listing.images, copies, strict=True)
+            return [self._found(joint, image, others) for image, others in found], listing.total
 
     def facets(
         self, where: Filter, name: str | None = None, *, list_copies: bool = False
     ) -> Facets:
         """What the images that pass a filter can be narrowed by; counted as `browse` lists them."""
         x, joint, _ = self._join(name)
-        return joint.facets(x.encoder.space, where, fold=not list_copies)
+        with x.snapshot():
+            return joint.facets(x.encoder.space, where, fold=not list_copies)
 
     def image(self, id_: str) -> FoundImage:
         """The image that has an id.
@@ -227,17 +239,31 @@ class Collections:
                 return FoundImage(collection, collection.memery.image(id_))
         raise ImageUnknown(id_)
 
-    def copies(self, found: FoundImage) -> tuple[str, ...]:
-        """The paths of an image's other exact copies, relative to its collection."""
-        memery, scope = found.collection.memery, Filter(found.collection.memery.archive.scope)
-        (paths,) = memery.store.copies([found.image], scope)
-        return tuple(found.collection.inside(path) for path in paths)
+    def describe(self, id_: str) -> FoundImage:
+        """The image that has an id, with its text and its exact copies.
+
+        Raises:
+            ImageUnknown: there is none in any folder.
+        """
+        for collection in self:
+            memery = collection.memery
+            with contextlib.suppress(ImageUnknown), memery.executors.snapshot():
+                image = memery.image(id_)
+                (copies,) = memery.store.copies([image], Filter(memery.archive.scope))
+                paths = tuple(collection.inside(path) for path in copies)
+                return FoundImage(collection, image, paths, memery.text(image))
+        raise ImageUnknown(id_)
 
     def _found(self, joint: JointStore, image: ImageFile, copies: Iterable[str]) -> FoundImage:
         member, inner = joint.member_of(image)
         collection = self[member.name]
         paths = (path.removeprefix(f"{member.name}/") for path in copies)
-        return FoundImage(collection, inner, tuple(collection.inside(path) for path in paths))
+        return FoundImage(
+            collection,
+            inner,
+            tuple(collection.inside(path) for path in paths),
+            collection.memery.text(inner),
+        )
 
     def build(self, name: str, progress: Report) -> IndexReport:
         """Run the indexing flow of a folder, over a store of its own: searches go on beside it.

@@ -192,7 +192,10 @@ class Memery:
         if term.text is not None:
             raise QueryError("Similar to what? Give an image; texts are for recall.")
         if term.id is not None:
-            digest = self.image(term.id).digest
+            with self._executors.snapshot():
+                if not refresh:
+                    self._executors.indexer.require()
+                digest = self.image(term.id).digest
         else:
             crafter, known = self._executors.crafter, self._executors.encoder.known
             digest = crafter.craft_query(asked, known)[0].digest

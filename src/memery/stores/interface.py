@@ -5,8 +5,8 @@ A store is held to this page by `tests/stores/contract.py`, which any implementa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -182,6 +182,15 @@ class Facets:
 class Searchable(Protocol):
     """What a search asks for: of one store, or of several as if they were one."""
 
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Read from one committed state.
+
+        What the calling thread reads inside is as it was when the snapshot began, whatever others
+        commit, purge or replace meanwhile. Entering a snapshot inside another changes nothing.
+        Hold it while reading, not while a model computes: a database's log grows until it ends.
+        """
+        ...
+
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""
         ...
@@ -293,6 +302,12 @@ class Searchable(Protocol):
     def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
         """What the images that pass a filter can be narrowed by; folded as in `browse`."""
         ...
+
+
+def snapshot_of(store: Searchable) -> AbstractContextManager[object]:
+    """A snapshot of a store; plug-ins from before there were snapshots are read as they are."""
+    taken: Callable[[], AbstractContextManager[object]] = getattr(store, "snapshot", nullcontext)
+    return taken()
 
 
 class Store(Searchable, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,17 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from memery.filters import Filter
-from memery.stores.interface import Facets, Found, Groups, Listing, Match, Searchable, Space, Text
+from memery.stores.interface import (
+    Facets,
+    Found,
+    Groups,
+    Listing,
+    Match,
+    Searchable,
+    Space,
+    Text,
+    snapshot_of,
+)
 from memery.types import ImageFile
 
 if TYPE_CHECKING:
@@ -56,6 +67,14 @@ class JointStore:
         """Whose an image is, and the image as it is there."""
         name, _, path = image.path.partition("/")
         return self._by_name[name], replace(image, path=path)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """One snapshot of each member; all of them begin before anything is read."""
+        with contextlib.ExitStack() as snapshots:
+            for member in self._members:
+                snapshots.enter_context(snapshot_of(member.store))
+            yield
 
     def count(self, space: Space, scope: Filter) -> int:
         """Images that a search in the space can find."""

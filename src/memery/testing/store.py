@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from memery.dates import SOURCES, date_in_name
 from memery.errors import RETRIED_REASONS, ArchiveLocked
@@ -39,6 +41,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _REMEMBERED_QUERIES = 2000
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _changing(
+    method: Callable[Concatenate[MemoryStore, P], R],
+) -> Callable[Concatenate[MemoryStore, P], R]:
+    """Let a method wait until nobody reads from a snapshot."""
+
+    @functools.wraps(method)
+    def waiting(store: MemoryStore, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with store.snapshot():
+            return method(store, *args, **kwargs)
+
+    return waiting
 
 
 class MemoryStore:
@@ -46,6 +63,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._mutex = threading.RLock()
         self._version = 0
         self._settings: dict[str, str] = {}
         self._current: Space | None = None
@@ -64,6 +82,10 @@ class MemoryStore:
         finally:
             self._lock.release()
 
+    def snapshot(self) -> AbstractContextManager[object]:
+        """Let what changes anything wait until the snapshot ends."""
+        return self._mutex
+
     def version(self) -> int:
         """A number that grows with every commit."""
         return self._version
@@ -72,6 +94,7 @@ class MemoryStore:
         """A choice that the store remembers, or None."""
         return self._settings.get(name)
 
+    @_changing
     def remember(self, name: str, value: str) -> None:
         """Remember a choice."""
         self._settings[name] = value
@@ -85,12 +108,14 @@ class MemoryStore:
         """The space that answers searches."""
         return self._current
 
+    @_changing
     def switch_space(self, space: Space) -> None:
         """Let another space answer searches."""
         self._contents.setdefault(space, {})
         self._current = space
         self._version += 1
 
+    @_changing
     def drop_space(self, space: Space) -> None:
         """Forget a space that does not answer searches."""
         self._contents.pop(space, None)
@@ -131,6 +156,7 @@ class MemoryStore:
         counts = Counter(image.date_source for image, _ in self._images(space, scope))
         return {source: counts[source] for source in SOURCES if source in counts}
 
+    @_changing
     def commit(
         self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
     ) -> None:
@@ -145,12 +171,14 @@ class MemoryStore:
             self._files[skip.entry.path] = (skip.entry, None, skip)
         self._version += 1
 
+    @_changing
     def remove(self, paths: Collection[str]) -> list[str]:
         """Forget files; returns the digest of each that had a content."""
         removed = [self._files.pop(path)[1] for path in paths if path in self._files]
         self._version += 1
         return [digest for digest in removed if digest is not None]
 
+    @_changing
     def prune(self) -> None:
         """Drop the embeddings of files that are gone."""
         used = {digest for _, digest, _ in self._files.values()}
@@ -361,6 +389,7 @@ class MemoryStore:
         }
         return sorted(files.values(), key=lambda pair: -pair[0].mtime_ns)
 
+    @_changing
     def commit_texts(self, texts: Sequence[Text]) -> None:
         """Store what was read in pictures."""
         known = {digest for contents in self._contents.values() for digest in contents}

@@ -163,6 +163,9 @@ class Ranker:
     ) -> list[Candidate]:
         digests = {image.digest for image in (*(match.image for match in texts), *names)}
         scores = self._store.scores(space, vector, digests) if digests else {}
+        # A store without snapshots may have lost some between the calls.
+        texts = [match for match in texts if match.image.digest in scores]
+        names = [image for image in names if image.digest in scores]
         key = self._store.content_key if fold else _path
         return fuse(visual, texts, names, scores, asked, key)
 

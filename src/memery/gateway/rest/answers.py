@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import (
     Any,
@@ -13,8 +13,8 @@ from typing import (
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from memery.gateway.collections import Collection
-from memery.types import Hit, ImageFile, Line, Signal, Took
+from memery.gateway.collections import FoundImage
+from memery.types import Hit, Line, Signal, Took
 
 _SCORE_DIGITS, _STRENGTH_DIGITS, _TIME_DIGITS = 6, 2, 3
 _SECOND_NS = 1_000_000_000
@@ -172,21 +172,16 @@ class FacetsDocument(TypedDict):
     types: list[CountDocument]
 
 
-def image_document(
-    collection: Collection,
-    image: ImageFile,
-    root_path: str,
-    lines: Sequence[Line] | None,
-    copies: int,
-) -> ImageDocument:
-    """The facts about an image; copies is how many exact copies it stands for, itself included."""
+def image_document(found: FoundImage, root_path: str) -> ImageDocument:
+    """The facts about an image, which stands for its exact copies too."""
+    image = found.image
     modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS, UTC)
     id_ = image.id
-    words = " ".join(line.text for line in lines)[:_WORDS_MAX] if lines else None
+    words = " ".join(line.text for line in found.lines)[:_WORDS_MAX] if found.lines else None
     return {
         "id": id_,
-        "collection": collection.name,
-        "path": collection.path_of(image),
+        "collection": found.collection.name,
+        "path": found.path,
         "width": image.width,
         "height": image.height,
         "format": image.format,
@@ -196,7 +191,7 @@ def image_document(
         "date_source": image.date_source,
         "colour": None if image.colour is None else f"#{image.colour:06x}",
         "words": words,
-        "copies": copies,
+        "copies": 1 + len(found.copy_paths),
         "thumbnail_url": f"{root_path}/v1/thumbnails/{id_}",
         "image_url": f"{root_path}/v1/images/{id_}/file",
     }

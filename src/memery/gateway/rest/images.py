@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
@@ -98,18 +97,13 @@ def facets(
 @router.get("/v1/images/{id}", responses={200: {"model": FactsDocument}}, response_model=None)
 def facts(request: Request, served: Served, id_: Id) -> JSON:
     """All that is known of an image."""
-    found = served.collections.image(id_)
-    lines = found.collection.memery.text(found.image)
-    text = None if lines is None else [line_document(line) for line in lines]
-    paths = served.collections.copies(found)
-    facts = _facts(request, replace(found, copy_paths=paths))
-    return JSON({**facts, "text": text, "copy_paths": list(paths)})
+    found = served.collections.describe(id_)
+    text = None if found.lines is None else [line_document(line) for line in found.lines]
+    return JSON({**_facts(request, found), "text": text, "copy_paths": list(found.copy_paths)})
 
 
 def _facts(request: Request, found: FoundImage) -> ImageDocument:
-    lines = found.collection.memery.text(found.image)
-    copies = 1 + len(found.copy_paths)
-    return image_document(found.collection, found.image, base_path(request), lines, copies)
+    return image_document(found, base_path(request))
 
 
 @router.get("/v1/images/{id}/file", responses=_FILE, response_model=None)

@@ -238,9 +238,8 @@ def _document(
     served.metrics.searched(found.took)
     root_path = base_path(request)
     hits = []
-    for collection, hit in found.hits:
-        lines = collection.memery.text(hit.image)
-        facts = image_document(collection, hit.image, root_path, lines, hit.copies)
+    for image, hit in found.hits:
+        facts = image_document(image, root_path)
         hits.append(hit_document(facts, hit, explain=explain))
     document: SearchDocument = {
         "query": [one.document for one in asked],

@@ -22,6 +22,8 @@ _DIGITS = 18
 """Of the version, at most."""
 _LOG_BYTES = 16 << 20
 """Of the write-ahead log, about: it is begun anew after a commit that finds it longer."""
+_ATTEMPTS = 3
+"""To begin a snapshot while the archive is being put in another's place."""
 _Identity = tuple[int, int]
 """Of a file: its device and its number there."""
 
@@ -47,6 +49,7 @@ class Database:
         self._idle: list[sqlite3.Connection] = []
         self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._note_mutex = threading.Lock()
+        self._thread = threading.local()
         self._closed = self._is_writing = False
         self._connection = self._connect(on_disk=archive.exists(), create=False)
         try:
@@ -92,8 +95,11 @@ class Database:
             self._reconnect(on_disk=self._archive.exists())
 
     def _check_root(self) -> None:
-        root = self.setting("root")
-        if root not in (None, os.fsencode(self._archive.root).hex()):
+        with self._mutex, schema.translated(self._archive.store):
+            # Not by `setting`: in a snapshot it would answer for the file from before.
+            sql = "SELECT value FROM settings WHERE name = 'root'"
+            row = self._connection.execute(sql).fetchone()
+        if row is not None and row[0] != os.fsencode(self._archive.root).hex():
             raise ArchiveDamaged(
                 f"The archive {self._archive.folder} belongs to another folder than"
                 f" {self._archive.root}. Name another place with --archive."
@@ -129,7 +135,12 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One snapshot: what others commit meanwhile is not seen."""
+        """One transaction, that of the thread's snapshot if it has one."""
+        held: sqlite3.Connection | None = getattr(self._thread, "connection", None)
+        if held is not None:
+            with schema.translated(self._archive.store):
+                yield held
+            return
         self._follow()
         if self._in_memory or self._closed:
             with self._mutex, self.transaction("BEGIN DEFERRED") as db:
@@ -143,6 +154,56 @@ class Database:
                     yield connection
             finally:
                 self._give_back(connection, idle)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads inside be of one transaction.
+
+        Should the archive be deleted meanwhile, its file stays readable until the end.
+        """
+        if getattr(self._thread, "connection", None) is not None:
+            yield
+            return
+        with contextlib.ExitStack() as stack:
+            self._thread.connection = self._begin_snapshot(stack)
+            try:
+                yield
+            finally:
+                self._thread.connection = None
+
+    def _begin_snapshot(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
+        """Begin a transaction that ends with the stack, on what lies there now."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._follow()
+            file = self._file
+            with contextlib.ExitStack() as attempted:
+                try:
+                    with schema.translated(self._archive.store):
+                        connection = self._reader(attempted)
+                        connection.execute("BEGIN DEFERRED")
+                        attempted.callback(_end, connection)
+                        # The transaction begins with what it reads first.
+                        connection.execute("SELECT 1 FROM settings").fetchone()
+                except ArchiveError:  # its files go one after the other
+                    if attempt == _ATTEMPTS or _identity(self._archive.store) == file:
+                        raise
+                    continue
+                if attempt == _ATTEMPTS or _identity(self._archive.store) == file:
+                    stack.push(attempted.pop_all())
+                    return connection
+        raise AssertionError("the last attempt returns or raises")
+
+    def _reader(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
+        """A connection that no other thread uses until the stack ends."""
+        if self._closed:
+            return self._connection  # it says so
+        if self._in_memory:
+            return stack.enter_context(contextlib.closing(schema.connect(None)))
+        stack.enter_context(self._places)
+        idle = self._idle
+        connection = self._take(idle)
+        stack.callback(self._give_back, connection, idle)
+        return connection
 
     def _take(self, idle: list[sqlite3.Connection]) -> sqlite3.Connection:
         with contextlib.suppress(IndexError):
@@ -282,6 +343,12 @@ def _ended(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:  # some failures have rolled back already
             connection.execute("ROLLBACK")
         raise
+
+
+def _end(connection: sqlite3.Connection) -> None:
+    """End a transaction that has only read."""
+    if connection.in_transaction:
+        connection.execute("COMMIT")
 
 
 def _begun(connection: sqlite3.Connection) -> bool:

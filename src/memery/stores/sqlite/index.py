@@ -182,20 +182,26 @@ def write(
     return parent / name
 
 
-def generations(parent: Path, prefix: str) -> list[Path]:
-    """The generations whose folder is named prefix and a number, newest first."""
-    found = []
+def folders(parent: Path) -> list[Path]:
+    """What lies in the index folder, if there is one."""
     with contextlib.suppress(OSError):
-        for folder in parent.iterdir():
-            number = folder.name.removeprefix(prefix)
-            if f"{prefix}{number}" == folder.name and number.isdecimal() and len(number) < _DIGITS:
-                found.append((int(number), folder))
+        return list(parent.iterdir())
+    return []
+
+
+def generations(present: Iterable[Path], prefix: str) -> list[Path]:
+    """The folders that are named prefix and a number, newest first."""
+    found = []
+    for folder in present:
+        number = folder.name.removeprefix(prefix)
+        if f"{prefix}{number}" == folder.name and number.isdecimal() and len(number) < _DIGITS:
+            found.append((int(number), folder))
     return [folder for _, folder in sorted(found, reverse=True) if not folder.is_symlink()]
 
 
 def drop_others(parent: Path, keep: Path | None, prefix: str) -> None:
     """Delete older generations and drafts of writers that died. Open maps of them stay readable."""
     drafts = parent.glob(f".{prefix}*")
-    for folder in [*generations(parent, prefix), *drafts]:
+    for folder in [*generations(folders(parent), prefix), *drafts]:
         if folder != keep:
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -66,17 +67,43 @@ class Indexes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mutex = threading.Lock()
+        self._thread = threading.local()
         self._generation: Path | None = None
         self._index: index.ExactIndex | None = None
 
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Let this thread use only what is there now, for a transaction that begins inside.
+
+        A transaction knows all that older generations hold. One that is written later lacks what
+        was deleted since, which the transaction still has.
+        """
+        if getattr(self._thread, "present", None) is not None:
+            yield
+            return
+        self._thread.present, self._thread.searchers = index.folders(self._folder), {}
+        try:
+            yield
+        finally:
+            self._thread.present = None
+
     def open(self, prefix: str, dim: int) -> Searcher:
-        """Use the newest sound generation; damaged ones are deleted, since they can be rebuilt."""
+        """Use the newest sound generation of those pinned."""
+        searchers: dict[str, Searcher] = self._thread.searchers
+        if prefix not in searchers:
+            searchers[prefix] = self._open(prefix, dim, self._thread.present)
+        return searchers[prefix]
+
+    def _open(self, prefix: str, dim: int, present: Sequence[Path]) -> Searcher:
+        """Damaged generations are deleted, since they can be rebuilt."""
         with self._mutex:
-            for generation in index.generations(self._folder, prefix):
+            for generation in index.generations(present, prefix):
                 if generation == self._generation:
                     break
                 try:
                     self._index = index.ExactIndex(generation, dim)
+                except FileNotFoundError:
+                    continue  # a newer one has taken its place since
                 except (OSError, ValueError, RuntimeError, MemoryError) as error:
                     discard(generation, str(error))
                 else:
@@ -294,7 +321,7 @@ class Searcher:
         """Write the next generation."""
         rows = db.execute("SELECT count(*) FROM embeddings WHERE space = ?", (space,)).fetchone()[0]
         blocks = ((ids, block.tobytes()) for ids, block in _blocks(db, space, _BEFORE, dim))
-        present = index.generations(self._folder, prefix)
+        present = index.generations(index.folders(self._folder), prefix)
         number = int(present[0].name.removeprefix(prefix)) + 1 if present else 1
         generation = index.write(self._folder, f"{prefix}{number}", dim, rows, blocks)
         index.drop_others(self._folder, generation, prefix)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import posixpath
 import sqlite3
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
@@ -84,6 +85,12 @@ class SQLiteStore:
         self.find_text = self._texts.find
         self.find_names = self._texts.find_names
         self.vocabulary = self._texts.vocabulary
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read from one transaction, with an index that is no newer."""
+        with self._indexes.pinned(), self._db.snapshot():
+            yield
 
     def drop_space(self, space: Space) -> None:
         """Forget a space that does not answer searches, with its index."""
@@ -206,7 +213,7 @@ class SQLiteStore:
         fold: bool = False,
     ) -> Found:
         """The images nearest to a unit vector."""
-        with self._db.reading() as db:
+        with self.snapshot(), self._db.reading() as db:
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             number = self._spaces.number(db, space)
             return searcher.search(db, number, vector, limit, scope, fold=fold)
@@ -221,7 +228,7 @@ class SQLiteStore:
         fold: bool = False,
     ) -> int:
         """Images that pass a filter and whose cosine with a unit vector is least or more."""
-        with self._db.reading() as db:
+        with self.snapshot(), self._db.reading() as db:
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             number = self._spaces.number(db, space)
             return searcher.count_above(db, number, vector, least, scope, fold=fold)
@@ -237,7 +244,7 @@ class SQLiteStore:
 
     def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that stand for the whole space."""
-        with self._db.reading() as db:
+        with self.snapshot(), self._db.reading() as db:
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             return searcher.background(db, self._spaces.number(db, space), vector)
 
@@ -302,7 +309,7 @@ class SQLiteStore:
 
         Where that cannot be done now, searches read the rest from the store: slower, as right.
         """
-        with self._db.reading() as db:
+        with self.snapshot(), self._db.reading() as db:
             searcher = self._indexes.open(self._spaces.generation_prefix(db, space), space.dim)
             lags = searcher.lags(db, self._spaces.number(db, space))
         if not lags:
@@ -318,7 +325,7 @@ class SQLiteStore:
 
     def verify(self, space: Space) -> Sequence[str]:
         """What is wrong with the store."""
-        with self._db.reading() as db:
+        with self.snapshot(), self._db.reading() as db:
             faults = [
                 str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"
             ]
