@@ -336,8 +336,8 @@ def test_a_flow_of_swapped_executors(photos):
             self.ranker = ranker
 
         def rank(self, space, vector, words, ranking):
-            hits, total = self.ranker.rank(space, vector, words, replace(ranking, top_k=1000))
-            return hits[::-1][: ranking.top_k], total
+            ranked = self.ranker.rank(space, vector, words, replace(ranking, top_k=1000))
+            return replace(ranked, hits=ranked.hits[::-1][: ranking.top_k])
 
     archive = find_archive(photos)
     made = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
