@@ -13,6 +13,7 @@ from memery.archive import Archive
 from memery.dates import Taken, date_in_name
 from memery.decoding import Resize, decode
 from memery.gateway.standing import status
+from memery.isolation import IsolatedDecoder
 from memery.stores.sqlite.store import SQLiteStore
 
 TODAY = date(2024, 2, 1)
@@ -243,3 +244,10 @@ def test_an_archive_from_before_gets_the_dates_without_encoding(folder):
     assert dates(folder)["xmp.jpg"] == ("2013-03-03T00:00:00", "xmp")
     assert status(folder).dates == {"exif": 1, "xmp": 1, "name": 1, "file": 1}
     assert index_flow(folder).unchanged == 4
+
+
+def test_dates_are_read_in_child_processes_too():
+    data = saved(tags={ORIGINAL: "2015:06:14 12:30:05"})
+    expected = Taken("2015-06-14T12:30:05", "exif")
+    assert IsolatedDecoder(20).read_date(data, 1000) == expected
+    assert IsolatedDecoder(20).read_date(b"words", 1000) == Taken()

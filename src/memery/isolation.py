@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from memery import decoding
+from memery.dates import Taken
 from memery.decoding import Decoded, Resize
 from memery.errors import CRASHED, TIMED_OUT, ImageError
 
@@ -39,7 +40,7 @@ the largest image allowed (RGBA, RGB, and one such pair more for a conversion)."
 _HEAD = struct.Struct("<Q")
 _TASKS_MAX = 1000
 """Images after which a child is replaced: what it leaks, and what its allocator keeps, goes."""
-_CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize}
+_CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize, "Taken": Taken}
 
 
 class ImageDecoder(Protocol):
@@ -51,6 +52,10 @@ class ImageDecoder(Protocol):
 
     def decode_upright(self, data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
         """See `memery.decoding.decode_upright`."""
+        ...
+
+    def read_date(self, data: bytes, max_pixels: int) -> Taken:
+        """See `memery.decoding.read_date`."""
         ...
 
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
@@ -85,6 +90,10 @@ class IsolatedDecoder:
     def decode_upright(self, data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
         """See `memery.decoding.decode_upright`."""
         return self._call(max_pixels, decoding.decode_upright, data, side, max_pixels)
+
+    def read_date(self, data: bytes, max_pixels: int) -> Taken:
+        """See `memery.decoding.read_date`."""
+        return self._call(max_pixels, decoding.read_date, data, max_pixels)
 
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
         """See `memery.decoding.upright_size`."""

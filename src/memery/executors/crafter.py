@@ -14,7 +14,7 @@ from itertools import islice
 
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import decoders, read_date
+from memery.decoding import decoders
 from memery.errors import FolderError, ImageError
 from memery.executors.daemon_pool import DaemonPool
 from memery.executors.interface import Batch, Picture
@@ -171,7 +171,7 @@ class Crafter:
     ) -> Picture:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         if digest in known:
-            taken = read_date(data, limit) if digest in undated else None
+            taken = choose_decoder().read_date(data, limit) if digest in undated else None
             return Picture(entry, digest, None, taken)
         return Picture(entry, digest, choose_decoder().decode(data, self._info.resize, limit))
 
