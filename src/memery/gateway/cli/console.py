@@ -92,8 +92,7 @@ def _end_at_once(code: int) -> NoReturn:
 
 
 def _say(message: str) -> None:
-    lines = message.splitlines() or [""]
-    print("memery:", "\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201
+    print("memery:", printable(message.strip()), file=sys.stderr)  # noqa: T201
 
 
 class Notices:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,9 +53,9 @@ def write_groups(groups: Sequence[DuplicateGroup], path: Path, format_: Duplicat
             formats.write_json({"groups": [_group_json(group) for group in groups]})
         case DuplicateFormat.PATHS | DuplicateFormat.PATHS0:
             end = b"\n" if format_ is DuplicateFormat.PATHS else b"\0"
-            others = (copy for group in groups for copy in group.others)
-            sys.stdout.buffer.writelines(os.fsencode(path / copy.path) + end for copy in others)
-            sys.stdout.buffer.flush()
+            formats.write_paths(
+                (path / copy.path for group in groups for copy in group.others), end
+            )
 
 
 def _group_json(group: DuplicateGroup) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from memery.gallery import printable
@@ -23,25 +25,24 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def write_table(columns: Mapping[str, Any], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table; columns are headings with their justification."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if not sys.stdout.isatty():  # a line stays a line, and Rich need not be loaded
-        return _write_plain_table(columns, cells)
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def write_paths(paths: Iterable[Path], end: bytes) -> None:
+    """Print paths, each with this after it: their own bytes, whatever the encoding is.
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading, justify in columns.items():
-        table.add_column(heading, justify=justify, overflow="fold")
-    for row in cells:
-        table.add_row(*map(Text, row))
-    return Console(highlight=False).print(table)
+    On a terminal control characters in them are escaped, unless they end in zero bytes.
+    """
+    if sys.stdout.isatty() and end == b"\n":
+        write("".join(f"{printable(str(path))}\n" for path in paths))
+    else:
+        sys.stdout.buffer.writelines(os.fsencode(path) + end for path in paths)
+        sys.stdout.buffer.flush()
 
 
-def _write_plain_table(columns: Mapping[str, Any], rows: list[list[str]]) -> None:
-    lines = [list(columns), *rows]
+def write_table(columns: Mapping[str, str], rows: Iterable[Iterable[str]]) -> None:
+    """Print a table; columns are headings with their justification, "left" or "right".
+
+    A row is one line however long it is: a path that is cut in two cannot be copied.
+    """
+    lines = [list(columns), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     justified = (
         "  ".join(

@@ -35,7 +35,8 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
     parts += [f"{report.unchanged} unchanged"] if report.unchanged else []
     parts += [f"{report.removed} removed"] if report.removed else []
     parts += [f"{len(report.skips)} skipped"] if report.skips else []
-    write(f"{images(report.searchable)} searchable ({', '.join(parts)}) with {report.model_id}\n")
+    model = printable(report.model_id)
+    write(f"{images(report.searchable)} searchable ({', '.join(parts)}) with {model}\n")
     if report.read:
         share = report.recognising / max(report.finding + report.recognising, 1e-9)
         write(
@@ -196,4 +197,4 @@ def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:
         detail = f" ({printable(skip.detail)})" if skip.detail else ""
         write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
     if limit is not None and len(skips) > limit:
-        write(f"  … and {len(skips) - limit} more: memery status names all\n")
+        write(f"  ... and {len(skips) - limit} more: memery status names all\n")

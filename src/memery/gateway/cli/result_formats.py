@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 from memery.gateway.cli.choices import ResultFormat
-from memery.gateway.cli.formats import write_json, write_table
+from memery.gateway.cli.formats import write_json, write_paths, write_table
 from memery.gateway.cli.terms import STDIN
 from memery.types import Hit, Results, Signal, Term
 
@@ -25,7 +24,8 @@ def write_results(
         case ResultFormat.TABLE:
             _write_table(results, path, explain=explain)
         case ResultFormat.PATHS | ResultFormat.PATHS0:
-            _write_paths(results, path, b"\n" if format_ is ResultFormat.PATHS else b"\0")
+            end = b"\n" if format_ is ResultFormat.PATHS else b"\0"
+            write_paths((path / hit.path for hit in results), end)
         case ResultFormat.JSON:
             write_json(results_json(results, explain=explain))
         case ResultFormat.JSONL:
@@ -84,16 +84,12 @@ def _signal_json(signal: Signal) -> dict[str, Any]:
     }
 
 
-def _write_paths(results: Results, path: Path, end: bytes) -> None:
-    sys.stdout.buffer.writelines(os.fsencode(path / hit.path) + end for hit in results)
-    sys.stdout.buffer.flush()
-
-
 def _write_table(results: Results, path: Path, *, explain: bool) -> None:
     is_folded = any(hit.copies > 1 for hit in results)
     columns = {"Rank": "right", "Score": "right", "Strength": "right"}
     columns |= {"Copies": "right"} if is_folded else {}
-    columns |= {"Path": "left"} | ({"Why": "left"} if explain else {})
+    columns |= {"Why": "left"} if explain else {}
+    columns |= {"Path": "left"}  # last: nothing is padded or cut after it
     write_table(
         columns,
         (
@@ -102,8 +98,8 @@ def _write_table(results: Results, path: Path, *, explain: bool) -> None:
                 f"{hit.score:.4f}",
                 f"{'weak ' if hit.weak else ''}{hit.strength:.1f}",
                 *([f"×{hit.copies}" if hit.copies > 1 else ""] if is_folded else []),
-                str(path / hit.path),
                 *([" + ".join(map(_why, hit.signals))] if explain else []),
+                str(path / hit.path),
             )
             for hit in results
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -61,8 +63,18 @@ class _StandardInput:
 
 
 def _text_term(value: str, _read: Callable[[], bytes], sign: int) -> Term:
-    text, boost = split_boost(value)
+    text, boost = split_boost(_decoded(value))
     return Term(text=text, boost=sign * boost)
+
+
+def _decoded(argument: str) -> str:
+    """An argument that the locale's encoding has no characters for: UTF-8, if it is that."""
+    with contextlib.suppress(UnicodeError):
+        argument.encode()
+        return argument
+    with contextlib.suppress(UnicodeError):
+        return os.fsencode(argument).decode()
+    return argument
 
 
 def _image_term(value: str, read: Callable[[], bytes], sign: int) -> Term:
