@@ -15,6 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from memery import Memery, index_flow
+from memery.errors import ArchiveError
+from memery.stores.sqlite import schema
+
 KILLS = 50
 DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
 OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -279,3 +283,96 @@ def test_no_file_is_opened_when_nothing_changed(tmp_path, environment):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "0\n"
+
+
+FULL_DISK = """
+mount -t tmpfs -o size=1m none "$2" || exit 99
+"$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "indexed: $?"
+cp "$3" "$1/new.png"
+dd if=/dev/zero of="$2/filler" bs=4096 2>/dev/null
+"$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "full: $?"
+"$0" -m memery duplicates "$1" --archive "$2/a" -q --format paths; echo "duplicates: $?"
+"$0" -m memery recall "$1" red --archive "$2/a" --ext gif -q --format paths; echo "none: $?"
+"$0" -m memery recall "$1" red --archive "$2/b" -q --format paths; echo "never indexed: $?"
+"$0" -m memery build "$1" --archive "$2/a" -q; echo "build: $?"
+rm "$2/filler"
+mount -o remount,ro "$2" || exit 99
+"$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "read-only: $?"
+"$0" -m memery status "$1" --archive "$2/a" > /dev/null; echo "status: $?"
+mount -o remount,rw "$2" || exit 99
+"$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "roomy: $?"
+"""
+
+
+@pytest.mark.slow
+def test_a_recall_that_cannot_index_answers_from_what_is_committed(tmp_path, environment):
+    """A disk that is full, then read-only: a real one, in a mount namespace of its own."""
+    photos = paint(tmp_path / "photos", 4)
+    (tmp_path / "disk").mkdir()
+    Image.new("RGB", (30, 30), (220, 30, 30)).save(tmp_path / "red.png")
+    for name in [name for name in environment if name.startswith("COVERAGE_")]:
+        del environment[name]
+    arguments = (sys.executable, photos, tmp_path / "disk", tmp_path / "red.png")
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    old = done.stdout.splitlines()[0]
+    new = f"{photos}/new.png"
+    assert done.stdout.splitlines() == [
+        *(old, "indexed: 0", old, "full: 0", "duplicates: 1", "none: 1"),
+        *("never indexed: 3", "build: 3", old, "read-only: 0", "status: 0", new, "roomy: 0"),
+    ], done.stderr
+    assert "disk is full" in done.stderr
+    assert done.stderr.count("This answer is from what was indexed before.") == 2
+
+
+def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):
+    photos, archive = paint(tmp_path / "photos", 4), tmp_path / "archive"
+    assert memery("build", photos, "--archive", archive, environment=environment).returncode == 0
+    Image.new("RGB", (30, 30), (220, 30, 30)).save(photos / "new.png")
+    for file in archive.iterdir():
+        file.chmod(0o555 if file.is_dir() else 0o444)
+    archive.chmod(0o555)
+    words = ("recall", photos, "red", "--archive", archive, "--format", "paths")
+    try:
+        done = memery(*words, environment=environment, preexec_fn=as_an_ordinary_user)
+    finally:
+        archive.chmod(0o755)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 4
+    assert "new.png" not in done.stdout
+    assert "what was indexed before" in done.stderr
+    assert not (archive / "store.sqlite3-wal").exists()
+
+
+def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_path, monkeypatch):
+    """As a server does: its store stays open."""
+    for name in ("MEMERY_CONFIG", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    photos = paint(tmp_path / "photos", 4)
+    index_flow(photos, model="colours")
+    real, is_full = schema._open, [True]
+
+    def failing(address, file, **how):
+        if is_full[0] and "mode=rw" in address:
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+            raise error
+        return real(address, file, **how)
+
+    monkeypatch.setattr(schema, "_open", failing)
+    with Memery(photos, model="colours") as memery:
+        paint(photos, 5)
+        assert memery.recall("red", refresh=True).total == 4
+        with pytest.raises(ArchiveError, match="read-only"):
+            memery.build()
+        is_full[0] = False
+        index_flow(photos, model="colours")
+        assert memery.recall("red").total == 5
+        paint(photos, 6)
+        assert memery.build().searchable == 6

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from memery.archive import find_archive
 from memery.config import load_config
-from memery.errors import ArchiveLocked, ImageUnknown
+from memery.errors import (
+    ArchiveDamaged,
+    ArchiveError,
+    ArchiveLocked,
+    ArchiveMissing,
+    FolderError,
+    ImageUnknown,
+    ModelMismatch,
+)
 from memery.executors.interface import Executors, Picture, PixelsMissing, Reader
 from memery.filters import Day, Filter
 from memery.plugins import default_executors
@@ -225,14 +233,27 @@ def _read_texts(x: Executors, reader: Reader, report: Report, *, everything: boo
 
 
 def refresh_index(x: Executors, progress: Report | None = None) -> None:
-    """The indexing flow, unless someone else runs it: what they committed can be searched.
+    """The indexing flow; where it cannot run or go on, what was committed can be searched.
 
     An answer does not wait for the text in new pictures to be read.
+
+    Raises:
+        ArchiveDamaged: nothing in the archive can be relied on.
+        ArchiveError: the archive cannot be written, and nothing was committed to it yet.
+        FolderError: the folder's files cannot be read, likewise.
     """
     try:
         run_index(x, progress, adopt=False, texts=False)
     except ArchiveLocked as error:
         logger.warning("%s Meanwhile the answer is from what it has committed.", error)
+    except ArchiveDamaged:
+        raise
+    except (ArchiveError, FolderError) as error:
+        try:
+            x.indexer.require()
+        except (ArchiveMissing, ModelMismatch):
+            raise error from None
+        logger.warning("%s This answer is from what was indexed before.", error)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Database:
         self._archive = archive
         self._mutex = threading.RLock()
         self._places = threading.Semaphore(READERS)
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[schema.Connection] = []
         self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._note_mutex = threading.Lock()
         self._thread = threading.local()
@@ -58,11 +58,12 @@ class Database:
             self._connection.close()
             raise
 
-    def _connect(self, *, on_disk: bool, create: bool) -> sqlite3.Connection:
+    def _connect(self, *, on_disk: bool, create: bool) -> schema.Connection:
         """Open the file, or an empty database in memory."""
         connection = schema.connect(self._archive.store if on_disk else None, create=create)
         self._in_memory = not on_disk
         self._file = _identity(self._archive.store) if on_disk else None
+        self._seen = self._stamps() if connection.is_read_only else []
         return connection
 
     def _reconnect(self, *, on_disk: bool, create: bool = False) -> None:
@@ -79,11 +80,14 @@ class Database:
         self._check_root()
 
     def _follow(self) -> None:
-        """Notice that another process has deleted the archive or put another in its place."""
-        if self._closed or _identity(self._archive.store) == self._file:
+        """Notice that another process has deleted the archive or put another in its place.
+
+        One that could only be read is opened again when it, or its log, has changed.
+        """
+        if self._is_current():
             return
         with self._mutex:
-            if self._closed or _identity(self._archive.store) == self._file:
+            if self._is_current():
                 return
             if self._connection.in_transaction:  # this thread's own: it ends first
                 return
@@ -93,6 +97,22 @@ class Database:
                     " run the command again."
                 )
             self._reconnect(on_disk=self._archive.exists())
+
+    def _is_current(self) -> bool:
+        if self._closed:
+            return True
+        if self._connection.is_read_only and self._stamps() != self._seen:
+            return False
+        return _identity(self._archive.store) == self._file
+
+    def _stamps(self) -> list[tuple[int, int]]:
+        """Size and time of the database and its log."""
+        stamps = []
+        for end in ("", "-wal"):
+            with contextlib.suppress(OSError):
+                facts = self._archive.store.with_name(f"{self._archive.store.name}{end}").stat()
+                stamps.append((facts.st_size, facts.st_mtime_ns))
+        return stamps
 
     def _check_root(self) -> None:
         with self._mutex, schema.translated(self._archive.store):
@@ -116,6 +136,10 @@ class Database:
                     logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
                 if self._archive.folder.parent != self._archive.root:
                     self.remember("root", os.fsencode(self._archive.root).hex())
+            if self._connection.is_read_only:
+                self._reconnect(on_disk=True)
+            if self._connection.is_read_only:
+                raise schema.not_writable(self._archive.store)
             self._is_writing = True
             try:
                 yield
@@ -193,7 +217,7 @@ class Database:
                     return connection
         raise AssertionError("the last attempt returns or raises")
 
-    def _reader(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
+    def _reader(self, stack: contextlib.ExitStack) -> schema.Connection:
         """A connection that no other thread uses until the stack ends."""
         if self._closed:
             return self._connection  # it says so
@@ -205,12 +229,12 @@ class Database:
         stack.callback(self._give_back, connection, idle)
         return connection
 
-    def _take(self, idle: list[sqlite3.Connection]) -> sqlite3.Connection:
+    def _take(self, idle: list[schema.Connection]) -> schema.Connection:
         with contextlib.suppress(IndexError):
             return idle.pop()  # one step: no other thread gets the same
         return schema.connect(self._archive.store)
 
-    def _give_back(self, connection: sqlite3.Connection, idle: list[sqlite3.Connection]) -> None:
+    def _give_back(self, connection: schema.Connection, idle: list[schema.Connection]) -> None:
         with self._mutex:
             if self._closed or idle is not self._idle:  # of a file that has gone
                 connection.close()

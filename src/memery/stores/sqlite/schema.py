@@ -6,6 +6,7 @@ import contextlib
 import os
 import posixpath
 import re
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -19,6 +20,15 @@ from memery.words.names import all_name_words, name_words
 
 BUSY_SECONDS = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_UNWRITABLE = (
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+)
+_LEAST_BYTES = 1 << 16
+"""On the disk: SQLite needs half of that to open a database with a write-ahead log."""
 _UNCLEAR = (
     sqlite3.SQLITE_OK,
     sqlite3.SQLITE_ERROR,
@@ -114,8 +124,20 @@ _TABLES = frozenset(
 _VIRTUAL = re.compile(r"\bVIRTUAL\b", re.IGNORECASE)
 
 
-def connect(file: Path | None, *, create: bool = False) -> sqlite3.Connection:
+class Connection(sqlite3.Connection):
+    """A connection to the database of an archive.
+
+    Attributes:
+        is_read_only: nothing can be written, and what others write meanwhile may not be seen.
+    """
+
+    is_read_only = False
+
+
+def connect(file: Path | None, *, create: bool = False) -> Connection:
     """Open the database, making or migrating its tables; without a file, an empty one in memory.
+
+    Where it cannot be written, not even SQLite's files beside it, it is opened to be read.
 
     Args:
         file: where it lies, absolute.
@@ -126,20 +148,46 @@ def connect(file: Path | None, *, create: bool = False) -> sqlite3.Connection:
         ArchiveError: it cannot be opened, is damaged, or was made by a newer memery.
     """
     place = file or Path(_IN_MEMORY)
-    address = f"{file.as_uri()}?mode={'rwc' if create else 'rw'}" if file else _IN_MEMORY
     with translated(place):
-        connection = sqlite3.connect(
-            address, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
-        )
+        if file is None:
+            return _open(_IN_MEMORY, place)
         try:
-            _prepare(connection, place)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return _open(f"{file.as_uri()}?mode={'rwc' if create else 'rw'}", place)
+        except sqlite3.OperationalError as error:
+            if create or error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+                raise
+        return _open(f"{file.as_uri()}?{_reading_mode(file)}", place, is_read_only=True)
 
 
-def _prepare(connection: sqlite3.Connection, file: Path) -> None:
+def _open(address: str, file: Path, *, is_read_only: bool = False) -> Connection:
+    connection = sqlite3.connect(
+        address,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=Connection,
+        uri=True,
+    )
+    try:
+        connection.is_read_only = is_read_only
+        _prepare(connection, file)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _reading_mode(file: Path) -> str:
+    """How to open a database that cannot be written.
+
+    SQLite writes even to read, unless it is told that nobody writes: so it is where there is no
+    write-ahead log (https://www.sqlite.org/wal.html, "Read-Only Databases").
+    """
+    log = file.with_name(f"{file.name}-wal")
+    return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+
+
+def _prepare(connection: Connection, file: Path) -> None:
     # A database is not trusted: its schema may run no functions, and nothing of ours is optional.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
@@ -152,6 +200,14 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         )
     if version and application != APPLICATION_ID:
         raise ArchiveDamaged(damage(file, "it is another program's database"))
+    if connection.is_read_only:
+        if version < len(MIGRATIONS):
+            raise ArchiveError(
+                f"The archive {file} was made by an older memery, and cannot be written to bring it"
+                " up to date: make it writable, or name another place with --archive."
+            )
+        _refuse_strange(connection, file)
+        return
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] not in ("wal", "memory"):
         raise ArchiveError(f"SQLite cannot keep a write-ahead log beside {file}.")
     connection.execute("PRAGMA synchronous = FULL")
@@ -254,7 +310,7 @@ def _archive_error(file: Path, error: Exception) -> ArchiveError:
     """What an error of SQLite, or of Python on the way to or from it, means to the user."""
     # What Python refuses has no code of SQLite's.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code in _UNWRITABLE and _is_full(file.parent)):
         return ArchiveFull(
             f"The disk is full: the archive {file} cannot grow. What was committed is kept;"
             " make room, or name another place with --archive, then run the command again."
@@ -274,6 +330,19 @@ def _archive_error(file: Path, error: Exception) -> ArchiveError:
         f"The archive {file} cannot be read or written: {error}."
         " Mend its permissions, or name another place with --archive."
     )
+
+
+def not_writable(file: Path) -> ArchiveError:
+    """The error for a connection that is only read."""
+    error = sqlite3.OperationalError("it is read-only")
+    error.sqlite_errorcode = sqlite3.SQLITE_READONLY
+    return _archive_error(file, error)
+
+
+def _is_full(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < _LEAST_BYTES
+    return False
 
 
 def _is_damaged(file: Path) -> bool:
