@@ -1,5 +1,6 @@
 """The picture that is open, and its keys."""
 
+import io
 import re
 
 import pillow_heif
@@ -15,6 +16,7 @@ from page.look import (
     open_picture,
     ready,
     shown_name,
+    tile,
 )
 
 
@@ -46,6 +48,35 @@ def test_the_viewer_and_its_keys(page, site):
     expect(page.locator("#selection")).to_contain_text("1 picture selected")
 
 
+def test_home_and_end_in_the_viewer(page, site):
+    ready(page, f"{site.url}?sort=name&under=wood")
+    open_picture(page, 2)
+    page.keyboard.press("End")
+    expect(page.locator("#viewer .name")).to_have_text("green-19.jpg")
+    expect(page.get_by_role("button", name="Next")).to_be_hidden()
+    page.keyboard.press("Home")
+    expect(page.locator("#viewer .name")).to_have_text("green-00.jpg")
+    expect(page.get_by_role("button", name="Previous")).to_be_hidden()
+
+
+def test_the_viewer_fills_the_window(browser_type, browser_type_launch_args, site):
+    arguments = {**browser_type_launch_args, "ignore_default_args": ["--hide-scrollbars"]}
+    browser = browser_type.launch(**arguments)
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    ready(page, site.url)
+    assert page.evaluate("innerWidth - document.documentElement.clientWidth") > 0  # a scrollbar
+    before = [tile(page, index).bounding_box() for index in range(8)]
+    open_picture(page)
+    inside = "document.elementFromPoint(innerWidth - 2, innerHeight / 2)?.closest('#viewer')?.id"
+    assert page.evaluate(inside) == "viewer"
+    assert page.locator("#viewer").bounding_box()["width"] == 1280
+    assert [tile(page, index).bounding_box() for index in range(8)] == before  # nothing moved
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    assert [tile(page, index).bounding_box() for index in range(8)] == before
+    browser.close()
+
+
 def test_the_viewer_zooms(page, site):
     ready(page, f"{site.url}?text=red")
     open_picture(page)
@@ -57,6 +88,29 @@ def test_the_viewer_zooms(page, site):
     picture.hover()
     page.mouse.wheel(0, -400)
     expect(picture).to_have_css("transform", re.compile("matrix"))
+
+
+def test_drawings_on_a_transparent_ground_are_seen(page, serve, tmp_path, built):
+    """Black and white ones: neither is lost on the viewer's ground."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, shade in (("black", 0), ("white", 255), ("dark", 18)):
+        drawing = Image.new("RGBA", (400, 300), (0, 0, 0, 0))
+        drawing.paste((shade, shade, shade, 255), (100, 100, 300, 200))
+        drawing.save(folder / f"{name}.png")
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        ready(page, f"{served.url}?sort=name")
+        open_picture(page)
+        for name in ("black", "dark", "white"):
+            expect(page.locator("#viewer .name")).to_have_text(f"{name}.png")
+            picture = page.locator("#viewer .picture img.file")
+            picture.wait_for()
+            shot = Image.open(io.BytesIO(picture.screenshot())).convert("L")
+            ground = shot.getpixel((shot.width // 8, shot.height // 2))
+            drawn = shot.getpixel((shot.width // 2, shot.height // 2))
+            assert abs(ground - drawn) > 90
+            page.keyboard.press("ArrowRight")
 
 
 def test_copy_the_picture(page, site):

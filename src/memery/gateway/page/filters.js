@@ -4,7 +4,7 @@ import { filterParameters } from "./address.js";
 import { facets } from "./api.js";
 import { button, make } from "./elements.js";
 import { hang } from "./menu.js";
-import { count, month } from "./texts.js";
+import { count, span, yearOf } from "./texts.js";
 
 const MANY = 12; // choices that need no field to find one among them
 const SHAPES = { landscape: "Landscape", portrait: "Portrait", square: "Square" };
@@ -58,7 +58,7 @@ export class Filters {
     const { since, until } = filters;
     const values = {
       ...filters,
-      date: since === until ? since && month(since) : [since && `from ${since}`, until && `to ${until}`].filter(Boolean).join(" "),
+      date: since === until ? since && span(since) : [since && `from ${span(since)}`, until && `to ${span(until)}`].filter(Boolean).join(" "),
       ext: filters.ext?.join(", "),
       orientation: SHAPES[filters.orientation],
       has_text: TEXT[filters.has_text],
@@ -143,8 +143,8 @@ export class Filters {
     const years = new Map();
     for (const { name, count: number } of months) years.set(name.slice(0, 4), (years.get(name.slice(0, 4)) ?? 0) + number);
     const list = [...years].flatMap(([year, number]) => [
-      entry(year, year, number, "year"),
-      ...months.filter(({ name }) => name.startsWith(year)).map((one) => entry(one.name, month(one.name), one.count)),
+      entry(year, yearOf(year), number, "year"),
+      ...months.filter(({ name }) => name.startsWith(year)).map((one) => entry(one.name, span(one.name), one.count)),
     ]);
     panel.replaceChildren(this.#span(since, until), choice("Any", null, !since && !until, () => this.#set({ since: null, until: null })), ...list);
   }

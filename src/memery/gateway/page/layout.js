@@ -6,6 +6,7 @@
 
 const LEAST = 0.4; // narrower pictures are cut in the grid, so that a tower does not become a line
 const MOST = 3.2;
+const STRETCH = 1.3; // times the wished height that a last row grows to at most to become full
 
 /** Width by height as the grid shows it. */
 export function ratio({ width, height }) {
@@ -27,7 +28,8 @@ export function justified(ratios, wish) {
     const end = starts[row + 1] ?? ratios.length;
     const full = rowHeight(ratios, start, end, wish);
     const isLast = end === ratios.length;
-    const height = Math.min(full, wish.height * (isLast && wish.loose ? 1 : 2));
+    const isShort = isLast && wish.loose && full > STRETCH * wish.height;
+    const height = isShort ? wish.height : Math.min(full, 2 * wish.height);
     let x = 0;
     for (let i = start; i < end; i += 1) {
       const fits = i === end - 1 && height === full;
@@ -58,8 +60,9 @@ function breaks(ratios, wish) {
     best[end] = { cost: Infinity, start: end - 1 };
     for (let start = end - 1; start >= 0; start -= 1) {
       const height = rowHeight(ratios, start, end, wish);
-      const short = end === ratios.length && wish.loose && height > wish.height;
-      const cost = best[start].cost + (short ? 0 : (height / wish.height - 1) ** 2);
+      const isShort = end === ratios.length && wish.loose && height > STRETCH * wish.height;
+      // A short row costs what it leaves blank: one image is not left alone where others can be joined by it.
+      const cost = best[start].cost + (isShort ? 1 - wish.height / height : height / wish.height - 1) ** 2;
       if (cost < best[end].cost) best[end] = { cost, start };
       if (height < wish.height / 3) break; // longer rows only get worse
     }

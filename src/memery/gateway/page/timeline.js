@@ -1,9 +1,9 @@
 // Months beside the scrollbar, where the list is everything, newest first.
 
 import { make } from "./elements.js";
-import { month, shortMonth } from "./texts.js";
+import { shortMonth, span, yearOf } from "./texts.js";
 
-const ROOM = 20; // px between two labels
+const ROOM = 24; // px between two labels, which are as high
 
 export class Timeline {
   #element;
@@ -67,7 +67,7 @@ export class Timeline {
       else one.removeAttribute("aria-current");
     }
     if (!isShown || !here || scrollY === 0) return;
-    this.#bubble.textContent = month(here.name);
+    this.#bubble.textContent = span(here.name);
     this.#bubble.style.top = `${this.#grid.share(first) * (this.#element.clientHeight - ROOM)}px`;
     this.#bubble.hidden = false;
     clearTimeout(this.#hiding);
@@ -93,10 +93,9 @@ export class Timeline {
 }
 
 function written({ name, isYear, y }) {
-  const year = name.slice(0, 4);
-  const label = isYear ? year : shortMonth(name);
+  const label = isYear ? yearOf(name) : shortMonth(name);
   // What is heard begins with what is seen: so it can be said to a voice that clicks.
-  const heard = isYear ? month(name) : `${label} ${year}`;
+  const heard = isYear ? span(name) : `${label} ${yearOf(name)}`;
   const one = make("button", { type: "button", className: isYear ? "year" : "", "aria-label": heard }, label);
   one.dataset.month = name;
   one.style.top = `${y}px`;

@@ -43,7 +43,7 @@ export class Viewer {
     dialog.addEventListener("close", () => this.picture && this.#act("close"));
     dialog.addEventListener("click", (event) => {
       const act = event.target.closest("[data-act]")?.dataset.act;
-      if (act) this.#act(act);
+      if (act) this.#act(act, event);
     });
     this.#parts.strip.addEventListener("click", (event) => this.#fromStrip(event));
     this.#keys();
@@ -57,6 +57,9 @@ export class Viewer {
   show(picture, results) {
     this.#results = results;
     if (!this.isOpen) {
+      // The dialog covers the scrollbar's room, which the page behind keeps.
+      const { style, clientWidth } = document.documentElement;
+      style.setProperty("--gutter", `${innerWidth - clientWidth}px`);
       this.#dialog.showModal();
       this.#stage.focus();
     }
@@ -130,6 +133,7 @@ export class Viewer {
 
   #enlarge(whole, large, picture) {
     whole.src = large.currentSrc;
+    whole.classList.toggle("file", !shownAs(large, picture));
     this.#shownAs = shownAs(large, picture);
     if (this.#shownAs) this.#fillFacts(this.#parts.facts, this.#facts);
   }
@@ -137,7 +141,7 @@ export class Viewer {
   #fillFacts(panel, picture) {
     this.#facts = picture;
     fillFacts(panel, { ...picture, shownAs: this.#shownAs }, {
-      onCopyPath: () => this.#options.acts.path(picture),
+      onCopyPath: (one) => this.#options.acts.path(one),
       onFolder: (one, folder) => this.#options.onFolder(one, folder),
     });
   }
@@ -182,10 +186,12 @@ export class Viewer {
     return this.#results ? this.#results.indexOf(this.picture.id) : -1;
   }
 
-  async #step(by) {
+  /** Shows another picture of the list; `place` says from its own place and the list's length which one. */
+  async #go(place) {
     const index = this.#index();
-    const next = index + by;
-    if (index < 0 || next < 0 || next >= this.#results.total) return;
+    if (index < 0) return;
+    const next = place(index, this.#results.total);
+    if (next < 0 || next >= this.#results.total) return;
     const [found] = await this.#results.between(next, next).catch(() => []);
     if (found && this.isOpen) this.show(found, this.#results);
   }
@@ -203,15 +209,17 @@ export class Viewer {
     }
   }
 
-  #act(name) {
+  #act(name, event) {
     const own = {
-      next: () => this.#step(1),
-      previous: () => this.#step(-1),
+      next: () => this.#go((index) => index + 1),
+      previous: () => this.#go((index) => index - 1),
+      first: () => this.#go(() => 0),
+      last: () => this.#go((_, total) => total - 1),
       close: () => this.#options.onClose(),
       facts: () => this.#toggleFacts(),
       zoom: () => this.#zoom.toggle(),
     };
-    (own[name] ?? this.#options.acts[name])?.(this.picture);
+    (own[name] ?? this.#options.acts[name])?.(this.picture, event);
   }
 
   #toggleFacts() {
@@ -220,8 +228,8 @@ export class Viewer {
   }
 
   #keys() {
-    const act = (name) => () => (this.#act(name), true);
-    const keys = { ArrowLeft: "previous", ArrowRight: "next", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
+    const act = (name) => (event) => (this.#act(name, event), true);
+    const keys = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
     listen(this.#dialog, Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, act(name)])));
   }
 }
