@@ -1,5 +1,7 @@
 """The address is the state."""
 
+import re
+
 from playwright.sync_api import expect
 
 from page.look import (
@@ -41,6 +43,29 @@ def test_back_and_forward(page, site):
     expect(page.locator(CHIP)).to_have_text(["red"])
     settled(page)
     assert names(page, 1) == ["red.png"]
+
+
+def test_the_title_names_the_view(page, site):
+    ready(page, site.url)
+    assert page.title() == "memery"
+    typing(page, "red")
+    expect(page).to_have_title("red · memery")
+    page.keyboard.press("Enter")
+    typing(page, "-blue", enter=True)
+    expect(page).to_have_title("red, −blue · memery")
+    settled(page)
+    open_picture(page)
+    expect(page).to_have_title("red.png · memery")
+    page.keyboard.press("ArrowRight")
+    expect(page).to_have_title(f"{shown_name(page)} · memery")
+    page.keyboard.press("Escape")
+    expect(page).to_have_title("red, −blue · memery")
+    page.keyboard.press("s")
+    expect(page).to_have_title(re.compile(r"\.(png|jpg) · memery$"))
+    page.go_back()
+    expect(page).to_have_title("red, −blue · memery")
+    page.goto(f"{site.url}?under=wood")
+    expect(page).to_have_title("wood · memery")
 
 
 def test_a_shared_picture_opens(page, site):

@@ -44,12 +44,14 @@ def hold_files(page, path):
     )
 
 
-def test_a_comma_makes_a_chip(page, site):
+def test_a_comma_is_a_part_of_the_text(page, site):
     ready(page, site.url)
-    typing(page, "red, gre")
-    assert chips(page) == ["red"]
-    assert page.input_value(FIELD) == "gre"
-    expect(page).to_have_url(re.compile("text=red&q=gre$"))
+    typing(page, "Paris, France")
+    expect(page).to_have_url(re.compile("[?]q=Paris%2C[+]France$"))
+    assert chips(page) == []
+    page.keyboard.press("Enter")
+    assert chips(page) == ["Paris, France"]
+    assert asked(page) == [("text", "Paris, France")]
 
 
 def test_a_dash_means_less(page, site):

@@ -1,11 +1,16 @@
 """Keyboard alone, a phone, dark, those who hear the page; its weight."""
 
+import re
+import shutil
+
+import pytest
 from playwright.sync_api import expect
 
-from page.conftest import PICTURES, until
+from page.conftest import PICTURES, paint, until
 from page.look import (
     FIELD,
     asked,
+    chips,
     focused,
     open_picture,
     ready,
@@ -51,7 +56,7 @@ def test_keyboard_alone(page, site):
     expect(page.locator("#viewer")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).not_to_be_visible()
-    page.keyboard.press("s")
+    page.keyboard.press("Shift+S")
     assert [name for name, _ in asked(page)] == ["text", "similar_to"]
     page.keyboard.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
@@ -63,6 +68,52 @@ def test_keyboard_alone(page, site):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     assert [name for name, _ in asked(page)] == ["text", "unlike"]
+
+
+def test_a_phone_has_a_heading(phone, site):
+    ready(phone, site.url)
+    heading = phone.get_by_role("heading", name="memery", level=1)
+    expect(heading).to_have_count(1)
+    link = heading.get_by_role("link")
+    link.focus()  # by keyboard it is reached, and then it is seen
+    expect(link).to_be_in_viewport()
+    assert link.bounding_box()["width"] > 20
+    assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize(
+    ("locale", "month", "date", "score", "size"),
+    [
+        ("de-DE", "Sep 2023", "14. November 2023", r"1 · 1,000 · \d+,\dσ", "1.200 × 800"),
+        ("en-GB", "Sept 2023", "14 November 2023", r"1 · 1\.000 · \d+\.\dσ", "1,200 × 800"),
+        ("ja-JP", "9月 2023年", "2023年11月14日", r"1 · 1\.000 · \d+\.\dσ", "1,200 × 800"),
+    ],
+)
+def test_dates_and_numbers_follow_the_browser(
+    browser, serve, site, tmp_path, built, locale, month, date, score, size
+):
+    folder = tmp_path / "photos"
+    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns(".memery", "red.png"))
+    paint(folder / "red.png", (220, 30, 30), (1200, 800))
+    built(folder)
+    context = browser.new_context(locale=locale, timezone_id="UTC")
+    with serve(folder, "--no-index") as served:
+        page = context.new_page()
+        ready(page, served.url)
+        months = page.get_by_role("navigation", name="Months")
+        expect(months.get_by_label(month)).to_be_visible()
+        ready(page, f"{served.url}?text=red^0.5&since=2023-11-01")
+        expect(page.get_by_role("button", name="Date:")).not_to_contain_text("2023-11-01")
+        assert chips(page) == [f"red ×{'0,5' if locale == 'de-DE' else '0.5'}"]
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_label("Show scores").check()
+        assert re.match(score, tile(page).locator(".caption").inner_text())
+        page.keyboard.press("Escape")
+        open_picture(page)
+        page.keyboard.press("i")
+        expect(page.locator("#viewer .facts")).to_contain_text(date)
+        expect(page.locator("#viewer .facts")).to_contain_text(size)
+    context.close()
 
 
 def test_selected_pictures(page, site):
@@ -175,7 +226,7 @@ def test_who_hears_the_page(page, site):
     ready(page, f"{site.url}?text=red")
     first = page.locator("#grid").get_by_role("listitem").first
     assert first.get_by_role("link").get_attribute("aria-label") == "red.png, number 1"
-    expect(page.locator("#heard")).to_have_text(f"{PICTURES} pictures")
+    expect(page.locator("#heard")).to_have_text(f"1 good match in {PICTURES} images")
 
 
 def test_no_motion_where_none_is_wanted(page, site):

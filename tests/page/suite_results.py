@@ -1,29 +1,73 @@
 """What a search shows: results as terms, weak ones, scores, sizes, a selection."""
 
+import io
 import re
 
+import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
+from page.conftest import paint
 from page.look import (
     CHIP,
     TILE,
     asked,
     chips,
+    open_picture,
     ready,
     settled,
     tile,
 )
 
 
-def test_a_result_becomes_a_chip(page, site):
-    ready(page, f"{site.url}?text=red")
+def test_similar_is_a_new_search(page, site):
+    ready(page, f"{site.url}?text=red&ext=png")
     tile(page).hover()
     tile(page).get_by_label("Similar").click()
+    assert chips(page) == ["red.png"]
+    assert [name for name, _ in asked(page)] == ["ext", "similar_to"]
+    settled(page)
+    page.go_back()
+    expect(page.locator(CHIP)).to_have_text(["red"])
+    settled(page)
+    tile(page).locator(".open").focus()
+    page.keyboard.press("s")
+    assert [name for name, _ in asked(page)] == ["ext", "similar_to"]
+
+
+def test_similar_with_shift_adds_to_the_search(page, site):
+    ready(page, f"{site.url}?text=red")
+    tile(page).hover()
+    tile(page).get_by_label("Similar").click(modifiers=["Shift"])
     assert chips(page) == ["red", "red.png"]
     settled(page)
     tile(page, 1).hover()
     tile(page, 1).get_by_label("Less like this").click()
     assert [name for name, _ in asked(page)] == ["text", "similar_to", "unlike"]
+    settled(page)
+    tile(page, 4).locator(".open").focus()
+    page.keyboard.press("Shift+S")
+    assert [name for name, _ in asked(page)] == ["text", "similar_to", "unlike", "similar_to"]
+    settled(page)
+    open_picture(page, 5)
+    page.keyboard.press("Shift+S")
+    expect(page.locator(CHIP)).to_have_count(5)
+
+
+def test_good_matches_are_counted(page, site):
+    ready(page, f"{site.url}?text=red")
+    settled(page)
+    strong = page.locator(f"{TILE} .open:not([aria-label*='weaker'])").count()
+    words = f"{strong} good match{'' if strong == 1 else 'es'}"
+    expect(page.locator("#status")).to_contain_text(f"{words} in 53 images")
+    expect(page.locator("#heard")).to_have_text(f"{words} in 53 images")
+    expect(page.locator("#status")).not_to_contain_text(re.compile(r"\bms\b"))
+    page.goto(f"{site.url}?text=submarine")
+    expect(page.locator("#status")).to_contain_text("no good matches in 53 images")
+    page.goto(f"{site.url}?text=red&under=sea")
+    expect(page.locator("#status")).to_contain_text("in 30 images")
+    page.goto(f"{site.url}?under=sea")
+    expect(page.locator("#status")).to_contain_text("30 images")
 
 
 def test_a_result_is_dragged_into_the_field(page, site):
@@ -105,6 +149,60 @@ def test_rows_are_as_wide_as_the_page(page, site):
     many = [row for row in rows if row["count"] > 10]
     assert {row["right"] for row in many} == {1000}
     assert all(120 < row["height"] < 340 for row in many)
+
+
+def test_no_image_is_left_alone_above_the_divider(page, site):
+    ready(page, site.url)
+    rows = page.evaluate(
+        """async () => {
+            const {justified} = await import('./page/layout.js');
+            const found = [];
+            for (let number = 0; number < 1180; number += 1) {
+                const [count, shift] = [2 + number % 59, 31 * Math.floor(number / 59)];
+                const ratio = (_, i) => 0.6 + ((i * 79 + shift) % 140) / 100;
+                const ratios = Array.from({length: count}, ratio);
+                const {boxes} = justified(ratios, {width: 1000, height: 200, gap: 4, loose: true});
+                const rows = new Map();
+                for (const box of boxes) rows.set(box.row, [...(rows.get(box.row) ?? []), box]);
+                found.push({
+                    count,
+                    rows: rows.size,
+                    right: boxes.at(-1).x + boxes.at(-1).width,
+                    heights: [...rows.values()].map(row => row[0].height),
+                });
+            }
+            return found;
+        }"""
+    )
+    several = [row for row in rows if row["rows"] > 1]
+    assert min(row["right"] for row in several) > 500
+    assert sum(row["right"] == 1000 for row in several) > 0.8 * len(several)
+    assert all(110 < height < 350 for row in several for height in row["heights"])
+
+
+def edge(page, locator):
+    """Lightness of the ground, of the edge and of the inside of an image, 0 to 255."""
+    box = locator.bounding_box()
+    y = box["y"] + box["height"] / 2
+    clip = {"x": box["x"] - 2, "y": y, "width": 6, "height": 1}
+    shot = Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("L")
+    return [shot.getpixel((x, 0)) for x in (0, 2, 5)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_an_image_of_the_pages_colour_has_a_visible_edge(page, serve, built, tmp_path, scheme):
+    grounds = {"light": (251, 251, 250), "dark": (21, 22, 24)}
+    for number, colour in enumerate([(255, 255, 255), (0, 0, 0), *grounds.values()]):
+        paint(tmp_path / "photos" / f"{number}.png", colour, (300, 200), number)
+    built(tmp_path / "photos")
+    page.emulate_media(color_scheme=scheme)
+    with serve(tmp_path / "photos", "--no-index") as served:
+        ready(page, served.url)
+        page.locator(f"{TILE} img.shown").nth(3).wait_for()
+        page.mouse.move(1, 700)
+        for number in range(4):
+            ground, line, _ = edge(page, tile(page, number))
+            assert abs(ground - line) >= 20, (scheme, number, ground, line)
 
 
 def test_boxes_stand_before_their_pictures(page, site):

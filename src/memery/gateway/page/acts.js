@@ -14,11 +14,12 @@ import { counted, fileName } from "./texts.js";
  *   chips or are selected
  */
 export function pictureActs({ state, change, tell, collections, onNamed, onRelated, onSelect }) {
-  function related(pictures, boost) {
+  function related(pictures, boost, { replaces = false } = {}) {
     for (const { id, path } of pictures) onNamed(id, fileName(path));
     if (state().terms.length < MOST_TERMS) onRelated();
     const terms = pictures.map(({ id }) => ({ kind: "image", value: id, boost }));
-    change({ terms: terms.reduce(withTerm, state().terms), picture: null });
+    if (replaces) change({ terms, draft: "", picture: null });
+    else change({ terms: terms.reduce(withTerm, state().terms), picture: null });
   }
 
   function whole({ collection, path }) {
@@ -59,7 +60,7 @@ export function pictureActs({ state, change, tell, collections, onNamed, onRelat
   }
 
   return {
-    similar: (picture) => related([picture], 1),
+    similar: (picture, event) => related([picture], 1, { replaces: !event?.shiftKey }),
     less: (picture) => related([picture], -1),
     more: (pictures) => related(pictures, 1),
     fewer: (pictures) => related(pictures, -1),

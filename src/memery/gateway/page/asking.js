@@ -2,7 +2,7 @@
 
 import * as address from "./address.js";
 import * as api from "./api.js";
-import { failure, patience, say, sentenceFor } from "./notices.js";
+import { failure, patience, say, sentenceFor, summary } from "./notices.js";
 import { Results } from "./results.js";
 import { counted } from "./texts.js";
 import { askForToken } from "./token.js";
@@ -61,9 +61,9 @@ export class Asking {
     const { status, offers } = this.#parts;
     const state = this.#parts.state();
     const isNarrowed = results.isSearch || address.filterParameters(state.filters).size > 0;
-    const took = results.milliseconds === null ? "" : ` · ${Math.max(1, Math.round(results.milliseconds))} ms`;
-    status.say(isNarrowed ? counted(results.total, "image") + took : "");
-    $("heard").textContent = counted(results.total, "picture");
+    const found = summary(results);
+    status.say(isNarrowed ? found : "");
+    $("heard").textContent = found;
     if (status.isOffline) return;
     const { sentence, offer } = sentenceFor(results, { status, isNarrowed, terms: address.asked(state) });
     say($("notice"), sentence, offers[offer]);

@@ -1,7 +1,7 @@
 // What is known about the open picture.
 
 import { button, make } from "./elements.js";
-import { bytes, count, fileName, folderOf, moment } from "./texts.js";
+import { bytes, count, decimal, fileName, folderOf, moment } from "./texts.js";
 
 /** Where a date was found, unless it is EXIF. */
 const FROM = { xmp: " (from XMP)", gps: " (from GPS)", name: " (from the file name)" };
@@ -20,6 +20,7 @@ export function fillFacts(panel, picture, acts) {
     make("h2", {}, fileName(picture.path)),
     button(picture.path, acts.onCopyPath, { className: "path", title: "Copy the path (c)" }),
     list,
+    ...copies(picture, acts),
     ...words(picture),
     button(folder ? `Everything in ${folder}` : "Everything in this folder", () => acts.onFolder(picture, folder), { className: "plain" }),
   );
@@ -33,13 +34,21 @@ function known(picture) {
   else if (picture.modified_at) facts.push(["Changed", moment(picture.modified_at)]);
   if (picture.collection) facts.push(["Collection", picture.collection]);
   if (picture.rank) facts.push(["Rank", count(picture.rank)]);
-  if (Number.isFinite(picture.score)) facts.push(["Score", `${picture.score.toFixed(3)} (${strength(picture)})`]);
+  if (Number.isFinite(picture.score)) facts.push(["Score", `${decimal(picture.score, 3)} (${strength(picture)})`]);
   return facts;
 }
 
 function strength(picture) {
   const words = picture.weak ? "weak" : "strong";
-  return `${words}: ${picture.strength.toFixed(1)} deviations above the mean`;
+  return `${words}: ${decimal(picture.strength, 1)} deviations above the mean`;
+}
+
+/** Where the same file lies once more. */
+function copies(picture, { onCopyPath }) {
+  const paths = picture.copy_paths ?? [];
+  if (!paths.length) return [];
+  const one = (path) => make("li", {}, button(path, () => onCopyPath({ ...picture, path }), { className: "path", title: "Copy the path" }));
+  return [make("h3", {}, "The same file is also here"), make("ul", { className: "copies" }, ...paths.map(one))];
 }
 
 function words(picture) {

@@ -4,6 +4,7 @@ import { thumbnail, uploadThumbnail } from "./api.js";
 import { icon, make } from "./elements.js";
 import { menu } from "./menu.js";
 import { less, more, MOST_TERMS, stronger, typed, weaker, words } from "./terms.js";
+import { count } from "./texts.js";
 
 const PAUSE = 150; // ms without a key before what was typed is searched for
 
@@ -18,7 +19,7 @@ export class Field {
   /**
    * @param {HTMLFormElement} form
    * @param {{onTerms, onDraft, onDown, nameOf}} options what hears of new terms (and the draft), of
-   *   words being typed, of Arrow down, and what a picture's id is called
+   *   words being typed, of Arrow down, and what a term is called
    */
   constructor(form, options) {
     this.#input = form.querySelector("input[type=text]");
@@ -62,20 +63,16 @@ export class Field {
   #typing() {
     clearTimeout(this.#waiting);
     if (/^\s/.test(this.#input.value)) this.#input.value = this.#input.value.trimStart();
-    const parts = this.#input.value.split(",");
-    if (parts.length > 1) this.#take(parts.slice(0, -1), parts.at(-1).trimStart());
-    else this.#waiting = setTimeout(() => this.#options.onDraft(this.#input.value), PAUSE);
+    this.#waiting = setTimeout(() => this.#options.onDraft(this.#input.value), PAUSE);
   }
 
   #commit() {
     clearTimeout(this.#waiting);
-    if (this.#input.value.trim()) this.#take([this.#input.value], "");
-  }
-
-  #take(texts, rest) {
-    const room = MOST_TERMS - this.#terms.length;
-    const terms = texts.slice(0, room).map(typed).filter(Boolean);
-    this.#options.onTerms([...this.#terms, ...terms], [...texts.slice(room), rest].filter(Boolean).join(", "));
+    const text = this.#input.value;
+    if (!text.trim()) return;
+    const term = typed(text);
+    if (this.#terms.length < MOST_TERMS) this.#options.onTerms(term ? [...this.#terms, term] : this.#terms, "");
+    else this.#options.onTerms(this.#terms, text);
   }
 
   #key(event) {
@@ -99,7 +96,7 @@ export class Field {
   }
 
   #chip(term, place) {
-    const name = this.#name(term);
+    const name = this.#options.nameOf(term);
     const size = Math.abs(term.boost);
     const isLess = term.boost < 0;
     const owner = make(
@@ -108,7 +105,7 @@ export class Field {
       isLess ? make("span", { className: "sign", "aria-label": "less of" }, "−") : null,
       this.#picture(term),
       make("span", { className: "name" }, name),
-      size === 1 ? null : make("span", { className: "boost" }, `×${size}`),
+      size === 1 ? null : make("span", { className: "boost" }, `×${count(size)}`),
     );
     owner.addEventListener("keydown", (event) => this.#chipKey(event, place));
     const panel = menu(owner, name, () => [
@@ -127,10 +124,6 @@ export class Field {
     const picture = make("img", { alt: "", src, width: 24, height: 24 });
     picture.addEventListener("error", () => picture.replaceWith(icon("picture")));
     return picture;
-  }
-
-  #name(term) {
-    return term.kind === "text" ? term.value : this.#options.nameOf(term);
   }
 
   #change(place, term) {

@@ -32,7 +32,7 @@ export function gridActions(element, grid, selection, { acts, open, onUp, tell }
     const isKey = event.detail === 0;
     if (wasHeld) wasHeld = false;
     else if (act === "select" || (!act && !isKey && (event.shiftKey || !selection.isEmpty))) select(index, event.shiftKey);
-    else if (act) acts[act](grid.results.at(index));
+    else if (act) acts[act](grid.results.at(index), event);
     else open(grid.results.at(index));
   });
   element.addEventListener("focusin", (event) => {
@@ -84,7 +84,7 @@ export function gridActions(element, grid, selection, { acts, open, onUp, tell }
     ArrowDown: go((index) => grid.beside(index, 1)),
     Home: go(() => 0),
     End: go(() => grid.results.total - 1),
-    s: on(acts.similar),
+    s: on((picture, _, event) => acts.similar(picture, event)),
     "-": on(acts.less),
     c: on(acts.path),
     d: on(acts.download),

@@ -5,9 +5,10 @@ import { make } from "./elements.js";
 const LIST = [
   ["/", "go to the field"],
   ["← → ↑ ↓", "move between pictures"],
+  ["Home End", "the first and the last one"],
   ["Enter", "open the picture; in the field: make a chip"],
   ["Esc", "back: close, clear, leave"],
-  ["s", "similar to this"],
+  ["s", "similar to this; with Shift: added to the search"],
   ["-", "less like this"],
   ["x", "select; with Shift: up to here"],
   ["c", "copy the path"],

@@ -49,7 +49,7 @@ const field = new Field($("field"), {
   onTerms: (terms, draft) => change({ terms, draft }, state.draft.trim() && terms.length > state.terms.length ? "replace" : "push"),
   onDraft: (draft) => change({ draft }, state.draft.trim() ? "replace" : "push"),
   onDown: () => grid.go(grid.first, { focus: true }),
-  nameOf: (term) => names.get(term.value) ?? "picture",
+  nameOf,
 });
 const selection = new Selection(
   $("selection"),
@@ -77,6 +77,7 @@ const viewer = new Viewer($("viewer"), {
   acts,
   href: (picture) => address.write({ ...state, picture: picture.id }),
   onShow: (picture) => {
+    document.title = `${fileName(picture.path)} · memery`;
     viewer.mark(selection.has(picture.id));
     opening.shown(picture);
   },
@@ -135,6 +136,7 @@ function change(changes, how = "push") {
 
 /** Makes the page show the state; nothing that is right already is touched. */
 function render(place = null) {
+  if (!state.picture) document.title = titleOf(state);
   field.show(state);
   filters.show(state.filters, address.asked(state).length > 0);
   asking.find(place);
@@ -150,6 +152,17 @@ function moved() {
 function keepPlace() {
   clearTimeout(moved.waiting);
   if (asking.isSettled) address.rememberPlace(grid.place);
+}
+
+function nameOf(term) {
+  return term.kind === "text" ? term.value : (names.get(term.value) ?? "picture");
+}
+
+/** The tab's title: what is searched for, else the folder that is shown. */
+function titleOf({ terms, draft, filters }) {
+  const parts = address.asked({ terms, draft }).map((term) => (term.boost < 0 ? "−" : "") + nameOf(term));
+  const view = parts.join(", ") || filters.under;
+  return view ? `${view} · memery` : "memery";
 }
 
 function addTerm(term) {

@@ -38,6 +38,13 @@ export function sentenceFor(results, { status, isNarrowed, terms }) {
   return {};
 }
 
+/** How much there is to see. */
+export function summary({ isSearch, total, strong }) {
+  const all = counted(total, "image");
+  if (!isSearch || !total) return all;
+  return `${strong ? counted(strong, "good match", "good matches") : "no good matches"} in ${all}`;
+}
+
 function empty(status, isNarrowed) {
   if (!status.facts) return {}; // not known yet whether there is nothing or nothing so far
   if (status.isIndexing) return { sentence: looking(status.progress) };

@@ -27,7 +27,7 @@ export class Results {
     this.isOrdered = isSearch && parameters.has("sort"); // else the best are first
     this.total = 0;
     this.anythingStrong = true;
-    this.milliseconds = null;
+    this.strong = 0; // how many of them are good matches
   }
 
   get pages() {
@@ -120,7 +120,7 @@ export class Results {
     if (first === 0) {
       this.total = answer.total;
       this.anythingStrong = answer.anything_strong ?? true;
-      this.milliseconds = answer.took_ms?.total ?? null;
+      this.strong = answer.strong ?? found.filter((hit) => !hit.weak).length;
     }
     const pictures = this.isOrdered && first === 0 ? strongFirst(found) : found;
     for (let page = 0; page < pages && (page === 0 || page * PAGE < pictures.length); page += 1) {

@@ -2,7 +2,7 @@
 
 import { thumbnail } from "./api.js";
 import { iconButton, make } from "./elements.js";
-import { fileName } from "./texts.js";
+import { count, counted, decimal, fileName } from "./texts.js";
 
 const AGAIN = [1000, 4000]; // ms until a small copy that did not come is asked for once more
 const MOST = 640; // px: larger copies would only make the grid slow
@@ -38,6 +38,7 @@ export function tile(picture) {
     ),
     make("div", { className: "caption", "aria-hidden": "true" }),
   );
+  if (picture.copies > 1) element.append(make("div", { className: "copies", "aria-hidden": "true" }, `×${count(picture.copies)}`));
   if (COLOUR.test(picture.colour ?? "")) element.style.backgroundColor = picture.colour;
   element.dataset.id = picture.id;
   return element;
@@ -56,7 +57,7 @@ export function place(element, picture, { index, total, box, href, isSelected, i
   link.href = href;
   link.setAttribute("aria-label", spoken(picture));
   mark(element, { isSelected, isCurrent });
-  const caption = element.lastElementChild;
+  const caption = element.children[2];
   caption.textContent = captions ? written(picture, captions) : "";
   const image = link.firstElementChild;
   const source = thumbnail(picture, Math.min(MOST, Math.max(box.width, box.height) * Math.min(2, devicePixelRatio)));
@@ -97,12 +98,13 @@ function spoken(picture) {
   const rank = picture.rank ? `, number ${picture.rank}` : "";
   const weak = picture.weak ? ", weaker match" : "";
   const text = picture.words ? `, says: ${picture.words}` : "";
-  return `${fileName(picture.path)}${rank}${weak}${text}`;
+  const copies = picture.copies > 1 ? `, ${counted(picture.copies, "copy", "copies")}` : "";
+  return `${fileName(picture.path)}${rank}${weak}${copies}${text}`;
 }
 
 function written(picture, { names, scores }) {
   const parts = [];
-  if (scores && picture.rank) parts.push(`${picture.rank} · ${picture.score.toFixed(3)} · ${picture.strength.toFixed(1)}σ`);
+  if (scores && picture.rank) parts.push(`${count(picture.rank)} · ${decimal(picture.score, 3)} · ${decimal(picture.strength, 1)}σ`);
   if (names) parts.push(fileName(picture.path));
   return parts.join("\n");
 }
