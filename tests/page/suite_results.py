@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 
 import pytest
 from PIL import Image
@@ -178,6 +179,54 @@ def test_no_image_is_left_alone_above_the_divider(page, site):
     assert min(row["right"] for row in several) > 500
     assert sum(row["right"] == 1000 for row in several) > 0.8 * len(several)
     assert all(110 < height < 350 for row in several for height in row["heights"])
+
+
+@pytest.fixture(scope="module")
+def twice(serve, tmp_path_factory, built):
+    """A red image at three places, a blue one at two, and 120 others."""
+    folder = tmp_path_factory.mktemp("twice") / "photos"
+    for number in range(120):
+        paint(folder / "sea" / f"{number:03}.png", (0, number, 130 + number), day=5 + number)
+    paint(folder / "red.png", (220, 30, 30), day=0)
+    paint(folder / "blue.png", (0, 0, 250), day=1)
+    for name, place in (("red", "a/red"), ("red", "b/same"), ("blue", "b/blue")):
+        (folder / place).parent.mkdir(exist_ok=True)
+        shutil.copy2(folder / f"{name}.png", folder / f"{place}.png")
+    built(folder)
+    with serve(folder, "--no-index") as served:
+        served.folder = folder
+        yield served
+
+
+def test_exact_copies_are_one_tile(page, twice):
+    ready(page, twice.url)
+    expect(tile(page)).to_have_attribute("aria-setsize", "122")
+    expect(tile(page).locator(".copies")).to_have_text("×3")
+    expect(tile(page, 1).locator(".copies")).to_have_text("×2")
+    expect(tile(page, 2).locator(".copies")).to_have_count(0)
+    assert tile(page).locator(".open").get_attribute("aria-label") == "red.png, 3 copies"
+    page.goto(f"{twice.url}?text=red")
+    expect(page.locator("#status")).to_contain_text("1 good match in 122 images")
+    expect(tile(page).locator(".copies")).to_have_text("×3")
+    label = tile(page).locator(".open").get_attribute("aria-label")
+    assert label == "red.png, number 1, 3 copies"
+    open_picture(page)
+    page.keyboard.press("i")
+    facts = page.locator("#viewer .facts")
+    expect(facts).to_contain_text("The same file is also here")
+    expect(facts.locator(".copies button")).to_have_text(["a/red.png", "b/same.png"])
+    facts.get_by_role("button", name="b/same.png").click()
+    assert page.evaluate("navigator.clipboard.readText()") == str(twice.folder / "b/same.png")
+
+
+def test_copies_are_not_taken_for_new_images(page, twice):
+    ready(page, twice.url)
+    expect(page.locator("#status")).to_contain_text("125 images")
+    paint(twice.folder / "green.png", (30, 160, 30), day=400)
+    page.get_by_role("button", name="Update").click()
+    page.get_by_role("button", name="Show 1 new image").click()
+    expect(tile(page)).to_have_attribute("aria-setsize", "123")
+    expect(page.locator("#fresh")).to_be_hidden()
 
 
 def edge(page, locator):

@@ -115,7 +115,7 @@ def test_a_search_is_told_of_new_pictures(page, serve, tmp_path, built):
         ready(page, f"{served.url}?text=red")
         paint(folder / "green.png", (30, 160, 30))
         page.get_by_role("button", name="Update").click()
-        page.get_by_role("button", name="Show 1 new picture").click()
+        page.get_by_role("button", name="Show 1 new image").click()
         expect(tile(page)).to_have_attribute("aria-setsize", "2")
         expect(page.locator("#fresh")).to_be_hidden()
 

@@ -41,7 +41,7 @@ export class Asking {
     this.#coming?.abandon();
     const { status } = this.#parts;
     const results = new Results(parameters, address.asked(state).length > 0, (...waiting) => this.#waiting(results, ...waiting));
-    results.asOf = status.facts ? status.searchable : null; // images there were when it was asked
+    results.asOf = status.facts ? status.searchable : null; // files there were when it was asked
     this.#coming = results;
     $("grid").setAttribute("aria-busy", "true");
     const slow = setTimeout(() => status.say("Still looking …"), SLOW);
@@ -69,16 +69,31 @@ export class Asking {
     say($("notice"), sentence, offers[offer]);
   }
 
+  /** The status of the server is known. */
+  informed() {
+    const { results } = this.#parts.grid;
+    if (results) this.#date(results);
+    this.tell();
+  }
+
+  /** An answer that came before the status is as new as what it lists; a long one, as the status. */
+  #date(results) {
+    const { status } = this.#parts;
+    const isEverything = !results.isSearch && !address.filterParameters(this.#parts.state().filters).size;
+    results.asOf ??= (isEverything ? results.files : null) ?? (status.facts ? status.searchable : null);
+  }
+
   /** Indexing went on: few pictures are shown anew at once, many only when asked for. */
   grown() {
     const { grid, status } = this.#parts;
     const { results } = grid;
     if (!results || !this.isSettled) return;
+    this.#date(results);
     this.tell(results);
-    if ([results.total, results.asOf].includes(status.searchable)) return;
+    if (results.asOf === status.searchable) return;
     if (!results.isSearch && results.total < FEW && !grid.element.contains(document.activeElement)) return void this.find(null, true);
-    const more = status.searchable - results.total;
-    $("fresh").textContent = more > 0 ? `Show ${counted(more, "new picture")}` : "Show what changed";
+    const more = status.searchable - results.asOf;
+    $("fresh").textContent = more > 0 ? `Show ${counted(more, "new image")}` : "Show what changed";
     $("fresh").hidden = address.filterParameters(this.#parts.state().filters).size > 0;
   }
 
@@ -99,6 +114,7 @@ export class Asking {
     this.#showMonths(results);
     grid.show(results, place ?? (isForced ? grid.place : null));
     timeline.draw();
+    this.#date(results);
     this.tell(results);
     onAnswer();
     if (results.asOf !== null) this.grown(); // there may be more by now

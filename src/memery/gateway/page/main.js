@@ -226,7 +226,7 @@ async function begin() {
     const [, found] = await Promise.all([status.start(), api.collections()]);
     collections = found;
     filters.collections = found;
-    asking.tell();
+    asking.informed();
   } catch (problem) {
     hasBegun = false;
     if (problem.status === 401 || problem.status === 403) askForToken($("notice"));

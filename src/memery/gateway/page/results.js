@@ -30,6 +30,11 @@ export class Results {
     this.strong = 0; // how many of them are good matches
   }
 
+  /** How many files a list of one page stands for, exact copies included; null for a longer one. */
+  get files() {
+    return this.pages > 1 ? null : (this.page(0) ?? []).reduce((sum, { copies }) => sum + copies, 0);
+  }
+
   get pages() {
     return Math.ceil(this.total / PAGE);
   }
@@ -120,7 +125,7 @@ export class Results {
     if (first === 0) {
       this.total = answer.total;
       this.anythingStrong = answer.anything_strong ?? true;
-      this.strong = answer.strong ?? found.filter((hit) => !hit.weak).length;
+      this.strong = answer.strong;
     }
     const pictures = this.isOrdered && first === 0 ? strongFirst(found) : found;
     for (let page = 0; page < pages && (page === 0 || page * PAGE < pictures.length); page += 1) {
