@@ -19,7 +19,6 @@ from memery import Memery, index_flow
 from memery.errors import ArchiveError
 from memery.stores.sqlite import schema
 
-KILLS = 50
 DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
 OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
@@ -75,7 +74,8 @@ def embeddings(folder):
     return {digest: np.frombuffer(vector, "<f2").astype(np.float64) for digest, vector in rows}
 
 
-def test_fifty_power_cuts(tmp_path, environment):
+@pytest.mark.parametrize("kills", [4, pytest.param(50, marks=pytest.mark.slow)])
+def test_power_cuts_lose_nothing_that_was_committed(tmp_path, environment, kills):
     """Kill builds at random instants: nothing committed is lost, nothing is wrong."""
     undisturbed = paint(tmp_path / "undisturbed", 120)
     assert memery("build", undisturbed, environment=environment).returncode == 0
@@ -84,7 +84,7 @@ def test_fifty_power_cuts(tmp_path, environment):
     generator = random.Random(1)
     slow = environment | {"COLOURS_SECONDS": "0.04", "MEMERY_BATCH_SIZE": "20"}
     kept = {}
-    for _ in range(KILLS):
+    for _ in range(kills):
         with subprocess.Popen(
             [sys.executable, "-m", "memery", "build", photos], env=slow, stdout=subprocess.DEVNULL
         ) as build:

@@ -81,7 +81,8 @@ def model_of(done):
     return json.loads(done.stdout)["model_id"]
 
 
-def test_what_is_pulled_is_used_from_then_on_without_asking_the_hub(run, hub, photos):
+@pytest.mark.slow
+def test_pulled_model_is_used_from_then_on_without_asking_the_hub(run, hub, photos):
     first = run("build", "photos", "--archive", "old")
     assert "models pull clip-b32" in first.stderr
     pulled = run("models", "pull", "clip-b32")
@@ -112,7 +113,7 @@ def test_what_is_pulled_is_used_from_then_on_without_asking_the_hub(run, hub, ph
     assert hub.requests == []
 
 
-def test_a_model_that_is_named_is_downloaded_the_first_time(run, hub, photos):
+def test_named_model_is_downloaded_the_first_time(run, hub, photos):
     built = run("build", "photos", "--model", OTHER, "--format", "json")
     assert model_of(built) == OTHER
     assert f"Downloading {OTHER}" in built.stderr
@@ -125,7 +126,8 @@ def test_a_model_that_is_named_is_downloaded_the_first_time(run, hub, photos):
     )
 
 
-def test_an_archive_moves_to_another_model_when_all_is_encoded(run, photos):
+@pytest.mark.slow
+def test_archive_moves_to_another_model_once_all_is_encoded(run, photos):
     run("models", "pull", "clip-b32")
     run("build", "photos", "--model", "starter")
     words = [sys.executable, "-m", "memery", "build", os.fspath(photos), "--model", "clip-b32"]
@@ -156,7 +158,8 @@ def test_an_archive_moves_to_another_model_when_all_is_encoded(run, photos):
     assert json.loads(run("recall", "photos", "a cat", "--format", "json").stdout)["total"] == 24
 
 
-def test_a_changed_file_is_refused_and_never_mixed(run, photos, tmp_path):
+@pytest.mark.slow
+def test_refuses_changed_model_file(run, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     run("build", "photos", "--model", "mine")
     for tower in ("vision", "text"):
@@ -172,7 +175,8 @@ def test_a_changed_file_is_refused_and_never_mixed(run, photos, tmp_path):
     assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "mine"
 
 
-def test_a_pulled_file_that_changed_is_noticed(run, photos, tmp_path):
+@pytest.mark.slow
+def test_refuses_changed_or_missing_pulled_file(run, photos, tmp_path):
     run("models", "pull", "clip-b32")
     run("build", "photos")
     (file,) = (tmp_path / "hf").glob("hub/models--*/snapshots/*/visual/model.onnx")
@@ -186,7 +190,8 @@ def test_a_pulled_file_that_changed_is_noticed(run, photos, tmp_path):
     run("recall", "photos", "a cat")
 
 
-def test_a_model_in_a_folder_is_found_again_by_its_name(run, photos, tmp_path):
+@pytest.mark.slow
+def test_finds_model_in_a_folder_again_by_its_name(run, photos, tmp_path):
     shutil.copytree(MODELS / "rclip", tmp_path / "mine")
     run("build", "photos", "--model", tmp_path / "mine")
     assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "mine"
@@ -197,22 +202,21 @@ def test_a_model_in_a_folder_is_found_again_by_its_name(run, photos, tmp_path):
     run("recall", "photos", "a cat")
 
 
-@pytest.mark.parametrize("model_id", ["/etc", "../mine", "http://127.0.0.1:9", OTHER, "mine", "x"])
-def test_an_archive_of_a_strangers_names_nothing_to_open_or_download(
-    run, hub, photos, tmp_path, model_id
-):
+def test_foreign_archive_opens_and_downloads_no_model(run, hub, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     run("build", "photos", "--model", "starter")
-    db = sqlite3.connect(photos / ".memery" / "store.sqlite3")
-    db.execute("UPDATE spaces SET model_id = ?", (model_id,))
-    db.commit()
-    db.close()
-    refused = run("recall", "photos", "a cat", check=4)
-    assert "not installed here" in refused.stderr
+    for model_id in ("/etc", "../mine", "http://127.0.0.1:9", OTHER, "mine", "x"):
+        db = sqlite3.connect(photos / ".memery" / "store.sqlite3")
+        db.execute("UPDATE spaces SET model_id = ?", (model_id,))
+        db.commit()
+        db.close()
+        refused = run("recall", "photos", "a cat", check=4)
+        assert "not installed here" in refused.stderr
     assert hub.requests == []
 
 
-def test_int8_is_made_on_demand_and_is_a_space_of_its_own(run, photos):
+@pytest.mark.slow
+def test_int8_model_has_an_embedding_space_of_its_own(run, photos):
     run("models", "pull", "clip-b32")
     run("build", "photos")
     assert "models quantize" in run("build", "photos", "--precision", "int8", check=4).stderr
@@ -229,7 +233,7 @@ def test_int8_is_made_on_demand_and_is_a_space_of_its_own(run, photos):
     assert "models pull clip-b32" in run("recall", "photos", "a cat", check=4).stderr
 
 
-def test_devices(run, photos, tmp_path):
+def test_refuses_unknown_device_and_precision(run, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     assert (
         "has no TensorrtExecutionProvider"
