@@ -1,8 +1,10 @@
 """What is too much, too large or too slow; and an end in good order."""
 
+import asyncio
 import concurrent.futures
 import contextlib
 import json
+import selectors
 import signal
 import socket
 import struct
@@ -13,7 +15,8 @@ import pytest
 from PIL import Image
 
 from damaged import damaged_avif
-from memery.gateway.rest.limits import Rates
+from memery.gateway.rest.limits import Limited, Rates
+from memery.gateway.rest.options import Limits, Options
 from servers.memery import form, png, serving
 
 SMALL = {
@@ -54,17 +57,17 @@ def head(path="/v1/search", *more):
 
 
 @pytest.mark.parametrize("length", [10 << 30, 10**19, 300_001])
-def test_a_body_that_says_it_is_huge(strict, length):
+def test_rejects_body_whose_stated_length_is_too_large(strict, length):
     assert raw(strict, head("/v1/search", f"Content-Length: {length}")).startswith(b"HTTP/1.1 413")
     assert strict.get("/healthz").status == 200
 
 
 @pytest.mark.parametrize("length", ["-1", "ten", "1_000"])
-def test_a_length_that_is_none(strict, length):
+def test_rejects_invalid_content_length(strict, length):
     assert raw(strict, head("/v1/search", f"Content-Length: {length}")).startswith(b"HTTP/1.1 400")
 
 
-def test_a_body_without_end(strict):
+def test_rejects_chunked_body_without_end(strict):
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", strict.port), timeout=30) as connection:
         connection.sendall(head("/v1/search", "Transfer-Encoding: chunked"))
@@ -81,12 +84,93 @@ def test_a_body_without_end(strict):
     assert strict.get("/healthz").status == 200
 
 
-def test_a_body_on_a_get(strict):
+def test_rejects_body_of_a_get(strict):
     data = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
     assert raw(strict, data).startswith(b"HTTP/1.1 413")
 
 
-def test_slow_bodies_and_slow_heads(strict):
+class VirtualClock(asyncio.SelectorEventLoop):
+    """An event loop whose clock moves to the next timer instead of waiting for it."""
+
+    def __init__(self):
+        self._now = 0.0
+        selector = selectors.DefaultSelector()
+        select = selector.select
+
+        def skip(timeout=None):
+            self._now += timeout or 0
+            return select(0)
+
+        selector.select = skip
+        super().__init__(selector)
+
+    def time(self):
+        return self._now
+
+
+@pytest.fixture
+def timed():
+    """Answer a POST behind the limits: gives the messages sent, and the seconds that passed."""
+
+    async def read_all(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    def timed(receive, send_seconds=0.0):
+        sent = []
+
+        async def send(message):
+            await asyncio.sleep(send_seconds)
+            sent.append(message)
+
+        async def answer():
+            began = asyncio.get_running_loop().time()
+            scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": []}
+            await Limited(read_all, Options())(scope, receive, send)
+            return sent, asyncio.get_running_loop().time() - began
+
+        with asyncio.Runner(loop_factory=VirtualClock) as runner:
+            return runner.run(answer())
+
+    return timed
+
+
+def body_after(seconds, *, more_body):
+    async def receive():
+        await asyncio.sleep(seconds)
+        return {"type": "http.request", "body": b"x", "more_body": more_body}
+
+    return receive
+
+
+def test_body_that_stops_is_given_up_after_the_idle_time(timed):
+    sent, seconds = timed(body_after(3600, more_body=False))
+    assert sent[0]["status"] == 408
+    assert seconds == pytest.approx(Limits().idle_seconds)
+
+
+def test_body_that_trickles_is_given_up_after_the_body_time(timed):
+    sent, seconds = timed(body_after(5, more_body=True))
+    assert sent[0]["status"] == 408
+    assert seconds == pytest.approx(Limits().body_seconds)
+
+
+def test_slow_body_within_the_limits_is_answered(timed):
+    sent, seconds = timed(body_after(Limits().idle_seconds - 1, more_body=False))
+    assert sent[0]["status"] == 200
+    assert seconds == pytest.approx(Limits().idle_seconds - 1)
+
+
+def test_client_that_takes_no_answer_is_given_up_after_the_idle_time(timed):
+    sent, seconds = timed(body_after(0, more_body=False), send_seconds=3600)
+    assert sent == []
+    assert seconds == pytest.approx(Limits().idle_seconds)
+
+
+@pytest.mark.slow
+def test_server_gives_up_slow_bodies_and_slow_heads(strict):
     answer = raw(strict, head("/v1/search", "Content-Length: 100") + b"{")
     assert answer.startswith(b"HTTP/1.1 408")
     # A byte now and then does not help: the whole has a limit too.
@@ -104,7 +188,7 @@ def test_slow_bodies_and_slow_heads(strict):
     assert raw(strict, b"GET / HTTP/1.1\r\nHost: loc") == b""
 
 
-def test_heads_that_are_large_or_broken(strict):
+def test_rejects_large_and_broken_heads(strict):
     large = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 4_000_000
     assert raw(strict, large)[9:12] in (b"400", b"")
     assert raw(strict, b"\0\1\2\3\r\n\r\n").startswith(b"HTTP/1.1 400")
@@ -133,7 +217,7 @@ def bomb(width=30_000, height=30_000):
     )
 
 
-def test_a_picture_that_unfolds(strict):
+def test_rejects_decompression_bomb(strict):
     for data in (bomb(), bomb(1001, 1000)):
         for answer in (
             strict.send_form("/v1/uploads", [("image", "bomb.png", data)]),
@@ -150,7 +234,7 @@ def test_a_picture_that_unfolds(strict):
             assert "the limit is 1.0 megapixels: raise max_pixels" in answer.json()["detail"]
 
 
-def test_pictures_that_are_too_many_too_large_or_none(strict):
+def test_rejects_too_many_too_large_and_invalid_images(strict):
     picture = png("red")
     many = [("image", f"{number}.png", picture) for number in range(3)]
     assert strict.send_form("/v1/uploads", many).status == 400
@@ -187,7 +271,7 @@ def test_streams_are_bounded(strict):
         raise AssertionError("the streams of clients that have gone are still counted")
 
 
-def test_too_many_at_once(photos, server):
+def test_refuses_too_many_requests_and_recovers(photos, server):
     """One address has its rate, all together have their number; then everything works again."""
     with serving(photos, limits={"rate": 20, "burst": 5, "requests": 1}) as small:
         statuses = [small.get("/healthz") for _ in range(30)]
@@ -195,8 +279,10 @@ def test_too_many_at_once(photos, server):
         assert refused
         assert refused[0].headers["Retry-After"] == "1"
         assert refused[0].headers["Content-Type"] == "application/problem+json"
-        time.sleep(1)
-        assert small.get("/healthz").status == 200
+        until = time.monotonic() + 30
+        while (answer := small.get("/healthz")).status != 200 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert answer.status == 200
     with serving(photos, limits={"requests": 1}) as small:
         small.wait_until_indexed()
         with socket.create_connection(("127.0.0.1", small.port), timeout=30) as connection:
@@ -211,7 +297,7 @@ def test_too_many_at_once(photos, server):
         assert answer.status == 200
 
 
-def test_a_client_that_takes_nothing(tmp_path):
+def test_server_gives_up_client_that_takes_no_answer(tmp_path):
     """It is given up after a while, and nothing of it stays."""
     Image.new("RGB", (3000, 3000), "red").save(tmp_path / "large.bmp")
     with serving(tmp_path, limits={"idle_seconds": 0.5}) as patient:
@@ -233,7 +319,7 @@ def test_a_client_that_takes_nothing(tmp_path):
         assert "Traceback" not in "\n".join(patient.lines)
 
 
-def test_bodies_of_all_together(strict):
+def test_refuses_bodies_that_are_too_large_together(strict):
     """Two halves of large bodies are more than is held; a third is told to come again."""
     first = head("/v1/search", "Content-Length: 290000") + b"x" * 250_000
     with socket.create_connection(("127.0.0.1", strict.port), timeout=30) as connection:
@@ -244,17 +330,26 @@ def test_bodies_of_all_together(strict):
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_rates():
-    rates = Rates(rate=10, burst=3)
-    waits = [rates.take("a") for _ in range(5)]
-    assert waits[:3] == [0, 0, 0]
-    assert all(0 < wait <= 0.1 for wait in waits[3:])
+def test_rate_of_each_client_is_limited():
+    now = 0.0
+    rates = Rates(rate=10, burst=3, clock=lambda: now)
+    assert [rates.take("a") for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.1])
     assert rates.take("b") == 0
-    time.sleep(0.11)
+    now = 0.05
+    assert rates.take("a") == pytest.approx(0.05)
+    now = 0.1
     assert rates.take("a") == 0
+    now = 60.0
+    assert [rates.take("a") for _ in range(4)] == pytest.approx([0, 0, 0, 0.1])
+
+
+def test_forgets_clients_beyond_the_limit():
+    rates = Rates(rate=10, burst=1, clock=lambda: 0.0)
+    assert rates.take("a") == 0
+    assert rates.take("a") > 0
     for number in range(5000):
         rates.take(str(number))
-    assert rates.take("a") == 0  # forgotten, which costs nothing
+    assert rates.take("a") == 0
 
 
 def following(server, count):
@@ -270,7 +365,7 @@ def following(server, count):
 
 
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_good_order(photos, server, kind):
+def test_signal_ends_server_after_running_requests(photos, server, kind):
     """What runs is answered, streams end, and the exit code says that all is well."""
     with serving(photos, words=["--no-index"]) as ending:
         body, media_type = form([("image", "a.png", png("red"))])

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import urllib3
 from PIL import Image
 
 from memery import Memery
@@ -67,20 +69,29 @@ def test_a_token(encoder):
     assert RemoteModel(encoder.url, "secret").encode_texts(["red"]).shape[0] == 1
 
 
-def test_busy_servers_are_asked_again(encoder):
+@pytest.fixture
+def waits(monkeypatch):
+    """Seconds that the client waits between its tries; it does not wait for them."""
+    waits = []
+    clock = SimpleNamespace(time=time.time, sleep=waits.append)
+    monkeypatch.setattr(urllib3.util.retry, "time", clock)
+    return waits
+
+
+def test_busy_server_is_asked_again_when_it_says(encoder, waits):
     model = RemoteModel(encoder.url)
     assert model.info.dim
-    encoder.answers = [(503, {"Retry-After": "1"}), (429, {"Retry-After": "0"}), (502, {})]
-    started = time.monotonic()
+    encoder.answers = [(503, {"Retry-After": "7"}), (429, {"Retry-After": "0"}), (502, {})]
     assert model.encode_texts(["red"]).shape[0] == 1
-    assert time.monotonic() - started > 1
+    assert waits[0] == 7
+    assert all(0 < wait < 5 for wait in waits[1:])
     encoder.answers = [(503, {"Retry-After": "0"})] * 9
     with pytest.raises(ModelError, match=r"error 503 \(trouble\)"):
         model.encode_texts(["red"])
     assert len(encoder.answers) == 4  # bounded
 
 
-def test_cut_answers_are_asked_for_again(encoder):
+def test_cut_answers_are_asked_for_again(encoder, waits):
     model = RemoteModel(encoder.url)
     encoder.cuts = 2
     np.testing.assert_array_equal(model.encode_texts(["red"]), ColourModel().encode_texts(["red"]))
@@ -125,7 +136,7 @@ def test_facts_that_are_none(encoder, facts, message):
         RemoteModel(encoder.url).info  # noqa: B018
 
 
-def test_addresses_that_are_none(encoder):
+def test_rejects_invalid_addresses(encoder, waits):
     for url in ("http://127.0.0.1:9", "http://", "http://[::1", "http://127.0.0.1:99999"):
         with pytest.raises(ModelError, match=r"does not answer|is no address"):
             RemoteModel(url).info  # noqa: B018

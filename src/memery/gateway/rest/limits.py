@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -101,7 +102,8 @@ class _Body:
         self._scope = scope
         self._receive = receive
         self._idle = limits.idle_seconds
-        self._until = time.monotonic() + limits.body_seconds
+        self._clock = asyncio.get_running_loop().time
+        self._until = self._clock() + limits.body_seconds
         self._complete = False
         self.size = 0
 
@@ -109,7 +111,7 @@ class _Body:
         """ASGI."""
         if self._complete:  # what comes next is the client's going away, whenever that is
             return await self._receive()
-        left = min(self._idle, self._until - time.monotonic())
+        left = min(self._idle, self._until - self._clock())
         try:
             message = await asyncio.wait_for(self._receive(), max(left, 0))
         except TimeoutError:
@@ -148,16 +150,20 @@ class Rates:
     Args:
         rate: tokens that come per second.
         burst: tokens that a bucket holds.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, rate: float, burst: int) -> None:
+    def __init__(
+        self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._rate = rate
         self._burst = float(burst)
+        self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str) -> float:
         """Take a token; returns the seconds to wait for one, 0 where there was one."""
-        now = time.monotonic()
+        now = self._clock()
         tokens, since = self._buckets.pop(client, (self._burst, now))
         tokens = min(self._burst, tokens + (now - since) * self._rate)
         wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
