@@ -13,6 +13,7 @@ from typing import Any
 
 from memery.decoding import MAX_PIXELS
 from memery.errors import ConfigError
+from memery.text_files import read_text
 
 _UNLIMITED = 1 << 16
 """More processors than any machine has."""
@@ -119,7 +120,7 @@ def load_config(**arguments: Any) -> Config:
 
 def _from_file(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(read_text(path))
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.decoding import EXTENSIONS
+from memery.errors import ConfigError
 from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
 from memery.executors.interface import Changes
 from memery.files import modified_ns
 from memery.filters import Filter
 from memery.stores.interface import Space, Store
+from memery.text_files import read_text
 from memery.types import FileEntry, Skip
 
 if TYPE_CHECKING:
@@ -193,9 +195,11 @@ def _ignore_rules(root: Path) -> Callable[[str], bool | None] | None:
     try:
         if not file.is_file():
             return None
-        lines = file.read_text(encoding="utf-8", errors="surrogateescape")
+        lines = read_text(file, errors="surrogateescape")
     except OSError:
         return None
+    except ValueError as error:  # rather no index than one of what was to be left out
+        raise ConfigError(f"{file} cannot be read: {error}.") from None
     import pathspec
 
     sound = []

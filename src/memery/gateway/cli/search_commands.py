@@ -17,6 +17,7 @@ from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tall
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.cli.terms import STDIN, parse_query
 from memery.gateway.library import Memery
+from memery.text_files import text_lines
 from memery.types import Progress, Query, Results, Term
 
 Ask = Callable[[bool, Callable[[Progress], object] | None], Results]
@@ -212,7 +213,7 @@ def _recall_lines(
 def _lines(source: str) -> Iterator[str]:
     """The lines of a file that are not blank, as they come."""
     try:
-        with sys.stdin if source == STDIN else Path(source).open(encoding="utf-8") as file:
-            yield from (line.strip() for line in file if line.strip())
+        with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as stream:
+            yield from text_lines(stream)
     except (OSError, ValueError) as error:
         raise QueryError(f"The queries in {source} cannot be read: {error}.") from error

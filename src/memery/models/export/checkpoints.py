@@ -14,6 +14,7 @@ from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
 from memery.models.clip.layouts.transformers import processor_resize
 from memery.models.clip.text import merges_tokenizer
+from memery.text_files import read_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,7 +126,7 @@ def _read_transformers(folder: Path) -> Checkpoint:
     model = kind.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, attn_implementation="eager"
     ).eval()
-    processor = json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8"))
+    processor = json.loads(read_text(folder / "preprocessor_config.json"))
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     causal = config.model_type == "clip"
     context = config.text_config.max_position_embeddings
@@ -196,7 +197,7 @@ def _read_open_clip(folder: Path) -> Checkpoint:
     import open_clip
     from safetensors.torch import load_file
 
-    facts = json.loads((folder / "open_clip_config.json").read_text(encoding="utf-8"))
+    facts = json.loads(read_text(folder / "open_clip_config.json"))
     settings, seen = facts["model_cfg"], facts["preprocess_cfg"]
     words = settings["text_cfg"]
     if words.get("hf_tokenizer_name") or words.get("hf_model_name"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from memery.errors import ModelError
+from memery.text_files import read_text
 
 SIZE_MAX, CONTEXT_MAX, DIM_MAX = 4096, 4096, 1 << 14
 _JSON_BYTES = 64 << 20
@@ -22,7 +23,7 @@ def read_json(file: Path) -> dict[str, Any]:
     try:
         if file.stat().st_size > _JSON_BYTES:
             raise ModelError(f"{file} is larger than any description of a model.")
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(read_text(file))
     except FileNotFoundError:
         raise ModelError(f"The model in {file.parent} lacks {file.name}.") from None
     except (OSError, ValueError) as error:
@@ -35,7 +36,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def read_toml(file: Path) -> dict[str, Any]:
     """A TOML table; likewise."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(read_text(file))
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from error
 

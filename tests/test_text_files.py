@@ -1,0 +1,90 @@
+"""Text files as other programs save them: byte order marks, CRLF, UTF-16."""
+
+import codecs
+import io
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from memery import plugins
+from memery.archive import Archive
+from memery.config import Config, load_config
+from memery.errors import ConfigError
+from memery.models.clip.layouts.values import read_json, read_toml
+from memery.testing import ColourModel, MemoryStore
+from memery.text_files import read_text, text_lines
+
+MARK = codecs.BOM_UTF8
+
+
+@pytest.mark.parametrize(
+    "data",
+    ["é".encode("utf-16"), "é".encode("utf-16-be"), b"\xe9t\xe9"],
+    ids=["UTF-16", "UTF-16 without a mark", "Latin-1"],
+)
+def test_other_encodings_are_named(tmp_path, data):
+    (tmp_path / "file").write_bytes(data)
+    with pytest.raises(ValueError, match="save it as UTF-8"):
+        read_text(tmp_path / "file")
+    with pytest.raises(ValueError, match="save it as UTF-8"):
+        list(text_lines(io.BytesIO(data)))
+
+
+def test_lines_come_as_they_are_written():
+    lines = text_lines(io.BytesIO(MARK + b"red\r\n\r\n  blue \rgreen\nblack"))
+    assert list(lines) == ["red", "blue", "green", "black"]
+
+
+def load(folder):
+    x = plugins.assemble(
+        Archive(folder, folder / ".memery"), Config(), MemoryStore(), ColourModel()
+    )
+    return sorted(entry.path for entry in x.loader.load(x.encoder.space).new)
+
+
+def test_ignore_file(tmp_path):
+    for name in ("a.png", "b.png", "c.png", os.fsdecode(b"d\xff.png")):
+        Image.new("RGB", (4, 4), "red").save(tmp_path / name)
+    (tmp_path / ".memeryignore").write_bytes(MARK + b"a.png\r\n# notes\r\nb.png\r\nd\xff.png\r\n")
+    assert load(tmp_path) == ["c.png"]
+    (tmp_path / ".memeryignore").write_text("a.png\n", encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"\.memeryignore .* save it as UTF-8"):
+        load(tmp_path)
+
+
+def test_config_file(tmp_path, monkeypatch):
+    file = tmp_path / "config.toml"
+    monkeypatch.setenv("MEMERY_CONFIG", str(file))
+    file.write_bytes(MARK + b"batch_size = 7\r\nworkers = 2\r\n")
+    assert load_config().batch_size == 7
+    file.write_text("batch_size = 7\n", encoding="utf-16")
+    with pytest.raises(ConfigError, match=r"config\.toml .* save it as UTF-8"):
+        load_config()
+
+
+def test_descriptions_of_models(tmp_path):
+    (tmp_path / "config.json").write_bytes(MARK + b'{"dim": 4}')
+    (tmp_path / "memery.toml").write_bytes(MARK + b"dim = 4\r\n")
+    assert read_json(tmp_path / "config.json") == read_toml(tmp_path / "memery.toml") == {"dim": 4}
+
+
+@pytest.mark.parametrize("source", ["queries.txt", "-"])
+def test_queries(tmp_path, source):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (4, 4), "red").save(tmp_path / "photos" / "red.png")
+    (tmp_path / "queries.txt").write_bytes(MARK + b"red\r\n\r\ncaf\xc3\xa9\r\n")
+    more = {"MEMERY_MODEL": "colours", "MEMERY_CONFIG": str(tmp_path / "none.toml")}
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "recall", "photos", "--queries-from", source],
+        env=os.environ | more | {"PYTHONIOENCODING": "ascii"},
+        cwd=tmp_path,
+        input=(tmp_path / "queries.txt").read_bytes(),
+        capture_output=True,
+        check=True,
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["query"][0]["text"] for answer in answers] == ["red", "café"]
