@@ -22,6 +22,7 @@ from memery import decoding
 from memery.dates import Taken
 from memery.decoding import Decoded, Resize
 from memery.errors import CRASHED, TIMED_OUT, ImageError
+from memery.forks import ForkAware
 
 if TYPE_CHECKING:
     import numpy as np
@@ -151,13 +152,18 @@ class _Child:
             return self._process.wait()
 
 
-class _Children:
+class _Children(ForkAware):
     """Idle children, kept for whoever decodes next."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
         self._idle: list[_Child] = []
-        self._owner = os.getpid()
+        self.watch_forks()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """In a child, begin without any: they are the parent's."""
+        if in_child:
+            self._mutex, self._idle = threading.Lock(), []
 
     def call(self, request: Sequence[Any], seconds: int) -> Any:
         child = self._take()
@@ -175,8 +181,6 @@ class _Children:
 
     def _take(self) -> _Child:
         with self._mutex:
-            if self._owner != os.getpid():  # forked: the children are the parent's
-                self._idle, self._owner = [], os.getpid()
             if self._idle:
                 return self._idle.pop()
         try:
@@ -195,9 +199,8 @@ class _Children:
 
     def close(self) -> None:
         with self._mutex:
-            if self._owner == os.getpid():
-                while self._idle:
-                    self._idle.pop().end()
+            while self._idle:
+                self._idle.pop().end()
 
 
 _children = _Children()

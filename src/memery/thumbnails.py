@@ -11,6 +11,7 @@ from pathlib import Path
 
 from memery.archive import Archive
 from memery.errors import ArchiveError
+from memery.forks import ForkAware
 from memery.isolation import IN_PROCESS, ImageDecoder
 
 SIDES = (160, 320, 640, 1280)
@@ -21,7 +22,7 @@ _SHARE_LEFT = 0.9
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK
 
 
-class Thumbnails:
+class Thumbnails(ForkAware):
     """The thumbnails of one archive; where it cannot be written they are made each time.
 
     Args:
@@ -43,8 +44,14 @@ class Thumbnails:
         self._kept = kept
         self._decoder = decoder
         self._mutex = threading.Lock()
+        self.watch_forks()
         self._bytes: int | None = None
         self.hits = self.misses = 0
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Another thread of the parent may have had the mutex."""
+        if in_child:
+            self._mutex = threading.Lock()
 
     def find(self, digest: str, side: int) -> bytes | None:
         """A thumbnail that is there already: WebP."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
+from memery.forks import ForkAware
 from memery.models.interface import ModelInfo
 from memery.models.protocol import (
     ENCODE_PATH,
@@ -48,7 +49,7 @@ _MESSAGES = {
 }
 
 
-class RemoteModel:
+class RemoteModel(ForkAware):
     """Asks another machine for embeddings; its facts are asked for once.
 
     Args:
@@ -66,6 +67,12 @@ class RemoteModel:
             self._host = urlsplit(url).hostname or ""
         except ValueError as error:
             raise ModelError(f"{url!r} is no address of an encoder: {error}.") from error
+        self.watch_forks()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """In a child, open other connections: two processes would get one another's answers."""
+        if in_child:
+            self.__dict__.pop("_pool", None)
 
     @cached_property
     def info(self) -> ModelInfo:

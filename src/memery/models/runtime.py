@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memery.config import processors
 from memery.errors import ConfigError, ModelError
+from memery.forks import ForkAware, abandon
 from memery.telemetry import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Port:
     shape: tuple[int | None, ...]
 
 
-class Network:
+class Network(ForkAware):
     """One network, loaded at its first use.
 
     Args:
@@ -68,6 +69,12 @@ class Network:
         self._threads = threads or processors()
         self._optimisation = optimisation
         self._paged = paged
+        self.watch_forks()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """In a child, load it again at its next use: its threads stayed in the parent."""
+        if in_child and (session := self.__dict__.pop("_session", None)) is not None:
+            abandon(session)
 
     def load(self) -> None:
         """Load it now instead of at its first use.

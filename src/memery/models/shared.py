@@ -146,6 +146,11 @@ class _Desk:
         with self._mutex:  # nothing comes to stand behind the end of the line
             if not self._is_open:
                 raise ModelBusy("The model is being put away: the server is about to end.")
+            if not self._thread.is_alive():
+                raise ModelBusy(
+                    "This process was forked from the one that the model runs in: open the folders"
+                    " after the fork."
+                )
             try:
                 self._queue.put_nowait((items, future))
             except queue.Full:

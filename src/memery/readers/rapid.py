@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ReaderError
+from memery.forks import ForkAware, abandon
 from memery.readers.interface import ReaderInfo, Reading
 from memery.telemetry import import_onnxruntime
 from memery.types import Line
@@ -48,7 +49,7 @@ _MMAP_THRESHOLD, _THRESHOLD = -3, 4 << 20
 _GET = "pip install --force-reinstall 'memery[ocr]'"
 
 
-class RapidReader:
+class RapidReader(ForkAware):
     """Reads Chinese, Japanese, English and other languages in Latin script."""
 
     def __init__(self) -> None:
@@ -57,6 +58,14 @@ class RapidReader:
                 "Reading the text in pictures needs RapidOCR: pip install 'memery[ocr]'"
             )
         self._loading = threading.Lock()
+        self.watch_forks()
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """In a child, load the engine again at its next use."""
+        if in_child:
+            self._loading = threading.Lock()
+            if (engine := self.__dict__.pop("_loaded", None)) is not None:
+                abandon(engine)
 
     @cached_property
     def info(self) -> ReaderInfo:

@@ -7,11 +7,14 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError
+from memery.forks import ForkAware, abandon
 from memery.stores.sqlite import schema
 
 logger = logging.getLogger(__name__)
@@ -24,16 +27,19 @@ _LOG_BYTES = 16 << 20
 """Of the write-ahead log, about: it is begun anew after a commit that finds it longer."""
 _ATTEMPTS = 3
 """To begin a snapshot while the archive is being put in another's place."""
+_FORK_SECONDS = 5.0
+"""How long a fork waits for what other threads read or write."""
 _Identity = tuple[int, int]
 """Of a file: its device and its number there."""
 
 
-class Database:
+class Database(ForkAware):
     """One connection writes, a few read beside it, so that threads do not wait for one another.
 
     Nothing is created on disk before the first write; until then an empty one in memory serves.
     Should another process delete the archive, or put another in its place, the next transaction
-    goes on with what lies there then.
+    goes on with what lies there then. When this process forks, connections are closed before, once
+    what is under way has ended; parent and child open their own at their next transaction.
 
     Args:
         archive: whose database to open.
@@ -44,19 +50,69 @@ class Database:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._mutex = threading.RLock()
-        self._places = threading.Semaphore(READERS)
+        self._make_locks()
         self._idle: list[schema.Connection] = []
         self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
-        self._note_mutex = threading.Lock()
         self._thread = threading.local()
         self._closed = self._is_writing = False
+        self._held: contextlib.ExitStack | None = None
+        self._is_parted = self._is_forked_amid = False
         self._connection = self._connect(on_disk=archive.exists(), create=False)
         try:
             self._check_root()
         except BaseException:
             self._connection.close()
             raise
+        self.watch_forks()
+
+    def _make_locks(self) -> None:
+        self._mutex = threading.RLock()
+        self._places = threading.Semaphore(READERS)
+        self._note_mutex = threading.Lock()
+
+    def before_fork(self) -> None:
+        """Close the connections: SQLite takes a child's for the parent's, and forgets its locks."""
+        self._held = self._hold_all(time.monotonic() + _FORK_SECONDS)
+        if self._held is not None and not (self._closed or self._connection.in_transaction):
+            self._close_connections()
+            self._is_parted = True
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Let threads go on; a child without connections of its own may not use the parent's."""
+        if not in_child:
+            if self._held is not None:
+                self._held.close()
+            return
+        self._make_locks()
+        self._is_writing = False
+        if not (self._is_parted or self._closed):
+            self._is_forked_amid = True
+            self._thread = threading.local()
+            for connection in (self._connection, *self._idle, *(self._notes or ())[:1]):
+                abandon(connection)
+
+    def _hold_all(self, until: float) -> contextlib.ExitStack | None:
+        """Every lock, when nothing is read or written any more; None where that takes too long."""
+        locks: tuple[Any, ...] = (*[self._places] * READERS, self._note_mutex, self._mutex)
+        with contextlib.ExitStack() as held:
+            for lock in locks:
+                if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                    return None
+                held.callback(lock.release)
+            return held.pop_all()
+
+    def _rejoin(self) -> None:
+        """Open the connection again after a fork."""
+        with self._mutex:
+            if not self._is_parted:
+                return
+            before = self._file
+            self._connection = self._connect(on_disk=self._archive.exists(), create=False)
+            self._is_parted = False
+            if self._file != before:
+                if self._is_writing:
+                    raise self._deleted()
+                self._check_root()
 
     def _connect(self, *, on_disk: bool, create: bool) -> schema.Connection:
         """Open the file, or an empty database in memory."""
@@ -82,8 +138,16 @@ class Database:
     def _follow(self) -> None:
         """Notice that another process has deleted the archive or put another in its place.
 
-        One that could only be read is opened again when it, or its log, has changed.
+        One that could only be read is opened again when it, or its log, has changed; and after this
+        process has forked.
         """
+        if self._is_forked_amid:
+            raise ArchiveError(
+                f"The archive {self._archive.folder} was being read or written when this process"
+                " was forked: open it in each process, after the fork."
+            )
+        if self._is_parted and not self._closed:
+            self._rejoin()
         if self._is_current():
             return
         with self._mutex:
@@ -92,10 +156,7 @@ class Database:
             if self._connection.in_transaction:  # this thread's own: it ends first
                 return
             if self._is_writing:
-                raise ArchiveError(
-                    f"The archive {self._archive.folder} was deleted while it was being written:"
-                    " run the command again."
-                )
+                raise self._deleted()
             self._reconnect(on_disk=self._archive.exists())
 
     def _is_current(self) -> bool:
@@ -113,6 +174,12 @@ class Database:
                 facts = self._archive.store.with_name(f"{self._archive.store.name}{end}").stat()
                 stamps.append((facts.st_size, facts.st_mtime_ns))
         return stamps
+
+    def _deleted(self) -> ArchiveError:
+        return ArchiveError(
+            f"The archive {self._archive.folder} was deleted while it was being written:"
+            " run the command again."
+        )
 
     def _check_root(self) -> None:
         with self._mutex, schema.translated(self._archive.store):
@@ -331,11 +398,16 @@ class Database:
         """Let go of the file."""
         with self._mutex:
             self._closed = True
-            self._connection.close()
-            if self._notes is not None:
-                self._notes[0].close()
-            while self._idle:
-                self._idle.pop().close()
+            if not self._is_forked_amid:  # then they are the parent's
+                self._close_connections()
+
+    def _close_connections(self) -> None:
+        self._connection.close()
+        if self._notes is not None:
+            self._notes[0].close()
+            self._notes = None
+        while self._idle:
+            self._idle.pop().close()
 
     def damaged(self, what: str) -> ArchiveDamaged:
         """The error for content that memery does not write."""

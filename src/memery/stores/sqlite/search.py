@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from memery.errors import ArchiveDamaged
 from memery.filters import Filter
+from memery.forks import ForkAware
 from memery.stores.interface import Found
 from memery.stores.sqlite import index, schema
 from memery.stores.sqlite.conditions import Condition, condition
@@ -61,13 +62,14 @@ _PASSING = """
 _FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
 
 
-class Indexes:
+class Indexes(ForkAware):
     """Keeps the search index open from one search to the next, for any number of threads."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._mutex = threading.Lock()
         self._thread = threading.local()
+        self.watch_forks()
         self._generation: Path | None = None
         self._index: index.ExactIndex | None = None
 
@@ -86,6 +88,11 @@ class Indexes:
             yield
         finally:
             self._thread.present = None
+
+    def after_fork(self, *, in_child: bool) -> None:
+        """Another thread of the parent may have had the mutex; what is mapped can be shared."""
+        if in_child:
+            self._mutex = threading.Lock()
 
     def open(self, prefix: str, dim: int) -> Searcher:
         """Use the newest sound generation of those pinned."""

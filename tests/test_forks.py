@@ -1,0 +1,206 @@
+"""A process that has used memery forks, as gunicorn's preload and multiprocessing do.
+
+Each program below runs in a process of its own, and a child that hangs is killed by its alarm.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+
+from memery import index_flow
+
+SECONDS = 60
+HEAD = """
+import os, signal, sys, threading
+from PIL import Image
+from memery import Memery
+from memery.errors import MemeryError
+
+def in_child(function, finalise=False):
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        try:
+            function()
+        except BaseException as error:
+            print("failed:", repr(error), flush=True)
+            os._exit(1)
+        if finalise:
+            sys.exit(0)
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code:
+        sys.exit(f"the child ended with {code}")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for colour in ("red", "green", "blue"):
+        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{colour}.png")
+    index_flow(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(folder):
+    def run(program, *words):
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", HEAD + program, *words],
+            cwd=folder,
+            env=os.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.split()
+
+    return run
+
+
+USED = """
+def use(memery, colour):
+    Image.new("RGB", (64, 64), colour).save(f"{colour}.png")
+    memery.recall("red")
+    memery.recall(image_query=f"{colour}.png")  # which is not indexed yet
+    print(memery.build().searchable, flush=True)
+
+memery = Memery(".")
+use(memery, "white")  # both towers, the index, the store, and threads of all of them
+"""
+
+
+def test_what_is_open_goes_on_in_the_child_and_in_the_parent(run):
+    program = 'in_child(lambda: use(memery, "black"), finalise=True)\nuse(memery, "gray")'
+    assert run(USED + program) == ["4", "5", "6"]
+
+
+def test_what_is_opened_in_the_child_works(run):
+    program = 'in_child(lambda: use(Memery("."), "black"), finalise=True)\nuse(memery, "gray")'
+    assert run(USED + program) == ["4", "5", "6"]
+
+
+def test_a_child_that_does_nothing_ends(run):
+    assert run(USED + "in_child(lambda: None, finalise=True)") == ["4"]
+
+
+@pytest.mark.slow
+def test_workers_of_multiprocessing_search(run):
+    program = """
+import multiprocessing
+def search(query):
+    return memery.recall(query, mode="visual", top_k=4)[0].path
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    print(*pool.map_async(search, ["red", "green", "red", "blue"]).get(40))
+"""
+    best = run(USED + program)[1:]
+    assert len(best) == 4
+    assert best[0] == best[2]
+
+
+@pytest.mark.slow
+def test_the_childs_locks_are_its_own(run):
+    """SQLite would take the parent's for its own: the parent, as the last, would delete the log."""
+    program = """
+ready, go = os.pipe(), os.pipe()
+if os.fork() == 0:
+    signal.alarm(20)
+    memery.recall("red")
+    os.write(ready[1], b"x")
+    os.read(go[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+memery.recall("red")
+memery.close()
+print(os.path.exists(".memery/store.sqlite3-wal"))
+os.write(go[1], b"x")
+"""
+    assert run(USED + program) == ["4", "True"]
+
+
+@pytest.mark.slow
+def test_a_fork_waits_for_what_other_threads_read(run):
+    program = """
+inside, leave = threading.Event(), threading.Event()
+def read():
+    with memery.store._db.reading():
+        inside.set()
+        leave.wait()
+thread = threading.Thread(target=read)
+thread.start()
+inside.wait()
+threading.Timer(0.2, leave.set).start()
+in_child(lambda: use(memery, "black"))
+thread.join()
+use(memery, "gray")
+"""
+    assert run(USED + program) == ["4", "5", "6"]
+
+
+@pytest.mark.slow
+def test_a_fork_amid_a_transaction_is_told_at_once(run):
+    program = """
+def ask():
+    try:
+        memery.recall("red")
+    except MemeryError as error:
+        print("after" in str(error), flush=True)
+with memery.store._db.transaction("BEGIN"):
+    in_child(ask, finalise=True)
+use(memery, "gray")
+"""
+    assert run(USED + program) == ["4", "True", "5"]
+
+
+def test_a_model_that_is_shared_is_told_at_once(run):
+    """Its threads are the parent's: nobody would ever answer."""
+    program = """
+from memery.models.shared import SharedModel
+from memery.testing.model import ColourModel
+model = SharedModel(ColourModel())
+model.encode_texts(["red"])
+def ask():
+    try:
+        model.encode_texts(["red"])
+    except MemeryError as error:
+        print("forked" in str(error), flush=True)
+    model.close()
+in_child(ask)
+print(len(model.encode_texts(["red"])))
+"""
+    assert run(program) == ["True", "1"]
+
+
+def test_connections_to_an_encoder_are_not_shared(run):
+    program = """
+from memery.models.remote import RemoteModel
+model = RemoteModel("http://127.0.0.1:9")
+before = model._pool
+in_child(lambda: print(model._pool is before, flush=True))
+print(model._pool is before)
+"""
+    assert run(program) == ["False", "True"]
+
+
+@pytest.mark.slow
+def test_text_is_recognised_in_the_child(run):
+    program = """
+from PIL import ImageDraw, ImageFont
+def read(word):
+    image = Image.new("RGB", (400, 120), "white")
+    ImageDraw.Draw(image).text((30, 30), word, fill="black", font=ImageFont.load_default(48))
+    image.save(f"{word}.png")
+    memery.build()
+    print(memery.recall(f'"{word}"', top_k=1)[0].path, flush=True)
+memery = Memery(".", read_text=True)
+read("fork")
+in_child(lambda: read("child"), finalise=True)
+read("parent")
+"""
+    assert run(program) == ["fork.png", "child.png", "parent.png"]
