@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from memery.gateway.cli import actions
+
 RECALL_KEYS = ["query", "model_id", "total", "took_ms", "hits"]
 HIT_KEYS = [
     "rank",
@@ -224,11 +226,37 @@ def test_the_best_hit_is_opened(run, photos, tmp_path):
     viewer.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
     viewer.chmod(0o755)
     run("recall", "photos", "red", "--open", PATH=f"{viewer.parent}:{os.environ['PATH']}")
-    for _ in range(50):
-        if (tmp_path / "opened").exists():
-            break
-        time.sleep(0.1)
     assert (tmp_path / "opened").read_text().strip() == str(photos / "red.png")
+
+
+def test_without_a_viewer_the_command_says_so(run, photos, tmp_path):
+    (tmp_path / "bin").mkdir()
+    command = ("recall", "photos", "red", "--open", "--format", "paths")
+    opener = tmp_path / "bin" / "xdg-open"
+    for script in (None, "#!/bin/sh\necho noise; echo more noise >&2\nexit 3\n"):
+        if script:
+            opener.write_text(script)
+            opener.chmod(0o755)
+        done = run(*command, check=2, PATH=f"{opener.parent}")
+        assert b"memery: --open found no program to show red.png: install" in done.stderr
+        assert b"photos/red.png" in done.stdout
+        assert b"noise" not in done.stdout + done.stderr
+
+
+def test_a_viewer_that_keeps_running_is_not_waited_for(tmp_path, monkeypatch):
+    opener = tmp_path / "xdg-open"
+    opener.write_text("#!/bin/sh\nexec sleep 60\n")
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(actions, "_LAUNCH_SECONDS", 0.01)
+    children = []
+    started = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *a, **k: children.append(started(*a, **k)) or children[0]
+    )
+    assert actions.launch("red.png")
+    children[0].kill()
+    children[0].wait()
 
 
 def test_names_of_any_bytes(run, photos):

@@ -6,6 +6,7 @@ needed: it takes half a second.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,6 +75,7 @@ def serve(
 ) -> None:
     """Answer over HTTP: a web page for people, JSON for programs."""
     from memery.errors import ConfigError
+    from memery.gateway.cli.actions import launch
     from memery.gateway.cli.console import Notices, reported
     from memery.gateway.cli.downloads import have_model
     from memery.gateway.rest.options import Options
@@ -87,8 +89,11 @@ def serve(
     notices = Notices(quiet=quiet, verbose=verbose)
 
     def show(link: str) -> None:
-        if typer.launch(link) != 0:
-            notices.say(f"No browser was found: open {link} yourself.")
+        def run() -> None:
+            if not launch(link):
+                notices.say(f"No browser was found: open {link} yourself.")
+
+        threading.Thread(target=run, daemon=True).start()  # the server does not wait for it
 
     @reported
     def run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import BinaryIO
@@ -13,17 +14,51 @@ from memery.errors import ConfigError, FolderError
 from memery.gallery import printable
 from memery.types import Hit, Results
 
+_LAUNCH_SECONDS = 3.0
+"""Where no program opens a file, xdg-open has tried all by then; some programs it waits for."""
 _SHOWN_ROWS = 8
 """Height of a thumbnail in lines of text."""
 
 
 def open_best(results: Results) -> None:
-    """Open the best hit in the system's viewer."""
-    import typer
+    """Open the best hit in the system's viewer.
 
+    Raises:
+        ConfigError: there is none.
+    """
     best = min(results, key=lambda hit: hit.rank)  # they may be printed in another order
-    if typer.launch(os.fspath(best)) != 0:
-        raise ConfigError("No program to show images was found: install one, or open the path.")
+    if not launch(os.fspath(best)):
+        raise ConfigError(
+            f"--open found no program to show {best.path}: install an image viewer and xdg-utils,"
+            " or open the path that is printed."
+        )
+
+
+def launch(target: str) -> bool:
+    """Open a file or an address in the program that the system has for it; False without one.
+
+    What that program prints is dropped. One that is still running after a moment has succeeded.
+    """
+    if sys.platform == "win32":
+        try:
+            os.startfile(target)  # noqa: S606 - what the user has set up for such files
+        except OSError:
+            return False
+        return True
+    nothing = subprocess.DEVNULL
+    try:
+        opener = subprocess.Popen(  # noqa: S603 - likewise
+            ["open" if sys.platform == "darwin" else "xdg-open", target],
+            stdin=nothing,
+            stdout=nothing,
+            stderr=nothing,
+            start_new_session=True,
+        )
+        return opener.wait(_LAUNCH_SECONDS) == 0
+    except OSError:
+        return False
+    except subprocess.TimeoutExpired:
+        return True
 
 
 def copy_hits(results: Results, folder: Path) -> int:
