@@ -29,6 +29,7 @@ from typing import Any
 
 from evaluation.captions import percent, read_rows
 from memery import Memery
+from memery.executors.ranker.strength import WEAK
 
 _FOLDERS = {6: 25, 20: 8, 150: 1}
 """Images in a folder, and how many folders of that size are made."""
@@ -54,7 +55,8 @@ def best_hits(folder: Path, inside: list[str], texts: list[str], model: str) -> 
         ) as memery:
             memery.build()
             hits = [memery.recall(text, top_k=1, mode="visual")[0] for text in texts]
-            return [(hit.score, hit.strength, hit.weak) for hit in hits]
+            # Small folders are measured too, where memery itself does not judge.
+            return [(hit.score, hit.strength, hit.strength < WEAK) for hit in hits]
 
 
 def evaluate(folder: Path, model: str, seed: int) -> dict[str, Any]:

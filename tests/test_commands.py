@@ -16,7 +16,7 @@ from PIL import Image
 
 from memery.gateway.cli import actions
 
-RECALL_KEYS = ["query", "model_id", "total", "took_ms", "hits"]
+RECALL_KEYS = ["query", "model_id", "total", "strong", "took_ms", "hits"]
 HIT_KEYS = [
     "rank",
     "id",
@@ -28,6 +28,8 @@ HIT_KEYS = [
     "height",
     "taken_at",
     "date_source",
+    "copies",
+    "copy_paths",
 ]
 HEADINGS = ["Rank", "Score", "Strength", "Path"]
 
@@ -264,13 +266,35 @@ def test_names_of_any_bytes(run, photos):
     for name in names:
         source = (photos / "red.png").read_bytes()
         (photos / os.fsdecode(name)).write_bytes(source)
-    listed = run("recall", "photos", "red", "--format", "paths0").stdout.split(b"\0")
+    listed = run("recall", "photos", "red", "--copies", "--format", "paths0").stdout.split(b"\0")
     assert {b"photos/" + name for name in names} <= set(listed)
-    table = run("recall", "photos", "red").stdout
+    table = run("recall", "photos", "red", "--copies").stdout
     assert b"\x1b" not in table
     assert b"new\\nline.png" in table
     answer = run("recall", "photos", "red", "--format", "json").stdout
     assert b"\\udcff\\udcfe.png" in answer
+
+
+def test_exact_copies_are_folded_in_the_table(run, photos):
+    (photos / "again.png").write_bytes((photos / "red.png").read_bytes())
+    first, second, *_ = text(run("recall", "photos", "red")).splitlines()
+    assert first.split() == ["Rank", "Score", "Strength", "Copies", "Path"]
+    assert second.split()[-2:] == ["×2", "photos/red.png"]
+    for format_, count in (("paths", 1), ("jsonl", 1)):
+        words = ("recall", "photos", "red", "-n", "1", "--format", format_)
+        assert len(text(run(*words)).splitlines()) == count
+    listed = text(run("recall", "photos", "red", "--copies", "--format", "paths")).splitlines()
+    assert listed[:2] == ["photos/red.png", "photos/again.png"]
+
+
+def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
+    nothing = "Nothing here really matches"
+    assert nothing not in run("recall", "photos", "submarine").stderr.decode()
+    for number in range(30):
+        Image.new("RGB", (40 + number, 30), "grey").save(photos / f"{number}.png")
+    assert nothing in run("recall", "photos", "submarine").stderr.decode()
+    for words in (["29.PNG"], ["grey", "--not", "red"], ["-i", "photos/0.png"]):
+        assert nothing not in run("recall", "photos", *words).stderr.decode()
 
 
 def test_a_preview_counts_what_the_build_will_read(run, photos):

@@ -13,8 +13,10 @@ from memery import Filter, Memery, index_flow, plugins, query_flow
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import ImageError, QueryError, ReaderError
+from memery.gateway.collections import Collections
+from memery.queries import make_query
 from memery.stores.interface import Text
-from memery.types import Line, Term
+from memery.types import Line, Ranking, Term
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
 PAGE = "memes"
@@ -137,7 +139,7 @@ def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
     paint(folder, "green.png", "green")
     index_flow(folder)
     assert query_flow(folder, "lake norway", top_k=1)[0].path == "norway/lake house.png"
-    assert query_flow(folder, "IMG_1234", top_k=9)[0].signals[0].name == "visual"
+    assert query_flow(folder, "1234", top_k=9)[0].signals[-1].name == "visual"
     explained = query_flow(folder, "lake house")[0].signals
     assert [(signal.name, signal.held) for signal in explained][-1] == ("name", 2)
 
@@ -165,6 +167,112 @@ def test_names_are_found_as_they_are_written(tmp_path, name, query):
     found = query_flow(folder, query, top_k=1)
     assert paths(found) == [name]
     assert found[0].signals[-1].name == "name" or '"' in query
+
+
+NAMES = {
+    "IMG_1540.JPG": ("IMG_1540", "img_1540.jpg", '"IMG_1540"', '"img_1540.JPG"', "album/IMG_1540"),
+    "TC_00715.JPG": ("TC_00715.JPG", '"TC_00715.JPG"', "tc_00715"),
+    "M\u00fcller Caf\u00e9.jpg": (
+        "M\u00fcller Caf\u00e9.jpg",
+        "Mu\u0308ller Cafe\u0301.JPG",
+        '"Mu\u0308ller Cafe\u0301"',
+        "M\u00dcLLER CAF\u00c9",
+    ),
+    "\U0001f600.png": ("\U0001f600", "\U0001f600.PNG"),
+    "v1.0.png": ("v1.0", "V1.0.png"),
+    "the.png": ("The", "the.png"),
+}
+
+
+@pytest.mark.parametrize("mode", ["auto", "text"])
+def test_a_file_name_finds_the_file(tmp_path, mode):
+    folder = tmp_path / "photos"
+    for number, name in enumerate(NAMES):
+        paint(folder, f"album/{name}", COLOURS[number], size=(40 + number, 30))
+    for name in ("IMG_1541.JPG", "IMG_15400.JPG", "v1.png", "caf\u00e9.jpg"):
+        paint(folder, f"other/{name}", "white")
+    index_flow(folder)
+    for name, queries in NAMES.items():
+        for query in queries:
+            for wanted in ({}, {"min_strength": 3.5}):
+                found = query_flow(folder, query, mode=mode, refresh=False, **wanted)
+                assert found, query
+                hit = found[0]
+                assert (hit.path, hit.weak, found.strong) == (f"album/{name}", False, 1), query
+                assert hit.signals[-1].name == "name"
+
+
+def test_a_folder_name_finds_its_images_first(tmp_path):
+    folder = tmp_path / "photos"
+    paint(folder, "a/Summer_Trip/deep/sea.png", "blue")
+    paint(folder, "a/Summer_Trip/red.png", "red")
+    paint(folder, "b/summer_trip.jpg", "green")
+    paint(folder, "summer.png", "yellow")
+    index_flow(folder)
+    found = query_flow(folder, "summer_trip")
+    assert paths(found)[0] == "b/summer_trip.jpg"
+    assert set(paths(found)[1:3]) == {"a/Summer_Trip/deep/sea.png", "a/Summer_Trip/red.png"}
+    assert [hit.weak for hit in found] == [False, False, False, True]
+    assert paths(query_flow(folder, "SUMMER_TRIP/DEEP"))[0] == "a/Summer_Trip/deep/sea.png"
+    assert query_flow(folder, "summer_trip", under="b").total == 1
+    (folder / "a/Summer_Trip/deep/sea.png").rename(folder / "away.png")
+    assert query_flow(folder, "deep").strong is None
+    assert paths(query_flow(folder, "away"))[0] == "away.png"
+
+
+def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
+    for name in ("one", "two"):
+        paint(tmp_path / name, "red.png", "red")
+        paint(tmp_path / name, f"{name}/IMG_7.png", "blue", size=(41, 30))
+        paint(tmp_path / name, "img_7/green.png", "green")
+    with Collections([tmp_path / "one", tmp_path / "two"]) as collections:
+        for collection in collections:
+            collections.build(collection.name, lambda _: None)
+        found = collections.search(make_query("IMG_7"), Ranking(top_k=3))
+    names = [hit.path for _, hit in found.hits]
+    assert (names[:2], names[2]) == (["one/IMG_7.png", "two/IMG_7.png"], "img_7/green.png")
+
+
+@pytest.mark.parametrize("images", [1, 3, 29])
+def test_few_images_are_never_called_no_match(tmp_path, images):
+    folder = tmp_path / "photos"
+    for number in range(images):
+        paint(folder, f"{number}.png", "red", size=(40 + number, 30))
+    index_flow(folder)
+    for wanted in ({"query": "red"}, {"query": "red", "exclude": "green"}, {"query": "submarine"}):
+        found = query_flow(folder, **wanted)
+        assert found.strong is None
+        assert not any(hit.weak for hit in found)
+
+
+def test_enough_images_are_judged(tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(30):
+        paint(folder, f"{number}.png", "red", size=(40 + number, 30))
+    index_flow(folder)
+    found = query_flow(folder, "submarine")
+    assert (found.strong, found[0].weak) == (0, True)
+    # With something to find less of, strength is not calibrated.
+    assert query_flow(folder, "submarine", exclude="green").strong is None
+
+
+def test_an_exact_copy_is_never_weak(tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(40):
+        paint(folder, f"{number}.png", (255, 2 * number, 0))
+    index_flow(folder)
+    found = query_flow(folder, image_query=folder / "7.png", top_k=40)
+    assert [hit.path for hit in found if not hit.weak] == ["7.png"]
+    assert found.strong == 1
+    kept = query_flow(folder, image_query=folder / "7.png", min_strength=3.5, top_k=40)
+    assert paths(kept) == ["7.png"]
+    by_id = query_flow(folder, Term(id=found[3].id), min_strength=3.5, top_k=40)
+    assert paths(by_id) == [found[3].path]
+
+
+def test_quoted_text_is_never_weak(photos):
+    found = query_flow(photos, '"into mordor"', min_strength=3.5)
+    assert (paths(found), found[0].weak, found.strong) == ([f"{PAGE}/one.png"], False, 1)
 
 
 def test_chinese_text_is_found_in_quotes(photos):

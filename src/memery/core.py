@@ -30,7 +30,7 @@ from memery.filters import Day, Filter
 from memery.plugins import default_executors
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Results, Took
-from memery.words.query import words_of
+from memery.words.query import Words, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -263,11 +263,13 @@ class EncodedQuery:
     Attributes:
         query: what to find.
         vector: float32 of shape (dim,), a unit vector.
+        words: what it asks for besides.
         encoding: what it took, in milliseconds.
     """
 
     query: Query
     vector: NDArray[np.float32]
+    words: Words
     encoding: float
 
 
@@ -291,7 +293,18 @@ def encode_query(
         with x.snapshot():  # another process may have changed the archive between two terms
             _check(x, query, require=require)
         raise
-    return EncodedQuery(query, vector, _milliseconds(started))
+    return EncodedQuery(query, vector, _words(query, pictures), _milliseconds(started))
+
+
+def _words(query: Query, pictures: Sequence[Picture]) -> Words:
+    wanted = [term for term in query.terms if term.boost > 0]
+    given = zip((term for term in query.terms if term.image is not None), pictures, strict=True)
+    return replace(
+        words_of(term.text for term in wanted if term.text),
+        digests=frozenset(picture.digest for term, picture in given if term.boost > 0),
+        ids=tuple(term.id for term in wanted if term.id is not None),
+        has_less=len(wanted) < len(query.terms),
+    )
 
 
 def rank_query(
@@ -316,11 +329,10 @@ def rank_query(
     """
     query, space = encoded.query, x.encoder.space
     within = replace(ranking, scope=ranking.scope.within(x.archive.scope))
-    words = words_of(term.text for term in query.terms if term.text and term.boost > 0)
     started = time.perf_counter()
     with x.snapshot():
         _check(x, query, require=require)
-        ranked = x.ranker.rank(space, encoded.vector, words, within)
+        ranked = x.ranker.rank(space, encoded.vector, encoded.words, within)
     took = Took(indexing, encoded.encoding, _milliseconds(started))
     return Results(ranked.hits, ranked.total, query, space.model_id, took, ranked.strong)
 

@@ -236,7 +236,8 @@ class Hit(os.PathLike[str]):
         strength: how far the score stands above what the best of the archive's images would reach
             by chance for this query; it compares across queries and models, which the score does
             not.
-        weak: it hardly stands out, and does not hold the words of the query either.
+        weak: it hardly stands out, and no word, name or exact copy matches the query either. Never
+            where `Results.strong` is None.
         signals: what each ranking contributed; empty beyond the ranks that count.
         copy_paths: the exact copies that are folded into this hit: files with the same bytes that
             pass the filters, relative to the folder searched.
@@ -352,7 +353,8 @@ class Results(Sequence[Hit]):
         query: the query as understood.
         model_id: the model whose embeddings were compared.
         took: time by stage.
-        strong: how many of total are not weak.
+        strong: how many of total are not weak; None where that cannot be told: nothing stands out,
+            but the archive has too few images to judge by, or the query says what to find less of.
     """
 
     hits: tuple[Hit, ...]
@@ -360,7 +362,7 @@ class Results(Sequence[Hit]):
     query: Query
     model_id: str
     took: Took = Took()
-    strong: int = 0
+    strong: int | None = None
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

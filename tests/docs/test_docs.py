@@ -66,7 +66,7 @@ def test_console_sessions(folder):
             )
             assert_output(normalised(done.stdout), normalised(expected), **QUANTIZED)
             commands += 1
-    assert commands == 9
+    assert commands == 10
 
 
 def test_rest(folder, monkeypatch):

@@ -134,6 +134,26 @@ def test_folded_facets(store):
     assert list(found.types.items()) == [("png", 2), ("", 1), ("jpg", 1)]
 
 
+def test_images_are_found_by_the_names_of_files_and_folders(store):
+    def found(name, scope=Filter(), limit=None):  # noqa: B008 - frozen
+        return [image.path for image in store.find_called(SPACE, name, scope, limit)]
+
+    assert found("A") == found("a.PNG") == ["a.png"]
+    assert found("a.jpg") == found("png") == found("") == found("/") == []
+    assert found("B.jpg") == found("trip/b") == found("TRIP/B.JPG/") == ["trip/b.JPG"]
+    assert found("trap/b") == []
+    assert found("far") == ["trip/far/c.png", "trip/far/copy.png"]
+    assert found("trip", limit=2) == found("trip")[:2]
+    assert set(found("trip")) == {"trip/b.JPG", "trip/far/c.png", "trip/far/copy.png"}
+    assert found("trip", Filter("trip/far")) == found("far")
+    assert found("odd\udcff") == ["odd\udcff/noextension"]
+    assert store.find_called(OTHER, "a", Filter(), None) == []
+    store.remove(["a.png", "trip/far/c.png", "trip/far/copy.png"])
+    assert found("a") == found("far") == []
+    store.prune()
+    assert found("trip") == ["trip/b.JPG"]
+
+
 def test_facets(store):
     found = store.facets(SPACE, Filter())
     assert dict(found.folders) == {"": 5, "odd\udcff": 1, "trip": 3, "trip/far": 2}
@@ -165,12 +185,15 @@ def test_an_archive_from_before_has_ids_too(tmp_path):
             "ALTER TABLE contents DROP COLUMN notes; ALTER TABLE contents DROP COLUMN hashes;"
             "ALTER TABLE contents DROP COLUMN colour;"
             "ALTER TABLE contents DROP COLUMN date_source; ALTER TABLE files DROP COLUMN named_at;"
-            "DROP TABLE texts; DROP TABLE text_words; DROP TABLE file_words;"
+            "DROP TABLE texts; DROP TABLE text_words; DROP TABLE file_words; DROP TABLE names;"
             "PRAGMA user_version = 1;"
         )
     db.close()
     store = sqlite_store(tmp_path)
     assert [store.image(SPACE, image.id) for image in images] == list(images)
+    for name in ("far", "C.PNG", "odd\udcff"):
+        assert store.find_called(SPACE, name, Filter(), None), name
+    assert store.count(SPACE, Filter(quoted="c.png")) == 1
     store.close()
 
 

@@ -113,12 +113,12 @@ class Ranked:
     Attributes:
         hits: one page of them.
         total: images that pass the filter and the threshold.
-        strong: how many of total are not weak.
+        strong: how many of total are not weak; None where that cannot be told.
     """
 
     hits: tuple[Hit, ...]
     total: int
-    strong: int = 0
+    strong: int | None = None
 
 
 class Loader(Protocol):

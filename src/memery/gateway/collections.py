@@ -81,7 +81,7 @@ class Answer:
     Attributes:
         hits: of this page, each with the image as its collection knows it.
         total: images that pass the filters and the threshold.
-        strong: how many of total are not weak.
+        strong: how many of total are not weak, as `Results.strong`.
         model_id: the model whose embeddings were compared.
         took: time by stage.
         searched: names of the collections.
@@ -90,7 +90,7 @@ class Answer:
 
     hits: tuple[tuple[FoundImage, Hit], ...]
     total: int
-    strong: int
+    strong: int | None
     model_id: str
     took: Took
     searched: tuple[str, ...]

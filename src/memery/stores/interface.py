@@ -262,6 +262,16 @@ class Searchable(Protocol):
         """Images whose name and notes together hold all of the words, best first."""
         ...
 
+    def find_called(
+        self, space: Space, name: str, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose file has this name, then those that lie in folders of this name.
+
+        The name may have folders before it, and lack the extension; case and Unicode's
+        normalisation make no difference. Ordered by path.
+        """
+        ...
+
     def vocabulary(self, words: Collection[str]) -> set[str]:
         """Which of these tokens stand in the text of any picture."""
         ...

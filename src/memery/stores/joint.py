@@ -22,6 +22,7 @@ from memery.stores.interface import (
     snapshot_of,
 )
 from memery.types import ImageFile
+from memery.words.names import is_called
 
 if TYPE_CHECKING:
     import numpy as np
@@ -234,6 +235,22 @@ class JointStore:
             for member in self._members
         ]
         return list(_interleaved(parts))[:limit]
+
+    def find_called(
+        self, space: Space, name: str, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose file has this name, then those in folders of this name."""
+        parts = [
+            [
+                member.named(image)
+                for image in member.store.find_called(
+                    space, name, scope.within(member.scope), limit
+                )
+            ]
+            for member in self._members
+        ]
+        found = list(_interleaved(parts))
+        return sorted(found, key=lambda image: not is_called(image.path, name))[:limit]
 
     def vocabulary(self, words: Collection[str]) -> set[str]:
         """Which of these tokens stand in the text of any picture."""

@@ -32,7 +32,7 @@ from memery.stores.interface import (
     Text,
 )
 from memery.types import FileEntry, ImageFile, Skip
-from memery.words.names import all_name_words, name_words
+from memery.words.names import all_name_words, is_called, name_words
 from memery.words.splitting import split_text
 from memery.words.tokens import joined, spaced, tokens
 
@@ -446,6 +446,23 @@ class MemoryStore:
             ):
                 found.append(image)
         return sorted(found, key=lambda image: os.fsencode(image.path))[:limit]
+
+    def find_called(
+        self, space: Space, name: str, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose file has this name, then those in folders of this name."""
+        images = self._listed(space, scope, fold=False)
+        files = [image for image in images if is_called(image.path, name)]
+        inside = [
+            image
+            for image in images
+            if image not in files
+            and any(
+                is_called(str(folder), name, folder=True)
+                for folder in PurePosixPath(image.path).parents
+            )
+        ]
+        return [*files, *inside][:limit]
 
     def vocabulary(self, words: Collection[str]) -> set[str]:
         """Which of these tokens stand in the text of any picture."""

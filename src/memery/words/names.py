@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import unicodedata
 
 from memery.words.tokens import joined, spaced, tokens
 
@@ -59,8 +60,41 @@ def name_words(path: str) -> list[str]:
 
 
 def all_name_words(path: str) -> list[str]:
-    """Every token of a path but the extension, for quoted words and numbers beside words."""
-    return _tokens(posixpath.splitext(path)[0])
+    """Every token of a path, for quoted words and numbers beside words."""
+    return _tokens(path)
+
+
+def folded_name(name: str) -> str:
+    """A name without the differences of case and of Unicode's composed and decomposed forms."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def name_keys(name: str) -> tuple[str, ...]:
+    """What a file or folder called so is looked up by: folded, with and without an extension."""
+    last = posixpath.basename(folded_name(name).rstrip("/"))
+    return tuple(filter(None, dict.fromkeys((last, posixpath.splitext(last)[0]))))
+
+
+def file_key(path: str) -> str:
+    """What a file is looked up by: its folded name without the extension."""
+    return posixpath.splitext(posixpath.basename(folded_name(path)))[0]
+
+
+def folder_key(path: str) -> str:
+    """What a folder is looked up by: its folded name."""
+    return posixpath.basename(folded_name(path))
+
+
+def is_called(path: str, name: str, *, folder: bool = False) -> bool:
+    """Whether a file's path ends in a name, of one component or more.
+
+    The extension of a file may be missing in the name; a folder has none.
+    """
+    wanted = folded_name(name).strip("/").split("/")
+    *above, last = folded_name(path).split("/")[-len(wanted) :]
+    return [*above, last] == wanted or (
+        not folder and [*above, posixpath.splitext(last)[0]] == wanted
+    )
 
 
 def _tokens(name: str) -> list[str]:

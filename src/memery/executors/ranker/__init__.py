@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import QueryError
 from memery.executors.interface import Ranked
-from memery.executors.ranker.fusion import DEPTH, Candidate, fuse
+from memery.executors.ranker.fusion import (
+    CALLED_FILE_WEIGHT,
+    CALLED_FOLDER_WEIGHT,
+    DEPTH,
+    Candidate,
+    fuse,
+)
 from memery.executors.ranker.strength import WEAK, Background
 from memery.filters import Filter
 from memery.stores.interface import Groups, Match, Searchable, Space
 from memery.types import Hit, ImageFile, Ranking
+from memery.words.names import is_called
 from memery.words.query import Words
 from memery.words.tokens import near
 
@@ -53,7 +60,8 @@ class Ranker:
         sample = self._store.background(space, vector)
         background = Background.of(sample, space.dim, self._store.count(space, Filter()))
         least = None
-        if ranking.min_strength is not None:
+        must_hold = ranking.mode != "visual" and bool(words.quoted)
+        if ranking.min_strength is not None and not must_hold:
             least = background.score(ranking.min_strength)
         if ranking.mode != "visual":
             quoted = (*ranking.scope.quoted, *words.quoted)
@@ -64,21 +72,33 @@ class Ranker:
         else:
             found, total, floor = self._by_all(space, vector, words, ranking, least)
             is_whole = least is not None or floor < background.score(WEAK)
+        copied = self._copied(space, words)
+        for candidate in found:
+            # What must hold quoted words would not have passed without them.
+            candidate.is_certain |= must_hold or candidate.image.digest in copied
         if least is not None:
             found = [candidate for candidate in found if _stands_out(candidate, least)]
             total = len(found)
         strong = sum(_stands_out(candidate, background.score(WEAK)) for candidate in found)
-        if not is_whole:
+        if must_hold:
+            strong = total
+        elif not is_whole:
             strong = self._count_strong(space, vector, ranking, found, background.score(WEAK))
+        is_judged = strong > 0 or (background.can_tell and not words.has_less)
         page = found[ranking.offset : ranking.offset + ranking.top_k]
         copies = self._copies(page, ranking)
         hits = [
-            self._hit(rank, candidate, others, background)
+            self._hit(rank, candidate, others, background, is_judged=is_judged)
             for rank, (candidate, others) in enumerate(
                 zip(page, copies, strict=True), start=ranking.offset + 1
             )
         ]
-        return Ranked(tuple(_sorted(hits, ranking.sort)), total, strong)
+        return Ranked(tuple(_sorted(hits, ranking.sort)), total, strong if is_judged else None)
+
+    def _copied(self, space: Space, words: Words) -> set[str]:
+        """The contents that were given to be found."""
+        images = (self._store.image(space, id_) for id_ in words.ids)
+        return {*words.digests, *(image.digest for image in images if image is not None)}
 
     def _count_strong(
         self,
@@ -89,7 +109,7 @@ class Ranker:
         least: float,
     ) -> int:
         """How many images have a score of least or more, or are among those found by words."""
-        worded = sum(candidate.worded and candidate.score < least for candidate in found)
+        worded = sum(candidate.is_certain and candidate.score < least for candidate in found)
         fold = not ranking.list_copies
         return worded + self._store.count_above(space, vector, least, ranking.scope, fold=fold)
 
@@ -108,14 +128,29 @@ class Ranker:
     ) -> list[Candidate]:
         """Only images whose text or name holds words of the query, all of them."""
         asked = words.content or words.every
-        if not asked:
+        called = self._called(space, words, ranking.scope, None)
+        if not asked and not called:
             raise QueryError("Mode text needs words to look for: give a text.")
-        groups = self._corrected(asked, eager=True)
-        besides = _besides(words, groups)
-        texts = self._store.find_text(space, groups, ranking.scope, None, besides)
-        names = self._store.find_names(space, groups, ranking.scope, None)
+        texts: Sequence[Match] = ()
+        names: Sequence[ImageFile] = ()
+        if asked:
+            groups = self._corrected(asked, eager=True)
+            besides = _besides(words, groups)
+            texts = self._store.find_text(space, groups, ranking.scope, None, besides)
+            names = self._store.find_names(space, groups, ranking.scope, None)
         fold = not ranking.list_copies
-        return self._fused(space, vector, [], texts, names, len(asked), fold=fold)
+        return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
+
+    def _called(
+        self, space: Space, words: Words, scope: Filter, limit: int | None
+    ) -> dict[ImageFile, float]:
+        """Images whose name, or whose folder's name, is the query, with their weights."""
+        if not words.name:
+            return {}
+        return {
+            image: CALLED_FILE_WEIGHT if is_called(image.path, words.name) else CALLED_FOLDER_WEIGHT
+            for image in self._store.find_called(space, words.name, scope, limit)
+        }
 
     def _by_all(
         self,
@@ -132,14 +167,17 @@ class Ranker:
         asked, scope, limit = words.content, ranking.scope, ranking.offset + ranking.top_k
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
+        called: dict[ImageFile, float] = {}
+        # With a threshold everything that holds the words is counted, else the best will do.
+        most = _MATCHES_MAX if least is None else None
+        if ranking.mode != "visual":
+            called = self._called(space, words, scope, most)
         if ranking.mode != "visual" and asked:
             groups = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
-            # With a threshold everything that holds the words is counted, else the best will do.
-            most = _MATCHES_MAX if least is None else None
             texts = self._store.find_text(space, groups, scope, most, besides)
             names = self._store.find_names(space, groups, scope, most)
-        if texts or names:
+        if texts or names or called:
             limit = max(limit, DEPTH)
         fold = not ranking.list_copies
         found = self._store.search(space, vector, limit, scope, fold=fold)
@@ -147,7 +185,9 @@ class Ranker:
             limit *= 4
             found = self._store.search(space, vector, limit, scope, fold=fold)
         floor = found.ranked[-1][1] if len(found.ranked) == limit else -math.inf
-        candidates = self._fused(space, vector, found.ranked, texts, names, len(asked), fold=fold)
+        candidates = self._fused(
+            space, vector, found.ranked, texts, names, called, len(asked), fold=fold
+        )
         return candidates, found.total, floor
 
     def _fused(
@@ -157,17 +197,20 @@ class Ranker:
         visual: Sequence[tuple[ImageFile, float]],
         texts: Sequence[Match],
         names: Sequence[ImageFile],
+        called: Mapping[ImageFile, float],
         asked: int,
         *,
         fold: bool,
     ) -> list[Candidate]:
+        names = [*called, *names]
         digests = {image.digest for image in (*(match.image for match in texts), *names)}
         scores = self._store.scores(space, vector, digests) if digests else {}
         # A store without snapshots may have lost some between the calls.
         texts = [match for match in texts if match.image.digest in scores]
         names = [image for image in names if image.digest in scores]
         key = self._store.content_key if fold else _path
-        return fuse(visual, texts, names, scores, asked, key)
+        weights = {image.path: weight for image, weight in called.items()}
+        return fuse(visual, texts, names, weights, scores, asked, key)
 
     def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> Groups:
         """Each word with what it may be a slip of: words of pictures at one edit from it.
@@ -191,7 +234,13 @@ class Ranker:
         return groups
 
     def _hit(
-        self, rank: int, candidate: Candidate, copies: Sequence[str], background: Background
+        self,
+        rank: int,
+        candidate: Candidate,
+        copies: Sequence[str],
+        background: Background,
+        *,
+        is_judged: bool,
     ) -> Hit:
         image, strength = candidate.image, background.strength(candidate.score)
         return Hit(
@@ -201,7 +250,7 @@ class Ranker:
             image=image,
             location=f"{self._root}/{image.path}",
             strength=strength,
-            weak=strength < WEAK and not candidate.worded,
+            weak=is_judged and strength < WEAK and not candidate.is_certain,
             signals=tuple(candidate.signals),
             copy_paths=tuple(path.removeprefix(self._prefix) for path in copies),
         )
@@ -231,7 +280,7 @@ def _path(image: ImageFile) -> str:
 
 
 def _stands_out(candidate: Candidate, least: float) -> bool:
-    return candidate.score >= least or candidate.worded
+    return candidate.score >= least or candidate.is_certain
 
 
 def _sorted(hits: list[Hit], order: str) -> list[Hit]:

@@ -23,6 +23,8 @@ TEXT_WEIGHT = 1.5
 PHRASE_WEIGHT = 1.0
 """A text that has them one after another as the query does counts twice."""
 NAME_WEIGHT = 0.5
+CALLED_FILE_WEIGHT, CALLED_FOLDER_WEIGHT = 10.0, 5.0
+"""The name itself, not words of it: more than all other rankings together, which make 4.5."""
 
 
 @dataclass(slots=True)
@@ -33,13 +35,14 @@ class Candidate:
         image: the image.
         score: its cosine.
         signals: what ranked it, and how.
-        worded: all the words of the query stand in its text or its name.
+        is_certain: a match whatever its score: all the words of the query stand in its text or its
+            name, it is called so, or it is an exact copy of an image of the query.
     """
 
     image: ImageFile
     score: float
     signals: list[Signal] = field(default_factory=list)
-    worded: bool = False
+    is_certain: bool = False
 
     @property
     def share(self) -> float:
@@ -51,6 +54,7 @@ def fuse(
     visual: Sequence[tuple[ImageFile, float]],
     texts: Sequence[Match],
     names: Sequence[ImageFile],
+    called: Mapping[str, float],
     scores: Mapping[str, float],
     asked: int,
     key: Callable[[ImageFile], str],
@@ -60,7 +64,10 @@ def fuse(
     Args:
         visual: images by sight, with their scores.
         texts: images whose text holds words of the query, best first.
-        names: images whose names hold all of its words; none is better than another.
+        names: images whose names hold all of its words, or are the query; none is better than
+            another.
+        called: the weight of each of those whose name, or whose folder's name, is the query, by
+            path.
         scores: of every content among texts and names, by digest.
         asked: how many words the query has.
         key: what images that are one candidate have in common; in visual no two have it.
@@ -80,14 +87,16 @@ def fuse(
         weight = TEXT_WEIGHT * (match.held / asked) ** 2 * (1 + PHRASE_WEIGHT * match.besides)
         candidate = candidate_of(match.image)
         candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
-        candidate.worded |= match.held == asked
+        candidate.is_certain |= match.held == asked
     named: dict[str, ImageFile] = {}
     for image in names:
-        named.setdefault(key(image), image)
+        held = named.setdefault(key(image), image)
+        if called.get(image.path, 0) > called.get(held.path, 0):
+            named[key(image)] = image
     for image in named.values():
-        share = NAME_WEIGHT / (_CONSTANT + 1)
+        share = called.get(image.path, NAME_WEIGHT) / (_CONSTANT + 1)
         candidate = candidate_of(image)
         candidate.image = image  # of several copies the one that is called so
         candidate.signals.append(Signal("name", 1, share, asked))
-        candidate.worded = True
+        candidate.is_certain = True
     return sorted(found.values(), key=lambda c: (-c.share, -c.score, os.fsencode(c.image.path)))

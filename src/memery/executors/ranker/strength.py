@@ -28,7 +28,11 @@ _LEVEL = 0.25
 _BELOW_LEVEL = 1.294
 """A normal deviation, in root mean squares of the distances from the lower quartile down."""
 _PRIOR_IMAGES = 30
-"""As many images as the deviation of unrelated directions counts for."""
+"""As many images as the deviation of unrelated directions counts for.
+
+Among fewer, the unit is rather that assumption than what was seen, and the level is known to no
+better than a quarter of a deviation: that nothing stands out there proves nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,13 @@ class Background:
         level: their lower quartile.
         unit: of strength, as a difference of scores; more than 0.
         chance: what the best of them reaches by chance, in units above the level.
+        count: how many scores this is known from.
     """
 
     level: float
     unit: float
     chance: float
+    count: int
 
     @classmethod
     def of(cls, scores: NDArray[np.float32], dim: int, images: int = 0) -> Background:
@@ -55,14 +61,19 @@ class Background:
 
         prior = 1 / dim
         if not len(scores):
-            return cls(0.0, math.sqrt(prior), 0.0)
+            return cls(0.0, math.sqrt(prior), 0.0, 0)
         level = _lower_quartile(np.sort(scores))
         below = scores[scores < level] - level
         seen = _BELOW_LEVEL**2 * float(np.square(below).mean()) if len(below) else 0.0
         count = len(scores)
         variance = (count * seen + _PRIOR_IMAGES * prior) / (count + _PRIOR_IMAGES)
         chance = math.sqrt(2 * math.log(max(count, images)))
-        return cls(level, (variance * prior) ** 0.25, chance)
+        return cls(level, (variance * prior) ** 0.25, chance, count)
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether that nothing stands out means that nothing matches."""
+        return self.count >= _PRIOR_IMAGES
 
     def strength(self, score: float) -> float:
         """Units above what chance gives; grows with the score."""

@@ -129,7 +129,7 @@ class SearchDocument(TypedDict):
     collections: list[str]
     left_out: list[str]
     total: int
-    strong: int
+    strong: int | None
     took_ms: TookDocument
     anything_strong: bool
     hits: list[HitDocument]

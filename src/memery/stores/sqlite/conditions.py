@@ -44,11 +44,11 @@ class Condition:
 def condition(scope: Filter) -> Condition:
     """The condition of a filter."""
     if scope.is_folder:
-        return Condition(_PATHS, _bounds(scope.under), paths_only=True)
+        return Condition(_PATHS, folder_bounds(scope.under), paths_only=True)
     parts: list[tuple[str, tuple[Any, ...]]] = [
         # Without a folder no bounds: SQLite would walk the files by their paths, four times slower.
-        *([(_PATHS, _bounds(scope.under))] if scope.under else []),
-        *((f"NOT ({_PATHS})", _bounds(folder)) for folder in scope.not_under),
+        *([(_PATHS, folder_bounds(scope.under))] if scope.under else []),
+        *((f"NOT ({_PATHS})", folder_bounds(folder)) for folder in scope.not_under),
         *_dates(scope),
         ("width >= ? AND height >= ? AND width <= ? AND height <= ?", scope.sides),
     ]
@@ -93,7 +93,7 @@ def matching(words: Groups, operator: str = "OR") -> str:
     return f" {operator} ".join(f"({group})" for group in groups)
 
 
-def _bounds(folder: str) -> tuple[bytes, bytes]:
+def folder_bounds(folder: str) -> tuple[bytes, bytes]:
     """First and one past the last path of a folder, as bytes."""
     prefix = os.fsencode(f"{folder}/") if folder else b""
     return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)

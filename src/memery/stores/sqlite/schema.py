@@ -16,7 +16,7 @@ from memery.archive import APPLICATION_ID, unwritable
 from memery.dates import date_in_name
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
 from memery.types import image_id
-from memery.words.names import all_name_words, name_words
+from memery.words.names import all_name_words, file_key, folder_key, name_words
 
 BUSY_SECONDS = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -106,6 +106,11 @@ MIGRATIONS = (
     """
     ALTER TABLE contents ADD COLUMN date_source TEXT;
     ALTER TABLE files ADD COLUMN named_at TEXT;
+    CREATE TABLE names (
+        key BLOB NOT NULL,
+        path BLOB NOT NULL,
+        PRIMARY KEY (key, path)
+    ) WITHOUT ROWID;
     """,
 )
 """Each brings `user_version` one further. Never edited once released: a change is a new entry."""
@@ -115,7 +120,7 @@ _SHADOWS = ("data", "idx", "content", "docsize", "config")
 _TABLES = frozenset(
     [
         *("settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"),
-        *("texts", "text_words", "file_words"),
+        *("texts", "text_words", "file_words", "names"),
         *(f"{name}_{part}" for name in ("text_words", "file_words") for part in _SHADOWS),
     ]
 )
@@ -283,7 +288,26 @@ def _date_files(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE files SET named_at = ? WHERE id = ?", (named_at, id_))
 
 
-_FILLED = {1: _name_files, 2: _date_files}
+def _date_and_call_files(connection: sqlite3.Connection) -> None:
+    _date_files(connection)
+    sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
+    for id_, path in connection.execute(sql).fetchall():
+        keep_name(connection, path)
+        whole = " ".join(all_name_words(os.fsdecode(path)))  # it had no extension before
+        connection.execute("UPDATE file_words SET whole = ? WHERE rowid = ?", (whole, id_))
+
+
+def keep_name(connection: sqlite3.Connection, path: bytes) -> None:
+    """Let a file and the folders above it be found by their names."""
+    name = os.fsdecode(path)
+    rows = [(file_key(name), path)]
+    while name := posixpath.dirname(name):
+        rows.append((folder_key(name), os.fsencode(f"{name}/")))
+    sql = "INSERT OR IGNORE INTO names (key, path) VALUES (?, ?)"
+    connection.executemany(sql, ((os.fsencode(key), row) for key, row in rows))
+
+
+_FILLED = {1: _name_files, 2: _date_and_call_files}
 """What fills the new columns of a migration."""
 
 

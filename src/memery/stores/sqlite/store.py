@@ -78,6 +78,7 @@ class SQLiteStore:
         self.facets = self._listings.facets
         self.count_dates = self._listings.count_dates
         self.unread = self._texts.unread
+        self.find_called = self._texts.find_called
         self.commit_texts = self._texts.commit
         self.text = self._texts.text
         self.count_texts = self._texts.count

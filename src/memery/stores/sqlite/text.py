@@ -10,12 +10,13 @@ from typing import Any
 
 from memery.filters import Filter
 from memery.stores.interface import Groups, Match, Space, Text
-from memery.stores.sqlite.conditions import condition, matching, naming
+from memery.stores.sqlite import schema
+from memery.stores.sqlite.conditions import condition, folder_bounds, matching, naming
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.images import FACTS, image_of
 from memery.stores.sqlite.spaces import Spaces
 from memery.types import FileEntry, ImageFile, Line
-from memery.words.names import all_name_words, name_words
+from memery.words.names import all_name_words, file_key, is_called, name_keys, name_words
 from memery.words.splitting import split_text
 from memery.words.tokens import joined, spaced, tokens
 
@@ -35,6 +36,11 @@ _FOUND = f"""
     WHERE {{table}} MATCH ? AND {{where}}
         AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
     ORDER BY {{table}}.rank, path LIMIT ?
+"""
+_CALLED = f"""
+    SELECT {FACTS} FROM files JOIN contents ON contents.id = files.content
+    WHERE {{}} AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
+    ORDER BY path LIMIT ?
 """
 
 _UNSEARCHED = """
@@ -146,6 +152,36 @@ class Texts:
             found = self._found(db, space, "file_words", naming(words), scope, limit)
         return [image for _, image in found]
 
+    def find_called(
+        self, space: Space, name: str, scope: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose file has this name, then those in folders of this name."""
+        keys = [os.fsencode(key) for key in name_keys(name)]
+        sql = f"SELECT path FROM names WHERE key IN ({','.join('?' * len(keys))}) ORDER BY path"
+        found: dict[str, ImageFile] = {}
+        with self._db.reading() as db:
+            number, where = self._spaces.number(db, space), condition(scope)
+            rows = [os.fsdecode(row[0]) for row in db.execute(sql, keys)]
+            folders = [path[:-1] for path in rows if path.endswith("/")]
+            files = [path for path in rows if not path.endswith("/") and is_called(path, name)]
+            places = [
+                *(("path = ?", (os.fsencode(path),)) for path in files),
+                *(
+                    ("path >= ? AND path < ?", folder_bounds(path))
+                    for path in folders
+                    if is_called(path, name, folder=True)
+                ),
+            ]
+            for place, values in places:
+                left = _NO_LIMIT if limit is None else limit - len(found)
+                if left == 0:
+                    break
+                sql = _CALLED.format(f"{place} AND {where.sql}")
+                for facts in db.execute(sql, (*values, *where.values, number, left)):
+                    image = image_of(db, facts)
+                    found.setdefault(image.path, image)
+        return list(found.values())
+
     def _found(
         self,
         db: sqlite3.Connection,
@@ -232,7 +268,8 @@ def _write(db: sqlite3.Connection, text: Text) -> None:
 
 
 def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) -> None:
-    """Let a file be found by the words of its name and its notes."""
+    """Let a file be found by its name, the words in it, and its notes."""
+    schema.keep_name(db, os.fsencode(path))
     db.execute(
         "INSERT OR REPLACE INTO file_words (rowid, name, whole, notes) VALUES (?, ?, ?, ?)",
         (
@@ -246,12 +283,21 @@ def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) 
 
 def forget_name(db: sqlite3.Connection, path: bytes) -> None:
     """A file is gone: its name is not to be found any more."""
+    db.execute(
+        "DELETE FROM names WHERE key = ? AND path = ?",
+        (os.fsencode(file_key(os.fsdecode(path))), path),
+    )
     file = "(SELECT id FROM files WHERE path = ?)"
     db.execute(f"DELETE FROM file_words WHERE rowid = {file}", (path,))
 
 
 def forget_unused(db: sqlite3.Connection) -> None:
-    """Drop the words of files and contents that are gone."""
+    """Drop the words of files and contents that are gone, and the names of empty folders."""
+    folders = "SELECT key, path FROM names WHERE CAST(substr(path, -1) AS TEXT) = '/'"
+    for key, path in db.execute(folders).fetchall():
+        bounds = folder_bounds(os.fsdecode(path[:-1]))
+        if not db.execute("SELECT 1 FROM files WHERE path >= ? AND path < ?", bounds).fetchone():
+            db.execute("DELETE FROM names WHERE key = ? AND path = ?", (key, path))
     db.execute("DELETE FROM file_words WHERE rowid NOT IN (SELECT id FROM files)")
     unknown = "NOT IN (SELECT content FROM embeddings)"
     db.execute(f"DELETE FROM text_words WHERE rowid {unknown}")
