@@ -9,6 +9,9 @@ import sys
 import pytest
 
 from memery.gateway.rest.access import CONTENT_SECURITY
+from memery.gateway.rest.limits import CLIENTS_REMEMBERED, client_of
+from memery.gateway.rest.problems import Problem
+from memery.gateway.rest.token_attempts import TokenAttempts
 from servers.memery import form, serving
 
 TOKEN = "a-token-of-32-letters-or-so-1234"
@@ -266,3 +269,74 @@ def test_other_commands_do_not_pay_for_the_server():
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert "memery.gateway.entry" in loaded
     assert not {"fastapi", "uvicorn", "pydantic", "numpy", "PIL"} & set(loaded)
+
+
+def bearer(server, token, **headers):
+    return server.get("/v1/status", Authorization=f"Bearer {token}", **headers)
+
+
+def test_slows_down_a_client_that_guesses(photos):
+    limits = {"wrong_tokens": 3, "wrong_token_seconds": 1000.0}
+    with serving(photos, limits=limits, token=TOKEN, forwarded_allow=["127.0.0.1"]) as server:
+        guesses = [f"guess-number-{number}" for number in range(6)]
+        assert server.get("/v1/status").status == 401  # who shows nothing does not guess
+        assert bearer(server, TOKEN, X_Forwarded_For="10.0.0.9").status == 200
+        assert [bearer(server, guess).status for guess in guesses] == [401] * 3 + [429] * 3
+        refused = bearer(server, "guess-number-7")
+        assert 900 < int(refused.headers["Retry-After"]) <= 1001
+        assert "wait" in refused.json()["detail"]
+        assert refused.headers["X-Content-Type-Options"] == "nosniff"
+        # Not even the right one is looked at: else every guess could be tried.
+        assert bearer(server, TOKEN).status == 429
+        assert server.get(f"/?token={TOKEN}").status == 429
+        cookie = f"memery_{server.port}=guess"
+        assert server.get("/v1/status", Cookie=cookie).status == 429
+        # An old page goes on showing the token of a server from before.
+        assert [bearer(server, guesses[0]).status for _ in range(5)] == [401] * 5
+        # Other clients are not concerned, nor who has shown the right one before.
+        for guess in guesses:
+            bearer(server, guess, X_Forwarded_For="10.0.0.9")
+        assert bearer(server, TOKEN, X_Forwarded_For="10.0.0.9").status == 200
+        assert bearer(server, TOKEN, X_Forwarded_For="10.0.0.10").status == 200
+        server.wait_for_line("Wrong token from 127.0.0.1: 3 so far.")
+    assert not [line for line in server.lines if "guess" in line]
+    assert sum("Wrong token from" in line for line in server.lines) == 6
+
+
+def test_wrong_tokens_are_forgiven_with_time():
+    now = [0.0]
+    attempts = TokenAttempts(2, 10.0, lambda: now[0])
+
+    def show(token, client="a"):
+        try:
+            return attempts.check(client, token, "right")
+        except Problem as problem:
+            return problem.status, problem.headers["Retry-After"]
+
+    assert [show(token) for token in ("1", "2", "3", "right")] == [False, False] + [(429, "11")] * 2
+    now[0] += 9.5
+    assert show("right") == (429, "1")
+    now[0] += 0.5
+    assert show("right") is True
+    assert [show(token) for token in ("4", "5", "right")] == [False, (429, "11"), True]
+    for number in range(CLIENTS_REMEMBERED + 10):
+        show("wrong", f"client {number}")
+    assert len(attempts._clients) == CLIENTS_REMEMBERED
+    assert show("right") is True
+
+
+def test_a_client_is_an_address_or_a_network_of_ipv6():
+    hosts = {"10.0.0.9": "10.0.0.9", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "name": "name"}
+    assert {host: client_of({"client": (host, 1)}) for host in hosts} == hosts
+    assert client_of({"client": None}) == ""
+
+
+def test_what_access_refuses_counts_for_the_rate(photos):
+    with serving(photos, limits={"rate": 0.001, "burst": 8}, token=TOKEN) as server:
+        requests = [
+            *[server.get("/v1/status") for _ in range(4)],
+            *[server.get("/", Host="evil.example") for _ in range(4)],
+            *[server.get("/v1/status", Authorization=f"Bearer {TOKEN}") for _ in range(2)],
+        ]
+    assert [answer.status for answer in requests] == [401] * 4 + [421] * 4 + [429] * 2
+    assert requests[-1].headers["X-Content-Type-Options"] == "nosniff"

@@ -1,4 +1,4 @@
-"""Who may ask, and what browsers may do with the answers."""
+"""Who may ask and how often, and what browsers may do with the answers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from memery.gateway.rest.limits import Rates, client_of, too_many
 from memery.gateway.rest.options import Options, as_address
 from memery.gateway.rest.problems import Problem
+from memery.gateway.rest.token_attempts import TokenAttempts
 
 CONTENT_SECURITY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
@@ -38,7 +40,7 @@ _SECONDS = 30 * 24 * 3600
 
 
 class Access:
-    """Checks Host, token and Origin before the application sees a request.
+    """Checks rate, Host, Origin and token before the application sees a request.
 
     Args:
         app: the application.
@@ -52,6 +54,10 @@ class Access:
         self._hosts = _hosts(options)
         self._named = {name.lower() for name in options.allowed_hosts}
         self._cookie = f"memery_{port}"
+        self._rates = Rates(options.limits.rate, options.limits.burst)
+        self._attempts = TokenAttempts(
+            options.limits.wrong_tokens, options.limits.wrong_token_seconds
+        )
         self._secret = hmac.digest(options.token.encode(), b"cookie", hashlib.sha256).hex()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,6 +74,8 @@ class Access:
             await send(message)
 
         try:
+            if wait := self._rates.take(client_of(scope)):
+                raise too_many(wait, "Too many requests")
             self._check_host(scope)
             self._check_origin(scope)
             if (token := self._token_in(scope)) is not None and self._options.token:
@@ -115,14 +123,24 @@ class Access:
             return
         headers = Headers(scope=scope)
         kind, _, shown = headers.get("authorization", "").partition(" ")
-        by_header = kind.lower() == "bearer" and _same(shown.strip(), self._options.token)
-        if not by_header and not _same(self._cookie_in(headers), self._secret):
+        bearer = shown.strip() if kind.lower() == "bearer" else ""
+        cookie = self._cookie_in(headers)
+        if not (
+            self._is_right(scope, bearer, self._options.token)
+            or self._is_right(scope, cookie, self._secret)
+        ):
             raise Problem(
                 401,
                 "This server asks for its token: open the link that memery serve printed, or send"
                 " Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+
+    def _is_right(self, scope: Scope, shown: str, right: str) -> bool:
+        """Whether a client shows what it should; nothing shown is no attempt."""
+        if not shown:
+            return False
+        return self._attempts.check(client_of(scope), shown, right)
 
     def _token_in(self, scope: Scope) -> str | None:
         if self._options.inside(scope["path"]) != "/" or scope["method"] != "GET":
@@ -141,7 +159,7 @@ class Access:
 
     def _log_in(self, scope: Scope, token: str) -> RedirectResponse:
         """The link with the token sets a cookie, and leads to the address without it."""
-        if not _same(token, self._options.token):
+        if not self._is_right(scope, token, self._options.token):
             raise Problem(401, "The token is wrong: take the link that memery serve printed.")
         rest = [(n, v) for n, v in _query(scope) if n != "token"]
         root_path = self._options.root_path
@@ -196,8 +214,3 @@ def _query(scope: Scope) -> Iterable[tuple[str, str]]:
         return parse_qsl(scope["query_string"].decode("latin-1"), True, max_num_fields=100)
     except ValueError:
         return ()
-
-
-def _same(shown: str, known: str) -> bool:
-    """Compared in constant time."""
-    return hmac.compare_digest(shown.encode("utf-8", "replace"), known.encode())

@@ -7,19 +7,21 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from ipaddress import IPv6Address, IPv6Network
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memery.gateway.rest.options import Limits, Options
+from memery.gateway.rest.options import Limits, Options, as_address
 from memery.gateway.rest.problems import Problem, SlowClientError
 
 logger = logging.getLogger(__name__)
 
-_CLIENTS = 4096
-"""Addresses whose rate is remembered."""
+CLIENTS_REMEMBERED = 4096
+"""Addresses of which anything is remembered."""
 _WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
 _STREAM = "/v1/index/events"
+_IPV6_PREFIX = 64
 
 
 class Limited:
@@ -34,7 +36,6 @@ class Limited:
         self._app = app
         self._options = options
         self._limits = options.limits
-        self._rates = Rates(options.limits.rate, options.limits.burst)
         self._running = 0
         self._held = 0
 
@@ -64,12 +65,6 @@ class Limited:
             self._held -= body.size
 
     def _admit(self, scope: Scope) -> None:
-        client = scope["client"][0] if scope.get("client") else ""
-        wait = self._rates.take(client)
-        if wait > 0:
-            seconds = str(int(wait) + 1)
-            headers = {"Retry-After": seconds}
-            raise Problem(429, f"Too many requests: wait {seconds} s.", headers=headers)
         if self._running >= self._limits.requests:
             message = "The server has more to do than it can: try again shortly."
             raise Problem(503, message, headers={"Retry-After": "1"})
@@ -163,11 +158,41 @@ class Rates:
 
     def take(self, client: str) -> float:
         """Take a token; returns the seconds to wait for one, 0 where there was one."""
-        now = self._clock()
-        tokens, since = self._buckets.pop(client, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - since) * self._rate)
-        wait = 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+        tokens, now = self._tokens(client)
+        wait = self._seconds(tokens)
         self._buckets[client] = (tokens - (not wait), now)
-        if len(self._buckets) > _CLIENTS:
+        self._buckets.move_to_end(client)
+        if len(self._buckets) > CLIENTS_REMEMBERED:
             self._buckets.popitem(last=False)
         return wait
+
+    def wait(self, client: str) -> float:
+        """The seconds to wait for a token, 0 where there is one; none is taken."""
+        return self._seconds(self._tokens(client)[0])
+
+    def _tokens(self, client: str) -> tuple[float, float]:
+        """What is in a client's bucket, and the time."""
+        now = self._clock()
+        tokens, since = self._buckets.get(client, (self._burst, now))
+        return min(self._burst, tokens + (now - since) * self._rate), now
+
+    def _seconds(self, tokens: float) -> float:
+        return 0.0 if tokens >= 1 else (1 - tokens) / self._rate
+
+
+def client_of(scope: Scope) -> str:
+    """The address that a request comes from; behind a trusted proxy the one that the proxy names.
+
+    Of IPv6 it is the network of 64 bits: a client has all of its addresses (RFC 6177).
+    """
+    host = scope["client"][0] if scope.get("client") else ""
+    address = as_address(host)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((address, _IPV6_PREFIX), strict=False))
+    return host
+
+
+def too_many(seconds: float, what: str) -> Problem:
+    """The answer to a client that has to wait."""
+    shown = str(int(seconds) + 1)
+    return Problem(429, f"{what}: wait {shown} s.", headers={"Retry-After": shown})

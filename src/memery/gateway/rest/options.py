@@ -23,6 +23,8 @@ class Limits:
         streams: of events, likewise.
         rate: requests per second of one address, in the long run.
         burst: requests of one address at once.
+        wrong_tokens: different ones of one address at once.
+        wrong_token_seconds: until an address may show another one.
         body: bytes of one request.
         bodies: bytes of all requests that are being answered.
         body_seconds: for a request's body to arrive.
@@ -38,6 +40,8 @@ class Limits:
     streams: int = 32
     rate: float = 500.0
     burst: int = 2000
+    wrong_tokens: int = 10
+    wrong_token_seconds: float = 10.0
     body: int = 64 << 20
     bodies: int = 512 << 20
     body_seconds: float = 60.0
