@@ -1,5 +1,6 @@
-"""What all tests share: an environment without text recognition, and the command in process."""
+"""What all tests share: their environment, the command in process, and mounts."""
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -44,3 +45,19 @@ def invoke(capfd, monkeypatch):
 
     yield invoke
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def mount_namespace(tmp_path_factory):
+    """The start of a command that may mount what no other process sees.
+
+    Containers often forbid it, also to root: the test is skipped there.
+    """
+    place = os.fspath(tmp_path_factory.mktemp("mount"))
+    for ways in (["--map-root-user", "--mount"], ["--mount"]):
+        command = ["unshare", *ways]
+        with contextlib.suppress(OSError):
+            probe = [*command, "mount", "-t", "tmpfs", "none", place]
+            if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
+                return command
+    pytest.skip("this system lets this user mount nothing")

@@ -157,7 +157,7 @@ mount -o remount,size=20m "$2"
 """
 
 
-def test_a_full_disk(tmp_path, environment):
+def test_a_full_disk(tmp_path, environment, mount_namespace):
     """A real small disk, in a mount namespace of its own: any user may have one."""
     photos = paint(tmp_path / "photos", 120)
     (tmp_path / "disk").mkdir()
@@ -166,7 +166,7 @@ def test_a_full_disk(tmp_path, environment):
         del environment[name]
     done = subprocess.run(
         [
-            *("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK),
+            *(*mount_namespace, "sh", "-c", SMALL_DISK),
             *(sys.executable, photos, tmp_path / "disk"),
         ],
         env=environment,
@@ -305,7 +305,9 @@ mount -o remount,rw "$2" || exit 99
 
 
 @pytest.mark.slow
-def test_a_recall_that_cannot_index_answers_from_what_is_committed(tmp_path, environment):
+def test_a_recall_that_cannot_index_answers_from_what_is_committed(
+    tmp_path, environment, mount_namespace
+):
     """A disk that is full, then read-only: a real one, in a mount namespace of its own."""
     photos = paint(tmp_path / "photos", 4)
     (tmp_path / "disk").mkdir()
@@ -314,7 +316,7 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(tmp_path, env
         del environment[name]
     arguments = (sys.executable, photos, tmp_path / "disk", tmp_path / "red.png")
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, *arguments],
+        [*mount_namespace, "sh", "-c", FULL_DISK, *arguments],
         env=environment,
         capture_output=True,
         text=True,

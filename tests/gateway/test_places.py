@@ -43,7 +43,7 @@ finally:
 """
 
 
-def test_a_folder_that_cannot_be_written(photos, tmp_path):
+def test_a_folder_that_cannot_be_written(photos, tmp_path, mount_namespace):
     """Its archive lies in the user's cache: nothing is written to it, and all works."""
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_written(photos, tmp_path):
         "MEMERY_MODEL": "colours",
     }
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", "sh", "-c", READ_ONLY, "sh", folder,
+        [*mount_namespace, "sh", "-c", READ_ONLY, "sh", folder,
          sys.executable, "-c", ASK, folder],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -206,14 +206,14 @@ HF_HOME="$2" "$0" -c "$1"; echo "roomy: $?"
 """
 
 
-def test_a_full_disk_is_told_and_gone_on_from(environment, hub, tmp_path):
+def test_a_full_disk_is_told_and_gone_on_from(environment, hub, tmp_path, mount_namespace):
     """A real small disk, in a mount namespace of its own: full before, and in the middle."""
     hub.pause = 0.1
     (tmp_path / "disk").mkdir()
     code = PULL.format(name=NAME)
     done = subprocess.run(
         [
-            *("unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK),
+            *(*mount_namespace, "sh", "-c", SMALL_DISK),
             *(sys.executable, code, tmp_path / "disk"),
         ],
         env=environment,
