@@ -454,3 +454,39 @@ def test_no_date_of_a_file_stops_anything(photos, year):
         file.close()
         assert media_type == "image/png"
         assert memery.recall("red", since="0001", until="9999", sort="date", top_k=100).total
+
+
+def test_an_archive_kept_elsewhere_is_purged_when_its_folder_is_gone(photos, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    index_flow(photos, archive=elsewhere)
+    shutil.rmtree(photos)
+    with pytest.raises(FolderError, match="no folder"):
+        purge(photos)
+    other = tmp_path / "other"
+    with pytest.raises(ArchiveError, match="belongs to another folder"):
+        purge(other, archive=elsewhere)
+    other.mkdir()
+    with pytest.raises(ArchiveError, match="belongs to another folder"):
+        purge(other, archive=elsewhere)
+    assert purge(photos, archive=elsewhere) == elsewhere
+    assert not elsewhere.exists()
+
+
+def test_an_archive_in_the_cache_is_purged_when_its_folder_is_gone(photos, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("memery.archive._is_usable", lambda _: False)
+        place = index_flow(photos).archive
+    assert not place.is_relative_to(photos)
+    shutil.rmtree(photos)
+    assert purge(photos) == place
+    assert not place.exists()
+
+
+def test_a_damaged_archive_kept_elsewhere_is_purged(photos, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    index_flow(photos, archive=elsewhere)
+    with (elsewhere / "store.sqlite3").open("r+b") as file:
+        file.seek(200)
+        file.write(b"\xff" * 2000)
+    assert purge(photos, archive=elsewhere) == elsewhere
+    assert not elsewhere.exists()

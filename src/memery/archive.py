@@ -306,8 +306,10 @@ def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> 
     """Find the archive that answers for a folder, as git finds a repository.
 
     Raises:
-        FolderError: the folder is missing, is no folder or cannot be read.
+        FolderError: the folder is missing, is no folder or cannot be read, or has no name.
     """
+    if not os.fspath(path):
+        raise FolderError("The name of the folder is empty. Use . for the current folder.")
     folder = _existing_folder(Path(path))
     if override is not None:
         return Archive(folder, _override(override))
@@ -318,6 +320,18 @@ def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> 
     if _is_usable(folder):
         return Archive(folder, folder / FOLDER_NAME)
     return Archive(folder, _cache_folder(folder))
+
+
+def find_orphan(path: str | os.PathLike[str], override: Path | None = None) -> Archive | None:
+    """The archive of a folder that is gone, where it was kept elsewhere; None if there is none."""
+    try:
+        folder = Path(path).expanduser().resolve()
+        if not os.fspath(path) or _mode(folder):
+            return None
+    except (OSError, RuntimeError, ValueError):
+        return None
+    archive = Archive(folder, _override(override) if override else _cache_folder(folder))
+    return archive if archive.exists() else None
 
 
 def _mode(path: Path) -> int:

@@ -66,6 +66,10 @@ class Config:
         for name in ("batch_size", "max_pixels", "max_bytes", "decode_seconds"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it must be 1 or more.")
+        for name in ("model", "device", "store", "reader", "archive"):
+            value = getattr(self, name)
+            if value is not None and not os.fspath(value):
+                raise ConfigError(f"{name} is empty: leave it out, or give it a value.")
         if self.precision not in PRECISIONS:
             known = ", ".join(filter(None, PRECISIONS))
             raise ConfigError(f"precision is {self.precision!r}: it must be one of {known}.")
@@ -154,6 +158,8 @@ def _checked(name: str, value: Any, source: str) -> Any:
     kind: Any = _KINDS[name]
     if type(value) is not (str if kind is Path else kind):
         raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_NAMES[kind]}.")
+    if kind is Path and not value:
+        raise ConfigError(f"{source} sets {name} to an empty text. Use . for the current folder.")
     try:
         return Path(value).expanduser() if kind is Path else value
     except RuntimeError as error:

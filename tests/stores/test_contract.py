@@ -477,7 +477,7 @@ def test_an_archive_of_another_folder_is_refused(tmp_path):
     with store.writing():
         store.commit(SPACE, [], [])
     store.close()
-    with pytest.raises(ArchiveDamaged, match="another folder"):
+    with pytest.raises(ArchiveError, match="another folder"):
         SQLiteStore(Archive(tmp_path / "two", tmp_path / "archive"))
 
 

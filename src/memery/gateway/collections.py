@@ -297,6 +297,8 @@ def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]
     """A name for each folder, each folder once."""
     taken: set[str] = set()
     seen: set[Path] = set()
+    if not all(map(os.fspath, paths)):
+        raise FolderError("The name of a folder is empty. Use . for the current folder.")
     for path in map(Path, paths):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
             path = path.expanduser().resolve()  # noqa: PLW2901 - the same folder by its real name

@@ -19,7 +19,7 @@ __all__ = ["app"]
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="PATH...", readable=False, help="Folders of images."),
+    typer.Argument(metavar="PATH...", parser=options.path, help="Folders of images."),
 ]
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]

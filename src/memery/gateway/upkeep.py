@@ -8,25 +8,37 @@ from pathlib import Path
 from typing import Any
 
 from memery import plugins
-from memery.archive import Archive, find_archive
-from memery.config import load_config
-from memery.errors import ArchiveError, ArchiveMissing, ModelMismatch
+from memery.archive import Archive, find_archive, find_orphan
+from memery.config import Config, load_config
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, ModelMismatch
 from memery.stores.interface import Store
 
 
 def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
     """Delete the archive of a folder; the images stay. Returns where it was.
 
+    The folder may be gone, where its archive was kept elsewhere.
+
     Raises:
+        FolderError: there is no such folder, and no archive of it.
         ArchiveMissing: there is none.
-        ArchiveError: it belongs to a folder above, is being written, or cannot be deleted.
+        ArchiveError: it belongs to another folder or to one above, is being written, or cannot be
+            deleted.
     """
     config = load_config(**settings)
-    archive = find_archive(path, config.archive)
+    archive = find_orphan(path, config.archive) or find_archive(path, config.archive)
     if not archive.exists():
         raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+    if config.archive is not None:
+        _check_owner(archive, config)
     archive.purge()
     return archive.folder
+
+
+def _check_owner(archive: Archive, config: Config) -> None:
+    """Refuse to delete the archive of another folder; a damaged one may be anybody's."""
+    with contextlib.suppress(ArchiveDamaged):
+        plugins.open_store(archive, config).close()
 
 
 def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> int:

@@ -84,7 +84,8 @@ def recall(
     archive: options.ArchiveFolder = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
     copy_to: Annotated[
-        Path | None, typer.Option(metavar="DIR", readable=False, help="Copy the hits there.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=options.path, help="Copy the hits there."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
     quiet: options.Quiet = False,
@@ -149,7 +150,8 @@ def similar(
     archive: options.ArchiveFolder = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
     copy_to: Annotated[
-        Path | None, typer.Option(metavar="DIR", readable=False, help="Copy the hits there.")
+        Path | None,
+        typer.Option(metavar="DIR", parser=options.path, help="Copy the hits there."),
     ] = None,
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
     quiet: options.Quiet = False,
@@ -249,7 +251,11 @@ def purge(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     model: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Only the embeddings of this model, as status names it."),
+        typer.Option(
+            metavar="ID",
+            callback=options.not_empty,
+            help="Only the embeddings of this model, as status names it.",
+        ),
     ] = None,
     archive: options.ArchiveFolder = None,
     quiet: options.Quiet = False,

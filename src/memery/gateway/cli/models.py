@@ -7,11 +7,17 @@ from typing import Annotated
 
 import typer
 
+from memery.gateway.cli import options
 from memery.gateway.cli.choices import ReportFormat
 
 app = typer.Typer(help="The models that turn images and texts into vectors.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the list, or a hub's owner/name.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", callback=options.not_empty, help="Of the list, or a hub's owner/name."
+    ),
+]
 Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
@@ -65,11 +71,18 @@ def verify(name: Name) -> None:
 @app.command(epilog="Example: memery models quantize clip-b32 --images ~/Pictures")
 def quantize(
     name: Annotated[
-        str, typer.Argument(metavar="NAME|DIR", help="An installed model, or a folder.")
+        str,
+        typer.Argument(
+            metavar="NAME|DIR",
+            callback=options.not_empty,
+            help="An installed model, or a folder.",
+        ),
     ],
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", readable=False, help="Measure what it costs on these images."),
+        typer.Option(
+            metavar="DIR", parser=options.path, help="Measure what it costs on these images."
+        ),
     ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -84,9 +97,10 @@ def quantize(
 @app.command(epilog="Example: memery models export ./checkpoint ./my-clip")
 def export(
     checkpoint: Annotated[
-        Path, typer.Argument(readable=False, help="A folder of transformers or open_clip.")
+        Path,
+        typer.Argument(parser=options.path, help="A folder of transformers or open_clip."),
     ],
-    out: Annotated[Path, typer.Argument(readable=False, help="A new folder.")],
+    out: Annotated[Path, typer.Argument(parser=options.path, help="A new folder.")],
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

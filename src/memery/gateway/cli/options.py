@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from memery.gateway.cli.choices import Mode, Orientation, ReportFormat, ResultFormat, Sort
 
-Folder = Annotated[
-    Path, typer.Argument(metavar="PATH", readable=False, help="The folder of images.")
-]
+Names = TypeVar("Names", str | None, str, list[str])
+
+_EMPTY = "it is empty. Is a shell variable unset? Use . for the current folder"
+
+
+def path(text: str) -> Path:
+    """Parse a path; an empty one would be the current folder without anyone having named it."""
+    if not text:
+        raise typer.BadParameter(_EMPTY)
+    return Path(text)
+
+
+def not_empty(context: typer.Context, parameter: typer.CallbackParam, value: Names) -> Names:
+    """Refuse an empty text that the user gave; the default may be one."""
+    source = context.get_parameter_source(parameter.name or "")
+    is_given = source is not None and source.name == "COMMANDLINE"
+    if is_given and "" in (value if isinstance(value, list) else [value]):
+        raise typer.BadParameter(_EMPTY)
+    return value
+
+
+Folder = Annotated[Path, typer.Argument(metavar="PATH", parser=path, help="The folder of images.")]
 Model = Annotated[
     str | None,
-    typer.Option(metavar="NAME|DIR|URL", help="Model to use; see memery models list."),
+    typer.Option(
+        metavar="NAME|DIR|URL",
+        callback=not_empty,
+        help="Model to use; see memery models list.",
+    ),
 ]
 Precision = Annotated[
     Literal["fp32", "int8"] | None,
@@ -28,7 +51,7 @@ Device = Annotated[
 ]
 ArchiveFolder = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", readable=False, help="Archive, instead of PATH/.memery."),
+    typer.Option(metavar="DIR", parser=path, help="Archive, instead of PATH/.memery."),
 ]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
@@ -69,9 +92,17 @@ Results = Annotated[
 ]
 
 Under = Annotated[
-    str, typer.Option(metavar="DIR", help="Only what lies in this folder, relative to PATH.")
+    str,
+    typer.Option(
+        metavar="DIR",
+        callback=not_empty,
+        help="Only what lies in this folder, relative to PATH.",
+    ),
 ]
-NotUnder = Annotated[list[str], typer.Option(metavar="DIR", help="Nothing in this folder.")]
+NotUnder = Annotated[
+    list[str],
+    typer.Option(metavar="DIR", callback=not_empty, help="Nothing in this folder."),
+]
 Since = Annotated[
     str | None,
     typer.Option(metavar="DATE", help="No older than 2023, 2023-05, 2023-05-31 or 30d."),

@@ -187,7 +187,7 @@ class Database(ForkAware):
             sql = "SELECT value FROM settings WHERE name = 'root'"
             row = self._connection.execute(sql).fetchone()
         if row is not None and row[0] != os.fsencode(self._archive.root).hex():
-            raise ArchiveDamaged(
+            raise ArchiveError(
                 f"The archive {self._archive.folder} belongs to another folder than"
                 f" {self._archive.root}. Name another place with --archive."
             )
