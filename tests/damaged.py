@@ -44,3 +44,8 @@ def repeat_last_scan(jpeg, times):
     """A JPEG with its last scan several times more; of one colour, that is a dozen bytes each."""
     start, end = jpeg.rindex(b"\xff\xda"), jpeg.rindex(b"\xff\xd9")
     return jpeg[:end] + times * jpeg[start:end] + jpeg[end:]
+
+
+def cut(data, share):
+    """The first part of a file."""
+    return data[: int(share * len(data))]

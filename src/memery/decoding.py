@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import logging
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,12 +18,17 @@ from memery.excluded import SIGNATURE_BYTES, unsupported
 from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
+from memery.repair import decoded_part, without_broken_metadata, without_reserved_end
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
     from PIL.ImageFile import ImageFile
+
+logger = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset(
     [
@@ -54,6 +60,8 @@ _WEBP_QUALITY, _WEBP_EFFORT = 80, 2
 """Effort 2 of 6 takes a third of the time of the default, and 5 % more bytes."""
 _ENDS_EARLY = (EOFError, IndexError, struct.error)
 """What Pillow's plug-ins raise where they read beyond the end of a file."""
+_BROKEN = ("truncated", "damaged")
+"""Reasons for which a file may still be decoded in part."""
 MAX_PIXELS = 178_956_970
 """The default limit, which is Pillow's own."""
 _DRAFT_FACTOR = 2
@@ -61,7 +69,7 @@ _DRAFT_FACTOR = 2
 mean difference from a full decode is 0.45 of 255."""
 _SEEN_SIDE = 4 * SIDE
 """A likeness is made from no smaller a picture, whatever the model takes."""
-_ORIENTATION = 0x0112
+_ORIENTATION, _UPRIGHT = 0x0112, 1
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 """Pillow's resampling filters, in the order of its numbers for them."""
 _PREFIX = 16
@@ -86,6 +94,7 @@ class Decoded:
         hashes: the likeness of the whole picture, as `memery.likeness` makes it.
         colour: its average colour, 0xRRGGBB.
         date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
+        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
     """
 
     pixels: NDArray[np.uint8]
@@ -97,6 +106,7 @@ class Decoded:
     hashes: bytes = b""
     colour: int = 0
     date_source: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,8 +174,9 @@ def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
     Raises:
         ImageError: with the reason and what the decoder said.
     """
-    with _opened(data, max_pixels) as image:
-        return _decode(image, resize, max_pixels)
+    enough = _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE)
+    with _loaded(data, enough, max_pixels) as loaded:
+        return _decode(loaded, resize)
 
 
 def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -180,12 +191,10 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
         ImageError: with the reason and what the decoder said.
     """
     import numpy as np
-    from PIL import ImageOps
 
-    with _opened(data, max_pixels) as image:
-        _reduce(image, side, max_pixels)
-        ImageOps.exif_transpose(image, in_place=True)
-        rgb = _to_rgb(image)
+    with _loaded(data, side, max_pixels) as loaded:
+        _turn_upright(loaded.image)
+        rgb = _to_rgb(loaded.image)
         rgb.thumbnail((side, side))
         return np.asarray(rgb, dtype=np.uint8)
 
@@ -197,8 +206,7 @@ def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
         ImageError: it is no image, or has more pixels than max_pixels.
     """
     with _opened(data, max_pixels) as image:
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        turned = orientation in _QUARTER_TURNS and image.format != "TIFF"
+        turned = _orientation(image) in _QUARTER_TURNS and image.format != "TIFF"
         return (image.height, image.width) if turned else image.size
 
 
@@ -231,21 +239,91 @@ def media_type(file: BinaryIO) -> str:
     Raises:
         ImageError: it is no image that memery opens.
     """
-    with _open(file) as image:
+    try:
+        image = _open(file)
+    except ImageError:
+        file.seek(0)
+        image = _open(io.BytesIO(without_broken_metadata(file.read())))
+    with image:
         return MEDIA_TYPES[image.format or ""]
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """An image that is decoded.
+
+    Attributes:
+        image: as it is stored, not turned; reduced, if it is a JPEG.
+        size: width and height of the stored image, pixels.
+        margins: as `_reduce` returns them.
+        damage: what is wrong with it, or "".
+    """
+
+    image: Image.Image
+    size: tuple[int, int]
+    margins: tuple[float, float]
+    damage: str = ""
+
+
 @contextlib.contextmanager
-def _opened(data: bytes, max_pixels: int) -> Iterator[Image.Image]:
+def _opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
     """An image that is small enough; what goes wrong with it inside is an ImageError."""
-    if not data:
-        raise ImageError("truncated", "the file is empty")
-    with _open(io.BytesIO(data)) as image:
-        try:
-            check_cost(image, data, max_pixels)
-            yield image
-        except Exception as error:
-            raise _undecodable(error) from None
+    with _errors_as_reasons(), _open_bytes(data, max_pixels) as image:
+        yield image
+
+
+@contextlib.contextmanager
+def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
+    """An image that is decoded, a JPEG reduced as `_reduce` does; of a damaged file, a part."""
+    size, margins = (0, 0), (0.0, 0.0)
+
+    def open_reduced(data: bytes) -> ImageFile:
+        nonlocal size, margins
+        image = _open_bytes(data, max_pixels)
+        size = image.size
+        margins = _reduce(image, enough, max_pixels)
+        if image.format == "TIFF":
+            image.getexif()  # it is read from the file, which is closed once it is decoded
+        return image
+
+    with _errors_as_reasons():
+        image, damage = _load(data, open_reduced)
+        with image:
+            yield _Loaded(image, size, margins, damage)
+
+
+def _load(data: bytes, open_image: Callable[[bytes], ImageFile]) -> tuple[ImageFile, str]:
+    """Decode an image: all of it, else without its metadata, else the part that is sound."""
+    data = without_reserved_end(data)
+    try:
+        image = open_image(data)
+        image.load()
+    except Exception as error:
+        failure = _undecodable(error)
+    else:
+        return image, ""
+    if failure.reason not in _BROKEN:
+        raise failure
+    data = without_broken_metadata(data)
+    try:
+        image = open_image(data)
+        image.load()
+    except Exception as error:
+        failure = _undecodable(error)
+    else:
+        return image, ""
+    part = decoded_part(open_image, data)
+    if part is None:
+        raise failure
+    return part
+
+
+@contextlib.contextmanager
+def _errors_as_reasons() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise _undecodable(error) from None
 
 
 def _undecodable(error: Exception) -> ImageError:
@@ -261,6 +339,22 @@ def _undecodable(error: Exception) -> ImageError:
     return ImageError("damaged", message if expected else f"{type(error).__name__}: {message}")
 
 
+def _open_bytes(data: bytes, max_pixels: int) -> ImageFile:
+    """Open an image that may be decoded within the limits, whatever its metadata."""
+    if not data:
+        raise ImageError("truncated", "the file is empty")
+    try:
+        image = _open(io.BytesIO(data))
+    except ImageError as error:
+        broken = error.reason in _BROKEN
+        sound = without_broken_metadata(data) if broken else data
+        if sound == data:
+            raise
+        image = _open(io.BytesIO(sound))
+    check_cost(image, data, max_pixels)
+    return image
+
+
 def _open(file: BinaryIO) -> ImageFile:
     """Open an image file as `PIL.Image.open` does, but with the limits of `image_limits`.
 
@@ -268,7 +362,7 @@ def _open(file: BinaryIO) -> ImageFile:
     """
     from PIL.Image import OPEN
 
-    formats = _formats()
+    formats, failure = _formats(), None
     try:
         prefix = file.read(_PREFIX)
         for name in formats:
@@ -277,11 +371,14 @@ def _open(file: BinaryIO) -> ImageFile:
             if not accepted or isinstance(accepted, str):  # a text says what is not installed
                 continue
             file.seek(0)
-            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+            try:
                 return factory(file, "")
+            except (SyntaxError, IndexError, TypeError, struct.error) as error:
+                # A text may begin like a file of the others.
+                failure = None if name in ("BMP", "DIB", "PPM") else error
     except Exception as error:
         raise _undecodable(error) from None
-    raise _unidentified(file)
+    raise _undecodable(failure) if failure else _unidentified(file)
 
 
 def _unidentified(file: BinaryIO) -> ImageError:
@@ -291,26 +388,46 @@ def _unidentified(file: BinaryIO) -> ImageError:
     return ImageError("unsupported format", kind) if kind else ImageError("not an image")
 
 
-def _decode(image: Image.Image, resize: Resize, max_pixels: int) -> Decoded:
+def _decode(loaded: _Loaded, resize: Resize) -> Decoded:
     import numpy as np
-    from PIL import ImageOps
 
-    width, height = image.size
+    image, (width, height) = loaded.image, loaded.size
     format_ = image.format or "unknown"
     taken, notes = date_taken(image), written_into(image)
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    enough = _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE)
-    margins = _reduce(image, enough, max_pixels)
+    orientation = _turn_upright(image)
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
-    ImageOps.exif_transpose(image, in_place=True)
-    rgb, margin = _to_rgb(image), _turned(margins, orientation)
+    rgb, margin = _to_rgb(image), _turned(loaded.margins, orientation)
     whole = _resized(rgb, resize, margin)
     pixels = np.asarray(_cropped(whole, resize), dtype=np.uint8)
     if min(whole.size) < _SEEN_SIDE:
         whole = _resized(rgb, Resize(_SEEN_SIDE, "squash"), margin)
     seen = likeness(whole), colour(whole)
-    return Decoded(pixels, width, height, format_, taken.at, notes, *seen, taken.source)
+    facts = (width, height, format_, taken.at, notes)
+    return Decoded(pixels, *facts, *seen, taken.source, loaded.damage)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation, 1 to 8; 1 where the metadata is broken."""
+    with contextlib.suppress(Exception):
+        orientation = image.getexif().get(_ORIENTATION)
+        if isinstance(orientation, int):
+            return orientation
+    return _UPRIGHT
+
+
+def _turn_upright(image: Image.Image) -> int:
+    """Turn a decoded image in place; returns the orientation that it had."""
+    from PIL import ImageOps
+
+    orientation = _orientation(image)
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # it also writes the metadata anew, which may be broken
+        logger.debug("The metadata of an image is broken: %r", error)
+    return orientation
 
 
 def _reduce(image: Image.Image, enough: int, max_pixels: int) -> tuple[float, float]:

@@ -18,7 +18,7 @@ _COEFFICIENT_BYTES = 2
 """libjpeg keeps every coefficient of a JPEG that has several scans."""
 JPEG_REDUCTIONS = (1, 2, 4, 8)
 """By how much a JPEG's sides can be reduced while it is decoded."""
-_JPEG_FORMATS = ("JPEG", "MPO")
+JPEG_FORMATS = ("JPEG", "MPO")
 _SCANS_MAX = 100
 """Encoders write 10, or 24 for four components. A hand-made file holds thousands in kilobytes."""
 _SCAN_PIXELS_FACTOR = 16
@@ -51,7 +51,7 @@ def check_cost(image: Image.Image, data: bytes, max_pixels: int) -> None:
         limit = BYTES_PER_PIXEL * max_pixels // _bytes_per_pixel(image)
         size = f"{_quantity(pixels)} ({image.width}x{image.height})"
         raise ImageError("too large", f"{size}; the limit is {_quantity(limit)}: raise max_pixels")
-    if image.format in _JPEG_FORMATS:
+    if image.format in JPEG_FORMATS:
         scans = count_scans(data)
         if scans > _SCANS_MAX or scans * pixels > _SCAN_PIXELS_FACTOR * max_pixels:
             size = f"{image.width}x{image.height}"
@@ -87,19 +87,19 @@ def count_scans(data: bytes) -> int:
 
 def _memory(image: Image.Image, data: bytes, pixels: int) -> float:
     """Bytes that decoding takes at its peak; a JPEG at its smallest."""
-    if image.format not in _JPEG_FORMATS:
+    if image.format not in JPEG_FORMATS:
         return pixels * _bytes_per_pixel(image)
     reduced = pixels * BYTES_PER_PIXEL / JPEG_REDUCTIONS[-1] ** 2
     if count_scans(data) == 1:
         return reduced
-    return reduced + pixels * _COEFFICIENT_BYTES * _samples(image)
+    return reduced + pixels * _COEFFICIENT_BYTES * samples_per_pixel(image)
 
 
 def _bytes_per_pixel(image: Image.Image) -> int:
     return _BYTES_PER_PIXEL.get(image.format or "", BYTES_PER_PIXEL)
 
 
-def _samples(image: Image.Image) -> float:
+def samples_per_pixel(image: Image.Image) -> float:
     """Samples per pixel of a JPEG, whose components may be subsampled: 1.5 in 4:2:0."""
     factors = [across * down for _, across, down, _ in getattr(image, "layer", [])]
     return sum(factors) / max(factors, default=1) if factors else len(image.getbands())

@@ -49,6 +49,7 @@ class ImageFile:
         taken_at: when it was taken, in ISO 8601, as its metadata or else its name says, or None.
         colour: average colour, 0xRRGGBB, or None where it is not known yet.
         date_source: where `date` comes from, one of `memery.dates.SOURCES`.
+        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
     """
 
     path: str
@@ -61,6 +62,7 @@ class ImageFile:
     taken_at: str | None = None
     colour: int | None = None
     date_source: str = "file"
+    damage: str = ""
 
     @property
     def date(self) -> str:

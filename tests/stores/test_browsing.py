@@ -185,6 +185,7 @@ def test_an_archive_from_before_has_ids_too(tmp_path):
             "ALTER TABLE contents DROP COLUMN notes; ALTER TABLE contents DROP COLUMN hashes;"
             "ALTER TABLE contents DROP COLUMN colour;"
             "ALTER TABLE contents DROP COLUMN date_source; ALTER TABLE files DROP COLUMN named_at;"
+            "ALTER TABLE contents DROP COLUMN damage;"
             "DROP TABLE texts; DROP TABLE text_words; DROP TABLE file_words; DROP TABLE names;"
             "PRAGMA user_version = 1;"
         )

@@ -94,6 +94,7 @@ class Indexer:
                     seen.hashes,
                     seen.colour,
                     seen.date_source,
+                    seen.damage,
                 )
             )
             additions.append(Addition(picture.entry, picture.digest, content, picture.taken))

@@ -16,7 +16,7 @@ from memery.errors import ReaderError
 from memery.executors.interface import Changes
 from memery.filters import Filter
 from memery.stores.interface import Space, Store
-from memery.types import Skip
+from memery.types import ImageFile, Skip
 
 _NO_SPACE = Space("", "", 1)
 """The space of a folder that was never indexed: nothing is in it."""
@@ -56,6 +56,7 @@ class Status:
         searchable: images of the folder that a search finds now.
         changes: what the next build would do.
         skips: files that were left out, with reasons.
+        damaged: images of whose files a part was decoded.
         space: the space that answers searches, or None.
         spaces: every space with its number of embeddings.
         holder: process id of the one that is writing, or None.
@@ -72,6 +73,7 @@ class Status:
     searchable: int
     changes: Changes
     skips: tuple[Skip, ...]
+    damaged: tuple[ImageFile, ...]
     space: Space | None
     spaces: tuple[tuple[Space, int], ...]
     holder: int | None
@@ -101,6 +103,7 @@ def status_of(archive: Archive, config: Config, store: Store) -> Status:
         searchable=store.count(space, scope) if space else 0,
         changes=plugins.make_loader(archive, config, store).load(space or _NO_SPACE),
         skips=tuple(store.skips(scope)),
+        damaged=tuple(store.damaged(space, scope)) if space else (),
         space=space,
         spaces=tuple(store.spaces()),
         holder=archive.holder(),

@@ -54,6 +54,7 @@ class Content:
         hashes: its likeness, as `memery.likeness` makes it.
         colour: average colour, 0xRRGGBB.
         date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
+        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
     """
 
     width: int
@@ -65,6 +66,7 @@ class Content:
     hashes: bytes = b""
     colour: int | None = None
     date_source: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +389,10 @@ class Store(Searchable, Protocol):
 
     def count_dates(self, space: Space, scope: Filter) -> Mapping[str, int]:
         """Images by the source of their date, in the order of `memery.dates.SOURCES`."""
+        ...
+
+    def damaged(self, space: Space, scope: Filter) -> Sequence[ImageFile]:
+        """Images of whose files a part was decoded, ordered by path."""
         ...
 
     def commit(

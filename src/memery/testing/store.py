@@ -156,6 +156,11 @@ class MemoryStore:
         counts = Counter(image.date_source for image, _ in self._images(space, scope))
         return {source: counts[source] for source in SOURCES if source in counts}
 
+    def damaged(self, space: Space, scope: Filter) -> list[ImageFile]:
+        """Images of whose files a part was decoded, ordered by path."""
+        found = [image for image, _ in self._images(space, scope) if image.damage]
+        return sorted(found, key=lambda image: os.fsencode(image.path))
+
     @_changing
     def commit(
         self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
@@ -205,6 +210,7 @@ class MemoryStore:
                     taken,
                     content.colour,
                     source if taken else "file",
+                    content.damage,
                 )
                 if self._passes(image, content, scope):
                     yield image, content

@@ -12,7 +12,7 @@ from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import images, size, write, write_json
 from memery.gateway.standing import Status, TextStatus
-from memery.types import IndexReport, Skip
+from memery.types import ImageFile, IndexReport, Skip
 
 _SKIPS_SHOWN = 10
 """Skipped files that a build names; `memery status` names all."""
@@ -119,6 +119,7 @@ def write_status(status: Status, format_: ReportFormat) -> None:
     lines += [f"Ignored     {path}: made by memery 0.1" for path in status.seed_files]
     write("".join(f"{printable(line)}\n" for line in lines))
     _write_excluded(changes.excluded)
+    _write_damaged(status.damaged)
     return _write_skips((*status.skips, *changes.skips))
 
 
@@ -146,6 +147,7 @@ def _status_json(status: Status) -> dict[str, Any]:
         "searchable": status.searchable,
         "pending": _changes_json(status.changes),
         "skipped": _skips_json((*status.skips, *status.changes.skips)),
+        "damaged": [{"path": one.path, "damage": one.damage} for one in status.damaged],
         "excluded": _excluded_json(status.changes.excluded),
         "model_id": status.space and status.space.model_id,
         "spaces": [
@@ -185,6 +187,13 @@ def _excluded_json(excluded: Excluded) -> dict[str, dict[str, int]]:
 
 def _write_excluded(excluded: Excluded) -> None:
     write("".join(f"{printable(sentence)}\n" for sentence in excluded.sentences()))
+
+
+def _write_damaged(damaged: tuple[ImageFile, ...]) -> None:
+    if damaged:
+        write(f"Damaged     {images(len(damaged))}, decoded in part:\n")
+    for image in damaged:
+        write(f"  {printable(image.path)}: {image.damage}\n")
 
 
 def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:

@@ -32,6 +32,7 @@ function known(picture) {
   if (picture.shownAs) facts.push(["Shown", picture.shownAs]);
   if (picture.taken_at) facts.push(["Taken", `${moment(picture.taken_at)}${FROM[picture.date_source] ?? ""}`]);
   else if (picture.modified_at) facts.push(["Changed", moment(picture.modified_at)]);
+  if (picture.damage) facts.push(["Damaged", picture.damage]);
   if (picture.collection) facts.push(["Collection", picture.collection]);
   if (picture.rank) facts.push(["Rank", count(picture.rank)]);
   if (Number.isFinite(picture.score)) facts.push(["Score", `${decimal(picture.score, 3)} (${strength(picture)})`]);

@@ -99,6 +99,7 @@ class ImageDocument(TypedDict):
     taken_at: str | None
     modified_at: str
     date_source: str
+    damage: str | None
     colour: str | None
     words: str | None
     copies: int
@@ -189,6 +190,7 @@ def image_document(found: FoundImage, root_path: str) -> ImageDocument:
         "taken_at": image.taken_at,
         "modified_at": modified.isoformat(timespec="seconds"),
         "date_source": image.date_source,
+        "damage": image.damage or None,
         "colour": None if image.colour is None else f"#{image.colour:06x}",
         "words": words,
         "copies": 1 + len(found.copy_paths),

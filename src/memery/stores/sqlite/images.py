@@ -21,7 +21,7 @@ DATE_SOURCE = (
 """One of `memery.dates.SOURCES`. Archives from before it was stored knew EXIF only."""
 FACTS = (
     f"path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, {TAKEN}, colour,"
-    f" {DATE_SOURCE}"
+    f" {DATE_SOURCE}, coalesce(damage, '')"
 )
 """The columns of `files` and `contents` that `image_of` takes."""
 
@@ -35,7 +35,7 @@ def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     path, size, mtime_ns, digest, *rest = facts
     image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *rest)
     numbers = (image.size, image.mtime_ns, image.width, image.height, image.colour or 0)
-    texts = (image.format, image.taken_at or "", image.date_source)
+    texts = (image.format, image.taken_at or "", image.date_source, image.damage)
     if {int, str} != {*map(type, numbers), *map(type, texts)}:
         raise ArchiveDamaged(schema.damage(database_file(db), "a fact has the wrong type"))
     return image

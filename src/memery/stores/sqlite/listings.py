@@ -103,6 +103,15 @@ class Listings:
         embeddings = np.frombuffer(vectors, dtype="<f2").reshape(len(rows), space.dim)
         return Likenesses(digests, [hashes for _, hashes, _ in rows], embeddings)
 
+    def damaged(self, space: Space, scope: Filter) -> list[ImageFile]:
+        """Images of whose files a part was decoded, ordered by path."""
+        where = condition(scope)
+        searchable = _SEARCHABLE.format(f"damage != '' AND {where.sql}")
+        with self._db.reading() as db:
+            values = (self._spaces.number(db, space), *where.values)
+            rows = db.execute(f"SELECT {FACTS} {searchable} ORDER BY path", values)
+            return [image_of(db, row) for row in rows]
+
     def count_dates(self, space: Space, scope: Filter) -> dict[str, int]:
         """Images by the source of their date."""
         where = condition(scope)

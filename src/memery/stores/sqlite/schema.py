@@ -106,6 +106,7 @@ MIGRATIONS = (
     """
     ALTER TABLE contents ADD COLUMN date_source TEXT;
     ALTER TABLE files ADD COLUMN named_at TEXT;
+    ALTER TABLE contents ADD COLUMN damage TEXT;
     CREATE TABLE names (
         key BLOB NOT NULL,
         path BLOB NOT NULL,

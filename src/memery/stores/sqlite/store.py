@@ -41,6 +41,7 @@ _STRANGE_TYPES = """
         OR typeof(width) != 'integer' OR typeof(height) != 'integer' OR typeof(format) != 'text'
         OR typeof(taken_at) NOT IN ('text', 'null') OR typeof(hashes) NOT IN ('blob', 'null')
         OR typeof(colour) NOT IN ('integer', 'null') OR typeof(date_source) NOT IN ('text', 'null')
+        OR typeof(damage) NOT IN ('text', 'null')
     UNION ALL SELECT 1 FROM queries WHERE typeof(vector) != 'blob' OR typeof(text) != 'text'
     LIMIT 1
 """
@@ -76,6 +77,7 @@ class SQLiteStore:
         self.browse = self._listings.browse
         self.likenesses = self._listings.likenesses
         self.facets = self._listings.facets
+        self.damaged = self._listings.damaged
         self.count_dates = self._listings.count_dates
         self.unread = self._texts.unread
         self.find_called = self._texts.find_called
@@ -364,12 +366,13 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
     if new is not None:
         db.execute(
             "INSERT INTO contents"
-            " (digest, width, height, format, taken_at, notes, hashes, colour, date_source)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " (digest, width, height, format, taken_at, notes, hashes, colour, date_source,"
+            " damage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
             " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour,"
-            " taken_at = excluded.taken_at, date_source = excluded.date_source",
+            " taken_at = excluded.taken_at, date_source = excluded.date_source,"
+            " damage = excluded.damage",
             (digest, new.width, new.height, new.format, new.taken_at, _utf8(new.notes), new.hashes,
-             new.colour, new.date_source),
+             new.colour, new.date_source, _utf8(new.damage)),
         )  # fmt: skip
     elif addition.taken is not None:
         db.execute(

@@ -1,0 +1,165 @@
+"""What is left of damaged files is found; metadata keeps no image from being indexed."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFile
+
+from damaged import cut, encoded, noise, png_chunk
+from memery import index_flow
+from memery.decoding import Resize, decode, decode_upright, media_type, upright_size
+from memery.errors import ImageError
+from memery.gateway.standing import status
+
+LIMIT = 10**7
+SQUARE = Resize(64, "squash", "nearest")
+PICTURE = noise(64, 64)
+
+
+def decoded(data):
+    return decode(data, SQUARE, LIMIT)
+
+
+def with_chunks(png, *chunks):
+    """A PNG with more chunks, after its header."""
+    return png[:33] + b"".join(chunks) + png[33:]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
+def test_a_jpeg_that_lacks_only_its_end_is_whole(options):
+    whole = encoded(PICTURE, "JPEG", **options)
+    for data in (whole[:-2], whole[:-1], whole[:-2] + bytes(500)):
+        image = decoded(data)
+        assert image.damage == ""
+        assert np.array_equal(image.pixels, decoded(whole).pixels)
+    assert not ImageFile.LOAD_TRUNCATED_IMAGES  # one for the whole process, whose it is
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "PPM"])
+@pytest.mark.parametrize("share", [0.99, 0.6])
+def test_an_image_that_is_cut_short_is_indexed_as_far_as_it_goes(format_, share):
+    picture = PICTURE.quantize(256) if format_ == "GIF" else PICTURE
+    whole = encoded(picture, format_, **({"interlace": 0} if format_ == "GIF" else {}))
+    image = decoded(cut(whole, share))
+    assert (image.width, image.height) == (64, 64)
+    assert image.damage.endswith(" % of its rows cannot be decoded")
+    first = slice(48, 64) if format_ == "BMP" else slice(0, 16)  # a BMP begins at the bottom
+    assert np.array_equal(image.pixels[first], decoded(whole).pixels[first])
+    assert decode_upright(cut(whole, share), 64, LIMIT).shape == (64, 64, 3)
+    if share < 0.9:
+        assert float(image.damage.split()[0]) == pytest.approx(40, abs=15)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "PPM", "WEBP", "AVIF"])
+def test_what_holds_too_little_of_an_image_is_skipped(format_):
+    picture = PICTURE.quantize(256) if format_ == "GIF" else PICTURE
+    with pytest.raises(ImageError) as caught:
+        decoded(cut(encoded(picture, format_), 0.12))
+    assert caught.value.reason in ("truncated", "damaged")
+
+
+def test_a_jpeg_in_several_scans_is_coarse():
+    whole = encoded(PICTURE, "JPEG", progressive=True)
+    image = decoded(cut(whole, 0.5))
+    assert image.damage == "some of its scans are missing: details are lost"
+    difference = image.pixels.astype(int) - decoded(whole).pixels
+    assert np.abs(difference).mean() < 60
+
+
+def test_a_download_that_stopped_keeps_what_came():
+    whole = encoded(PICTURE, "JPEG")
+    part = cut(whole, 0.7)
+    image = decoded(part + bytes(len(whole) - len(part)))
+    assert image.damage == decoded(part).damage != ""
+    assert decoded(whole + bytes(500)).damage == ""
+
+
+def test_a_jpeg_that_promises_more_than_it_holds_is_not_decoded():
+    data = encoded(Image.new("RGB", (64, 64)), "JPEG")
+    frame = data.index(b"\xff\xc0") + 5
+    large = data[:frame] + struct.pack(">HH", 3000, 3000) + data[frame + 4 :]
+    with pytest.raises(ImageError, match="truncated"):
+        decoded(large[:-2])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1"])
+def test_a_png_with_a_changed_byte_is_read_alike_everywhere(mode):
+    whole = bytearray(encoded(PICTURE.convert(mode), "PNG"))
+    start = whole.index(b"IDAT") + 4
+    whole[start + (len(whole) - start) // 2] ^= 0xFF
+    data = bytes(whole)
+    assert "cannot be decoded" in decoded(data).damage or "damaged" in decoded(data).damage
+    assert decode_upright(data, 64, LIMIT).shape == (64, 64, 3)
+    assert upright_size(data, LIMIT) == (64, 64)
+
+
+def test_checksums_of_pixels_that_are_right_do_not_matter():
+    whole = bytearray(encoded(PICTURE, "PNG"))
+    whole[-16] ^= 1  # IDAT's checksum
+    assert decoded(bytes(whole)).damage == ""
+    assert decoded(bytes(whole[:-12])).damage == ""  # no IEND
+
+
+LONG = zlib.compress(bytes(2 << 20))
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        png_chunk(b"tEXt", b"Comment\0words", checksum=1),
+        png_chunk(b"zTXt", b"Comment\0\0" + LONG),
+        png_chunk(b"iTXt", b"Comment\0\x01\0\0\0" + LONG),
+        png_chunk(b"iCCP", b"profile\0\0" + LONG),
+        png_chunk(b"pHYs", b"\0"),
+        png_chunk(b"acTL", b"\0"),
+        png_chunk(b"eXIf", b"Exif", checksum=1),
+    ],
+    ids=["checksum", "zTXt", "iTXt", "iCCP", "pHYs", "acTL", "eXIf"],
+)
+@pytest.mark.parametrize("place", ["before", "after"])
+def test_metadata_of_a_png_keeps_no_pixel_from_being_read(chunk, place, tmp_path):
+    title = png_chunk(b"tEXt", b"Title\0A chart")
+    whole = with_chunks(encoded(PICTURE, "PNG"), title)
+    data = with_chunks(whole, chunk) if place == "before" else whole[:-12] + chunk + whole[-12:]
+    image = decoded(data)
+    assert (image.damage, image.notes.split("\n")[0]) == ("", "A chart")
+    assert np.array_equal(image.pixels, decoded(whole).pixels)
+    assert upright_size(data, LIMIT) == (64, 64)
+    (tmp_path / "a.png").write_bytes(data)
+    with (tmp_path / "a.png").open("rb") as file:
+        assert media_type(file) == "image/png"
+
+
+def test_much_text_in_a_png_keeps_no_pixel_from_being_read():
+    chunk = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_000_000)))
+    assert decoded(with_chunks(encoded(PICTURE, "PNG"), *([chunk] * 80))).damage == ""
+
+
+def test_metadata_of_a_jpeg_keeps_no_pixel_from_being_read():
+    whole = encoded(PICTURE, "JPEG")
+    broken = whole[:2] + b"\xff\xe0\x00\x07JFIF\x00" + whole[20:]
+    assert np.array_equal(decoded(broken).pixels, decoded(whole).pixels)
+
+
+def test_a_header_with_a_wrong_checksum_is_believed():
+    whole = bytearray(encoded(PICTURE, "PNG"))
+    whole[29] ^= 1
+    assert np.array_equal(decoded(bytes(whole)).pixels, np.asarray(PICTURE))
+
+
+def test_status_names_what_was_decoded_in_part(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    PICTURE.save(folder / "whole.png")
+    (folder / "half.jpg").write_bytes(cut(encoded(PICTURE, "JPEG"), 0.6))
+    assert index_flow(folder).searchable == 2
+    (image,) = status(folder).damaged
+    assert image.path == "half.jpg"
+    assert "of its rows cannot be decoded" in image.damage
+    PICTURE.save(folder / "half.jpg")  # the rest has come
+    index_flow(folder)
+    assert status(folder).damaged == ()
