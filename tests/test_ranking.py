@@ -104,7 +104,6 @@ def test_a_typo_beside_a_right_word_is_corrected(photos):
         "the thing that is not",
         "of the and",
         "green zebra",
-        "mordro",
         "img 2",
     ],
 )
@@ -114,6 +113,37 @@ def test_words_that_stand_nowhere_rank_as_sight_alone(photos, query):
     assert [(hit.path, hit.score, hit.strength) for hit in auto] == [
         (hit.path, hit.score, hit.strength) for hit in visual
     ]
+
+
+@pytest.mark.parametrize("mode", ["auto", "text"])
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("invoices", "INVOICE No. 42"),
+        ("invoice", "all invoices are paid"),
+        ("mordro", "walk into mordor"),
+        ("O'Brien", "Dear Mr. O'Brian"),
+        ("O'Brien", "Dear Mr. O Brien"),
+        ("O’Brien", "O'Brien & Sons"),
+        ("O'Brein", "O'Brien & Sons"),
+        ("simplly mordro", "one does not simply walk into mordor"),
+    ],
+)
+def test_a_single_misspelt_word_is_corrected(photos, query, text, mode):
+    write(photos, {"07.png": text})
+    hit = query_flow(photos, query, mode=mode, top_k=1)[0]
+    assert (hit.path, hit.weak, hit.signals[-1].name) == ("07.png", False, "text")
+
+
+def test_an_english_word_is_asked_of_sight_first(photos):
+    write(photos, {"00.png": "these boots are made for walking", "02.png": "LEFT BOOT"})
+    found = query_flow(photos, "boat", top_k=12)  # one edit from boot
+    by_path = {hit.path: hit for hit in found}
+    assert by_path["02.png"].signals[-1].name == "text"
+    assert "text" not in {signal.name for signal in by_path["00.png"].signals}
+    assert by_path["02.png"].signals[-1].share < by_path["02.png"].signals[0].share
+    assert paths(query_flow(photos, "boat", mode="text")) == ["02.png"]
+    assert query_flow(photos, "boat").strong is None  # it is not called a match
 
 
 def test_mode_text_finds_only_what_holds_a_word(photos):

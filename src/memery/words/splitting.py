@@ -32,6 +32,11 @@ def _costs() -> dict[str, float]:
     return {word: math.log((rank + 1) * scale) for rank, word in enumerate(words)}
 
 
+def is_word(token: str) -> bool:
+    """Whether a token is an English word of the list."""
+    return token in _costs()
+
+
 def split(token: str) -> list[str]:
     """The words that a token is made of; a word, and what makes no words, stays whole."""
     if not _SHORTEST <= len(token) <= _LONGEST:

@@ -73,6 +73,11 @@ def content_words(text: str) -> list[tuple[str, ...]]:
     return list(found)[:WORDS_MAX]
 
 
+def is_inflected(one: str, other: str) -> bool:
+    """Whether one of two tokens is the plural of the other, as far as an ending tells."""
+    return f"{one}s" == other or f"{other}s" == one
+
+
 def near(token: str) -> Iterator[str]:
     """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
 

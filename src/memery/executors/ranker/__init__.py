@@ -24,7 +24,8 @@ from memery.stores.interface import Groups, Match, Searchable, Space
 from memery.types import Hit, ImageFile, Ranking
 from memery.words.names import is_called
 from memery.words.query import Words
-from memery.words.tokens import near
+from memery.words.splitting import is_word
+from memery.words.tokens import is_inflected, near
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _MEANINGS = 8
 """Readings of two words that follow one another, where they may be slips of others."""
+_SLIPS_MAX = 2
+"""Words of a query that may all be misspelt; looking for what one is a slip of takes 30 ms."""
 _MATCHES_MAX = 1000
 """Images that hold words of a query and are ranked by that, beside those ranked by sight."""
 
@@ -134,7 +137,7 @@ class Ranker:
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
         if asked:
-            groups = self._corrected(asked, eager=True)
+            groups, _ = self._corrected(asked, eager=True)
             besides = _besides(words, groups)
             texts = self._store.find_text(space, groups, ranking.scope, None, besides)
             names = self._store.find_names(space, groups, ranking.scope, None)
@@ -168,15 +171,17 @@ class Ranker:
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
         called: dict[ImageFile, float] = {}
+        is_sure = True
         # With a threshold everything that holds the words is counted, else the best will do.
         most = _MATCHES_MAX if least is None else None
         if ranking.mode != "visual":
             called = self._called(space, words, scope, most)
         if ranking.mode != "visual" and asked:
-            groups = self._corrected(asked, eager=False)
+            groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
             texts = self._store.find_text(space, groups, scope, most, besides)
-            names = self._store.find_names(space, groups, scope, most)
+            literal = [[phrase] for phrase in asked]
+            names = self._store.find_names(space, groups if is_sure else literal, scope, most)
         if texts or names or called:
             limit = max(limit, DEPTH)
         fold = not ranking.list_copies
@@ -186,7 +191,15 @@ class Ranker:
             found = self._store.search(space, vector, limit, scope, fold=fold)
         floor = found.ranked[-1][1] if len(found.ranked) == limit else -math.inf
         candidates = self._fused(
-            space, vector, found.ranked, texts, names, called, len(asked), fold=fold
+            space,
+            vector,
+            found.ranked,
+            texts,
+            names,
+            called,
+            len(asked),
+            fold=fold,
+            is_sure=is_sure,
         )
         return candidates, found.total, floor
 
@@ -201,6 +214,7 @@ class Ranker:
         asked: int,
         *,
         fold: bool,
+        is_sure: bool = True,
     ) -> list[Candidate]:
         names = [*called, *names]
         digests = {image.digest for image in (*(match.image for match in texts), *names)}
@@ -210,17 +224,19 @@ class Ranker:
         names = [image for image in names if image.digest in scores]
         key = self._store.content_key if fold else _path
         weights = {image.path: weight for image, weight in called.items()}
-        return fuse(visual, texts, names, weights, scores, asked, key)
+        return fuse(visual, texts, names, weights, scores, asked, key, is_sure=is_sure)
 
-    def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> Groups:
+    def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> tuple[Groups, bool]:
         """Each word with what it may be a slip of: words of pictures at one edit from it.
 
-        A word that stands in a picture is no slip. Unless eager, neither is any where no other word
-        of the query stands in a picture: then it is not the text of pictures that is asked for.
+        A word that stands in a picture is no slip. Unless eager, several words of which none does
+        describe what a picture shows. Also whether it is text that is asked for: that
+        is in doubt where no word of the query stands in a picture, and those corrected are English
+        words for something else, which pictures may show.
         """
         known = self._store.vocabulary({token for phrase in asked for token in phrase})
-        if not eager and not any(set(phrase) <= known for phrase in asked):
-            return [[phrase] for phrase in asked]
+        if not eager and len(asked) > _SLIPS_MAX and not any(set(p) <= known for p in asked):
+            return [[phrase] for phrase in asked], True
         slips: dict[tuple[str, ...], list[str]] = {
             phrase: list(near(phrase[0]))
             for phrase in asked
@@ -231,7 +247,12 @@ class Ranker:
         for phrase in asked:
             meant = sorted(found.intersection(slips.get(phrase, ())))
             groups.append([phrase, *((token,) for token in meant)])
-        return groups
+        is_sure = (
+            any(set(phrase) <= known for phrase in asked)
+            or all(len(group) == 1 for group in groups)
+            or any(_is_slip(*group) for group in groups)
+        )
+        return groups, is_sure
 
     def _hit(
         self,
@@ -273,6 +294,13 @@ def _besides(words: Words, groups: Groups) -> Groups:
     ]
     asked = {group[0] for group in groups}
     return [*pairs, *([word] for word in words.every if word not in asked)]
+
+
+def _is_slip(word: tuple[str, ...], *meant: tuple[str, ...]) -> bool:
+    """Whether a word is surely meant for others: no English word, or the same in the plural."""
+    return bool(meant) and (
+        not is_word(word[0]) or any(is_inflected(word[0], other[0]) for other in meant)
+    )
 
 
 def _path(image: ImageFile) -> str:

@@ -22,6 +22,8 @@ TEXT_WEIGHT = 1.5
 """All the words in the text of a picture outweigh the first rank by sight."""
 PHRASE_WEIGHT = 1.0
 """A text that has them one after another as the query does counts twice."""
+DOUBT = 1 / 3
+"""What is left of a text's weight where its words may not be what was meant."""
 NAME_WEIGHT = 0.5
 CALLED_FILE_WEIGHT, CALLED_FOLDER_WEIGHT = 10.0, 5.0
 """The name itself, not words of it: more than all other rankings together, which make 4.5."""
@@ -58,6 +60,8 @@ def fuse(
     scores: Mapping[str, float],
     asked: int,
     key: Callable[[ImageFile], str],
+    *,
+    is_sure: bool = True,
 ) -> list[Candidate]:
     """One order, best first.
 
@@ -71,6 +75,7 @@ def fuse(
         scores: of every content among texts and names, by digest.
         asked: how many words the query has.
         key: what images that are one candidate have in common; in visual no two have it.
+        is_sure: the words of texts are what was asked for, not corrections in doubt.
     """
     found = {key(image): Candidate(image, score) for image, score in visual}
     for rank, (image, _) in enumerate(visual[:DEPTH], start=1):
@@ -85,9 +90,10 @@ def fuse(
     for rank, match in enumerate(matches.values(), start=1):
         # A picture with half of the words is worth a quarter: the rest is what it does not say.
         weight = TEXT_WEIGHT * (match.held / asked) ** 2 * (1 + PHRASE_WEIGHT * match.besides)
+        weight *= 1 if is_sure else DOUBT
         candidate = candidate_of(match.image)
         candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
-        candidate.is_certain |= match.held == asked
+        candidate.is_certain |= is_sure and match.held == asked
     named: dict[str, ImageFile] = {}
     for image in names:
         held = named.setdefault(key(image), image)
