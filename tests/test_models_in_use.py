@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from memery.config import Config
+from memery.errors import ModelError
+from memery.plugins import open_model
 from servers.hub import Hub, Repository, serving
 
 MODELS = Path(__file__).parent / "fixtures" / "models"
@@ -113,10 +116,27 @@ def test_pulled_model_is_used_from_then_on_without_asking_the_hub(run, hub, phot
     assert hub.requests == []
 
 
-def test_named_model_is_downloaded_the_first_time(run, hub, photos):
+def test_model_of_the_registry_is_downloaded_the_first_time(run, hub, photos):
+    built = run("build", "photos", "--model", "clip-b32", "--format", "json")
+    assert model_of(built) == "clip-b32"
+    assert "Downloading clip-b32" in built.stderr
+
+
+def test_mistyped_folder_is_not_looked_for_on_the_hub(run, hub, photos):
+    refused = run("build", "photos", "--model", OTHER, check=4).stderr
+    assert f"There is no folder {OTHER}, and no model {OTHER} is installed" in refused
+    assert f"memery models pull {OTHER}" in refused
+    assert hub.requests == []
+    for name in ("some/dir", "photos/modl", "./dir", "../dir", "/no/dir", "~/dir", "a/b/c"):
+        with pytest.raises(ModelError, match=f"no folder {name}") as error:
+            open_model(name)
+        assert ("models pull" in str(error.value)) == (name in ("some/dir", "photos/modl"))
+
+
+def test_model_of_the_hub_is_used_once_it_is_pulled(run, hub, photos):
+    run("models", "pull", OTHER)
     built = run("build", "photos", "--model", OTHER, "--format", "json")
     assert model_of(built) == OTHER
-    assert f"Downloading {OTHER}" in built.stderr
     assert model_of(run("recall", "photos", "a cat", "--format", "json")) == OTHER
     assert (
         "no model named 'clip-b33'" in run("build", "photos", "--model", "clip-b33", check=4).stderr
@@ -231,6 +251,20 @@ def test_int8_model_has_an_embedding_space_of_its_own(run, photos):
     run("models", "remove", "clip-b32", "--yes")
     assert "not installed here" in run("recall", "photos", "a cat", check=4).stderr
     assert "models pull clip-b32" in run("recall", "photos", "a cat", check=4).stderr
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda", "TensorrtExecutionProvider"])
+def test_built_in_model_refuses_a_device_that_is_not_there(run, photos, device):
+    name = "CUDAExecutionProvider" if device == "cuda" else device
+    refused = run("build", "photos", "--model", "starter", "--device", device, check=2).stderr
+    assert f"has no {name}: it has " in refused
+    assert "CPUExecutionProvider" in refused
+    assert not (photos / ".memery" / "store.sqlite3").exists()
+
+
+def test_plug_in_model_says_that_it_chooses_its_device(caplog):
+    open_model("colours", Config(device="cpu"))
+    assert "colours chooses its device itself" in caplog.text
 
 
 def test_refuses_unknown_device_and_precision(run, photos, tmp_path):

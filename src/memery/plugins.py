@@ -84,12 +84,13 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
     """Make the model that a user named; its weights are loaded when they are first needed.
 
     Args:
-        name: of a plug-in, of the registry, of an installed model, a folder, a hub id or the URL of
-            an encoder. What is of the registry or the hub and not installed is downloaded.
+        name: of a plug-in, of the registry, of an installed model, a folder, or the URL of an
+            encoder. What is of the registry and not installed is downloaded.
         config: precision, device and token.
 
     Raises:
-        ModelError: no model of that name is to be had.
+        ConfigError: the device is not available.
+        ModelError: no model of that name is available.
     """
     config = config or Config()
     if name not in names("memery.models"):
@@ -101,7 +102,14 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
         if model is not None:
             return model
         raise _unknown("memery.models", name, catalogue.offered())
-    return cast(EmbeddingModel, _load("memery.models", name)())
+    model_class = _load("memery.models", name)
+    if name in BUILT_IN["memery.models"]:
+        return cast(EmbeddingModel, model_class(config.device))
+    if config.device != "auto":
+        logger.warning(
+            "The plug-in model %s chooses its device itself: --device is ignored.", printable(name)
+        )
+    return cast(EmbeddingModel, model_class())
 
 
 def open_store(archive: Archive, config: Config) -> Store:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memery.errors import ModelError
+from memery.gallery import printable
 from memery.models import hub, installed, registry
 from memery.models.clip import INT8, ClipModel
 from memery.models.clip.prepared import place_of, prepared_here, variant_folder
 from memery.models.interface import EmbeddingModel
 from memery.models.registry import Entry
 from memery.models.remote import RemoteModel
+from memery.models.runtime import check_device
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,7 @@ _HUB_ID = re.compile(r"\w[\w.-]{0,95}/\w[\w.-]{0,95}(@\w[\w./-]{0,127})?", re.AS
 def open_model(
     name: str, *, precision: str = "", device: str = "auto", token: str = ""
 ) -> EmbeddingModel | None:
-    """The model that a user named; one that is not installed yet is downloaded.
+    """The model that a user named; one of the registry that is not installed yet is downloaded.
 
     Args:
         name: as typed.
@@ -60,21 +62,41 @@ def open_model(
         None where the name means nothing here.
 
     Raises:
-        ModelError: it cannot be downloaded, or its folder holds no model.
+        ConfigError: the device is not available.
+        ModelError: it cannot be downloaded, there is no such folder, or it contains no model.
     """
     if name.startswith(("http://", "https://")):
         return RemoteModel(name, token)
+    check_device(device)
     base, precision = split(name, precision)
     if installed.find(base) is None:
         folder = Path(base).expanduser()
         if folder.is_dir():
             folder = folder.resolve()
             return ClipModel(folder, folder.name, precision=precision, device=device)
-        if not is_offered(base):
+        entry = registry.entries().get(base)
+        if entry is None:
+            if "/" in base:
+                raise ModelError(_no_folder(base))
             return None
         logger.warning("The model %s is not installed yet: downloading it.", base)
-        hub.pull(base, registry.entries().get(base))
+        hub.pull(base, entry)
     return open_installed(base, precision, device)
+
+
+def _no_folder(name: str) -> str:
+    """What is wrong with a name that may be a path or a repository's.
+
+    It is not looked for on the hub: a mistyped path would be sent there.
+    """
+    shown = printable(name)
+    message = f"There is no folder {shown}"
+    if _HUB_ID.fullmatch(name) is None:
+        return f"{message}: check the model's path."
+    return (
+        f"{message}, and no model {shown} is installed. Check the path; if it is a repository of"
+        f" the hub, get it with: memery models pull {shown}"
+    )
 
 
 def open_installed(base: str, precision: str, device: str) -> ClipModel:
@@ -105,6 +127,7 @@ def open_remembered(
     An archive may come from anyone: its word is only looked up among what is installed here and
     what was used here before. It names no folder, no address and nothing to download.
     """
+    check_device(device)
     base, precision = split(model_id, precision)
     if installed.find(base) is not None:
         return open_installed(base, precision, device)
@@ -124,7 +147,7 @@ def is_to_be_downloaded(name: str) -> bool:
     """Whether `open_model` would download this name first."""
     base, _ = split(name, "")
     named = base.startswith(("http://", "https://")) or Path(base).expanduser().is_dir()
-    return not named and is_offered(base) and installed.find(base) is None
+    return not named and base in registry.entries() and installed.find(base) is None
 
 
 def offered() -> list[str]:
@@ -133,7 +156,7 @@ def offered() -> list[str]:
 
 
 def is_offered(name: str) -> bool:
-    """Whether a download is to be had under this name: of the registry, or by a hub id."""
+    """Whether `memery models pull` takes this name: of the registry, or a hub id."""
     return name in registry.entries() or _HUB_ID.fullmatch(name) is not None
 
 

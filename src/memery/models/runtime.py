@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
-__all__ = ["Network", "Port", "Tokenizer", "bpe_tokenizer", "quantize", "read_tokenizer"]
+__all__ = [
+    "Network",
+    "Port",
+    "Tokenizer",
+    "bpe_tokenizer",
+    "check_device",
+    "quantize",
+    "read_tokenizer",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -170,6 +178,16 @@ def _port(value: Any) -> Port:
 def _first(error: Exception) -> str:
     """The first line of what the runtime says."""
     return f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}."
+
+
+def check_device(device: str) -> None:
+    """Make sure that a device can be used, without loading a network.
+
+    Raises:
+        ConfigError: the installed onnxruntime does not have it.
+    """
+    if device not in ("auto", "cpu"):  # these always can: onnxruntime need not be imported
+        _providers(device)
 
 
 def _providers(device: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memery.decoding import Resize
 from memery.models.interface import ModelInfo
-from memery.models.runtime import Network, read_tokenizer
+from memery.models.runtime import Network, check_device, read_tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +25,19 @@ _STEP = 4
 
 
 class StarterModel:
-    """Runs the two exported towers with ONNX Runtime; each is loaded at its first use."""
+    """Runs the two exported towers with ONNX Runtime; each is loaded at its first use.
+
+    Args:
+        device: as for `Network`; "auto" means the processor, since 8-bit networks gain nothing
+            elsewhere.
+
+    Raises:
+        ConfigError: the installed onnxruntime does not have it.
+    """
+
+    def __init__(self, device: str = "auto") -> None:
+        check_device(device)
+        self._device = "cpu" if device == "auto" else device
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
@@ -95,4 +107,5 @@ class StarterModel:
 
     def _network(self, tower: str, threads: int) -> Network:
         optimisation = self._facts[f"{tower}_graph_optimization"]
-        return Network(_FOLDER / f"{tower}.onnx", threads=threads, optimisation=optimisation)
+        file = _FOLDER / f"{tower}.onnx"
+        return Network(file, self._device, threads=threads, optimisation=optimisation)
