@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from damaged import damaged_avif, encoded, png_of_size, repeat_last_scan
-from memery import decoding
+from memery import decoding, index_flow
 from memery.decoding import Resize, decode, decode_upright, decoders, upright_size, webp
 from memery.errors import SKIP_REASONS, ImageError
 from memery.gallery import thumbnail_url
@@ -34,6 +34,29 @@ def test_formats(format_):
     assert decoded.pixels.shape == (16, 16, 3)
     assert decoded.pixels.dtype == np.uint8
     assert np.abs(decoded.pixels.astype(int) - (200, 40, 40)).max() <= 6
+
+
+@pytest.mark.parametrize(
+    ("extension", "format_"),
+    [
+        ("hif", "HEIF"),
+        ("apng", "PNG"),
+        ("mpo", "MPO"),
+        ("jps", "MPO"),
+        ("jif", "JPEG"),
+        ("pfm", "PPM"),
+    ],
+)
+def test_every_usual_name_of_a_format_is_looked_at(tmp_path, monkeypatch, extension, format_):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    decoders()
+    decoding._formats()  # HEIF is registered
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    mode = "F" if extension == "pfm" else "RGB"
+    (folder / f"a.{extension.upper()}").write_bytes(encoded(Image.new(mode, (64, 48)), format_))
+    assert index_flow(folder).searchable == 1
 
 
 def test_heic_where_pillow_heif_is_installed():

@@ -32,8 +32,10 @@ logger = logging.getLogger(__name__)
 
 EXTENSIONS = frozenset(
     [
-        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "gif", "avif", "heic", "heif"),
-        *("ppm", "pgm", "pbm", "pnm", "bmp", "dib", "tif", "tiff"),
+        *("jpg", "jpeg", "jpe", "jfif", "jfi", "jif", "pjpeg", "pjp", "mpo", "jps"),
+        *("png", "apng", "webp", "gif", "avif", "avifs"),
+        *("heic", "heif", "hif", "heics", "heifs"),
+        *("ppm", "pgm", "pbm", "pnm", "pfm", "bmp", "dib", "tif", "tiff"),
     ]
 )
 """Extensions of files that are looked at, lower case; files without one are looked at too."""
