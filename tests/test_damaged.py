@@ -1,6 +1,9 @@
 """What is left of damaged files is found; metadata keeps no image from being indexed."""
 
+import contextlib
 import struct
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -147,6 +150,36 @@ def test_a_header_with_a_wrong_checksum_is_believed():
     whole = bytearray(encoded(PICTURE, "PNG"))
     whole[29] ^= 1
     assert np.array_equal(decoded(bytes(whole)).pixels, np.asarray(PICTURE))
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits"])
+def test_libtiff_prints_nothing(capfd, compression):
+    whole = bytearray(encoded(PICTURE, "TIFF", compression=compression))
+    middle = len(whole) // 2
+    whole[middle : middle + 40] = b"\x13" * 40
+    with contextlib.suppress(ImageError):
+        decoded(bytes(whole))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_pillow_logs_nothing_to_the_terminal(tmp_path):
+    whole = bytearray(encoded(PICTURE, "TIFF"))
+    entry = whole.index(struct.pack("<HHI", 277, 3, 1))  # SamplesPerPixel
+    whole[entry + 8 : entry + 10] = struct.pack("<H", 242)
+    (tmp_path / "a.tiff").write_bytes(whole)
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from memery.decoding import decode_upright
+        from memery.errors import ImageError
+        try:
+            decode_upright(Path(sys.argv[1]).read_bytes(), 64, 10**6)
+        except ImageError as error:
+            print(error.reason)
+    """
+    command = [sys.executable, "-c", code, str(tmp_path / "a.tiff")]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert (done.stdout, done.stderr) == ("damaged\n", "")
 
 
 def test_status_names_what_was_decoded_in_part(tmp_path, monkeypatch):

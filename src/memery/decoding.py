@@ -162,7 +162,28 @@ def _formats() -> tuple[str, ...]:
     plugins = ("Jpeg", "Png", "Ppm", "Bmp", "Tiff", "WebP", "Gif", "Avif")
     for name in plugins:
         importlib.import_module(f"PIL.{name}ImagePlugin")
+    _silence_libtiff()
+    # Without a handler of its own, errors that Pillow logs go to standard error.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
+
+
+def _silence_libtiff() -> None:
+    """Let libtiff not print: it does not know the file's name. Pillow raises an error all the same.
+
+    Pillow turns its warnings off, not its errors. Where they cannot be reached (Windows, where
+    libtiff is a part of Pillow's own library), they go on.
+    """
+    import ctypes
+
+    from PIL import _imaging
+
+    with contextlib.suppress(OSError, AttributeError):
+        # A name is looked for in the libraries that this one is linked to, too.
+        library = ctypes.CDLL(_imaging.__file__)
+        for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
+            handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            handler(None)
 
 
 def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
