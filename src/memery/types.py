@@ -137,8 +137,10 @@ class Term:
             raise QueryError("A text to search for is empty: say what the picture shows.")
         if self.text is not None and not _is_unicode(self.text):
             raise QueryError("A text to search for is not valid UTF-8: type it anew.")
-        if self.image in ("", b""):
+        if self.image == "":
             raise QueryError("A picture to search for has no name: give a path.")
+        if self.image == b"":
+            raise QueryError("An image to search for is an empty file: give one that has content.")
         if not math.isfinite(self.boost) or self.boost == 0:
             raise QueryError(f"A boost of {self.boost} means nothing: give a number other than 0.")
 

@@ -8,13 +8,17 @@ import selectors
 import signal
 import socket
 import struct
+import threading
 import time
 import zlib
 
 import pytest
+from fastapi import Request
 from PIL import Image
+from pydantic import BaseModel, model_validator
 
 from damaged import damaged_avif
+from memery.gateway.rest import bodies
 from memery.gateway.rest.limits import Limited, Rates
 from memery.gateway.rest.options import Limits, Options
 from servers.memery import form, png, serving
@@ -387,3 +391,80 @@ def test_signal_ends_server_after_running_requests(photos, server, kind):
             assert answer.startswith(b"HTTP/1.1 201")
             assert ended.result() == 0
         assert "Traceback" not in "\n".join(ending.lines)
+
+
+ZEROS = b'{"query": [' + b",".join([b"0"] * 3_000_000) + b"]}"
+SURPLUS = b"{" + b",".join(b'"%x": 0' % number for number in range(10_000)) + b"}"
+
+
+@pytest.mark.parametrize("path", ["/v1/search", "/v1/encode"])
+def test_answers_others_beside_hostile_json(server, path):
+    """6 MB of numbers took half a second to parse, and two more to list each as invalid."""
+    with contextlib.ExitStack() as stack:
+        hostile = []
+        for _ in range(4):
+            address = ("127.0.0.1", server.port)
+            connection = stack.enter_context(socket.create_connection(address, timeout=30))
+            connection.sendall(head(path, f"Content-Length: {len(ZEROS)}", "Connection: close"))
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(ZEROS)
+            hostile.append(connection)
+        assert server.get("/healthz").status == 200
+        for connection in hostile:
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := connection.recv(65536):
+                    answer += chunk
+            assert len(answer) < 4096
+            assert not answer or answer.split()[1] in (b"413", b"400")
+
+
+def test_json_without_a_length_is_held_to_the_limit(server):
+    chunked = b"%x\r\n%s\r\n" % (len(ZEROS), ZEROS)
+    answer = raw(server, head("/v1/search", "Transfer-Encoding: chunked") + chunked)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
+    assert server.get("/healthz").status == 200
+
+
+def test_an_answer_lists_the_first_invalid_fields_only(server):
+    headers = {"Content-Type": "application/json"}
+    answer = server.ask("POST", "/v1/search", SURPLUS, headers)
+    problem = answer.json()
+    assert (answer.status, len(problem["errors"])) == (422, 20)
+    assert problem["more_errors"] == 10_001 - 20
+    assert problem["detail"].endswith("and 9996 more.")
+    assert len(answer.body) < 4096
+    for body in ({"k" * 100_000: 0}, {"query": [{"text": "a"}], "since": "k" * 4000}):
+        answer = server.post("/v1/search", body)
+        assert answer.status == 422
+        assert len(answer.body) < 4096
+    answer = server.get("/v1/search?" + "&".join(f"{number:x}" + "=" for number in range(5000)))
+    assert answer.status == 422
+    assert len(answer.body) < 4096
+
+
+@pytest.mark.parametrize("body", [b"[" * 9000, b'"' + b"\\n" * 40_000 + b'"', ZEROS[:200_000]])
+def test_json_of_another_shape_is_refused(server, body):
+    answer = server.ask("POST", "/v1/search", body, {"Content-Type": "application/json"})
+    assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "body")
+    part = server.send_form("/v1/search", [("search", None, body)])
+    assert (part.status, part.json()["errors"][0]["field"]) == (422, "search")
+
+
+def test_json_is_parsed_beside_the_event_loop():
+    class Model(BaseModel):
+        text: str
+
+        @model_validator(mode="after")
+        def note(self):
+            threads.append(threading.current_thread())
+            return self
+
+    async def receive():
+        return {"type": "http.request", "body": b'{"text": "red"}', "more_body": False}
+
+    threads = []
+    request = Request({"type": "http", "headers": [(b"content-length", b"15")]}, receive)
+    parsed, sent = asyncio.run(bodies.read_json(Model, request, 15))
+    assert (parsed.text, sent) == ("red", {"text": "red"})
+    assert threads != [threading.current_thread()]

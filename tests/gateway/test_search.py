@@ -208,6 +208,15 @@ def test_bodies_that_are_none(server):
     assert server.get("/healthz").body == b"ok\n"
 
 
+def test_an_empty_part_is_an_empty_file(server):
+    search = json.dumps({"query": [{"text": "red"}, {"image": "this"}]}).encode()
+    answer = server.send_form("/v1/search", [("search", None, search), ("this", "a.png", b"")])
+    assert answer.status == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "query.1.image"
+    assert "is an empty file" in error["message"]
+
+
 def test_nothing_is_indexed_yet(tmp_path):
     (tmp_path / "empty").mkdir()
     with serving(tmp_path / "empty", words=["--no-index"]) as server:

@@ -49,13 +49,14 @@ class FieldError(TypedDict):
 
 
 class ProblemDocument(TypedDict):
-    """RFC 9457."""
+    """RFC 9457, with the first of the invalid fields and how many more there are."""
 
     type: str
     title: str
     status: int
     detail: str
     errors: list[FieldError]
+    more_errors: NotRequired[int]
 
 
 class TermDocument(TypedDict):

@@ -36,6 +36,9 @@ NPY = "application/x-npy"
 _PART = "image"
 _TEXT_MAX = 20_000
 """Characters of a text; every text tower reads far less."""
+_ESCAPE_BYTES = len("\\u0000")
+_MARGIN = 64 << 10
+"""Bytes of JSON for what is around the items."""
 _SHAPE = re.compile(r"(\d{1,4})x(\d{1,4})x(\d{1,4})x3")
 
 
@@ -131,7 +134,8 @@ async def encode(
     """Embeddings of texts, of image files, or of pictures of the model's own size."""
     match bodies.content_type(request):
         case bodies.JSON_TYPE:
-            asked = bodies.checked(EncodeRequest, await bodies.read_json(request))
+            most = _json_bytes(served.model.info.resize.size)
+            asked, _ = await bodies.read_json(EncodeRequest, request, most)
             if (asked.texts is None) == (asked.pictures is None):
                 message = "give texts or pictures"
                 raise Problem(422, f"The body is off: {message}.", errors=[("texts", message)])
@@ -149,6 +153,11 @@ async def encode(
             known = f"{bodies.JSON_TYPE}, {bodies.MULTIPART} or {PICTURES}"
             raise Problem(415, f"What is to be encoded comes as {known}.")
     return await _answer(served, accept, items)
+
+
+def _json_bytes(size: int) -> int:
+    """Bytes of a batch as JSON: of pictures in base64, or of texts with escapes."""
+    return _MARGIN + BATCH * max(size * size * 4, _TEXT_MAX * _ESCAPE_BYTES)
 
 
 def _texts(texts: list[str]) -> list[str]:

@@ -26,6 +26,7 @@ class Limits:
         wrong_tokens: different ones of one address at once.
         wrong_token_seconds: until an address may show another one.
         body: bytes of one request.
+        json: bytes of a search as JSON.
         bodies: bytes of all requests that are being answered.
         body_seconds: for a request's body to arrive.
         idle_seconds: that a client may let pass within a request or an answer.
@@ -43,6 +44,7 @@ class Limits:
     wrong_tokens: int = 10
     wrong_token_seconds: float = 10.0
     body: int = 64 << 20
+    json: int = 512 << 10
     bodies: int = 512 << 20
     body_seconds: float = 60.0
     idle_seconds: float = 15.0

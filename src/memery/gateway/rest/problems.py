@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FIELDS_MAX, _NAME_MAX, _TEXT_MAX = 20, 100, 1000
+"""Of an answer: invalid fields that are listed; characters of a name, and of a sentence."""
+_NAMED = 5
+"""Fields that the sentence names."""
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 _STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
@@ -68,17 +72,28 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     @property
     def document(self) -> ProblemDocument:
         """As RFC 9457 has it; `errors` is ours."""
-        return {
+        document: ProblemDocument = {
             "type": "about:blank",
             "title": http.HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.detail,
-            "errors": [{"field": field, "message": message} for field, message in self.errors],
+            "detail": shortened(self.detail, _TEXT_MAX),
+            "errors": [
+                {"field": shortened(field, _NAME_MAX), "message": shortened(message, _TEXT_MAX)}
+                for field, message in self.errors[:_FIELDS_MAX]
+            ],
         }
+        if len(self.errors) > _FIELDS_MAX:
+            document["more_errors"] = len(self.errors) - _FIELDS_MAX
+        return document
 
     def response(self) -> Response:
         """As an answer."""
         return JSON(self.document, self.status, self.headers, MEDIA_TYPE)
+
+
+def shortened(text: str, most: int) -> str:
+    """A text of at most so many characters, and how many it had."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
 
 
 class SlowClientError(Exception):
@@ -130,5 +145,6 @@ def invalid(errors: Sequence[Mapping[str, object]]) -> Problem:
         names = [str(name) for name in place] if isinstance(place, (list, tuple)) else []
         kind = names.pop(0) if names and names[0] in ("query", "path", "body", "header") else ""
         fields.append((".".join(names) or kind, str(error.get("msg", ""))))
-    named = ", ".join(dict.fromkeys(field for field, _ in fields))
-    return Problem(422, f"The request is off in: {named}.", errors=fields)
+    names = list(dict.fromkeys(shortened(field, _NAME_MAX) for field, _ in fields))
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return Problem(422, f"Invalid fields: {', '.join(names[:_NAMED])}{more}.", errors=fields)

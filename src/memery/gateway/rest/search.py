@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -24,7 +23,7 @@ from memery.gateway.rest.answers import (
 from memery.gateway.rest.parameters import CollectionName, ListCopies, Mode, Sort, Where
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
-from memery.gateway.rest.terms import Asked, TermRequest, make_term, refuse_large
+from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
 from memery.types import Query as Terms
 from memery.types import Ranking, Term
 from memery.words.query import split_boost
@@ -36,7 +35,7 @@ DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
 class SearchRequest(parameters.Filters):
     """A search."""
 
-    query: list[TermRequest] = Field(min_length=1)
+    query: list[TermRequest] = Field(min_length=1, max_length=TERMS_MAX)
     mode: Mode = "auto"
     min_strength: parameters.Strength | None = None
     sort: Sort = "score"
@@ -119,26 +118,22 @@ def search(
 )
 async def search_by_body(request: Request, served: Served) -> JSON:
     """The same with a body: JSON, or multipart with a part `search` and pictures to search for."""
+    limits = served.options.limits
     parts: dict[str, bytes] = {}
     match bodies.content_type(request):
         case bodies.JSON_TYPE:
-            value = await bodies.read_json(request)
+            wanted, value = await bodies.read_json(SearchRequest, request, limits.json)
         case bodies.MULTIPART:
-            form = await bodies.read_form(request, served.options.limits)
+            form = await bodies.read_form(request, limits)
             parts = {part.name: part.data for part in form.pictures}
-            value = _parsed(form.fields.get("search", ""))
+            data = form.fields.get("search", "").encode()
+            wanted, value = await run_in_threadpool(
+                bodies.parse_json, SearchRequest, data, "search"
+            )
         case _:
             raise Problem(415, "A search is application/json or multipart/form-data.")
-    wanted = bodies.checked(SearchRequest, value)
     where = wanted.as_filter(parameters.raw_folders(value))
     return await run_in_threadpool(_search_by_body, request, served, wanted, where, parts)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise Problem(422, "The part search is not JSON.", errors=[("search", "no JSON")]) from None
 
 
 def _search_by_body(

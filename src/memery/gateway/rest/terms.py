@@ -14,6 +14,9 @@ from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Service
 from memery.types import Term
 
+TERMS_MAX = 1000
+"""Terms of a request that are looked at one by one; a query may have fewer (`Limits.terms`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
