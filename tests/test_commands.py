@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -273,6 +274,30 @@ def test_names_of_any_bytes(run, photos):
     assert b"new\\nline.png" in table
     answer = run("recall", "photos", "red", "--format", "json").stdout
     assert b"\\udcff\\udcfe.png" in answer
+
+
+@pytest.mark.parametrize(
+    "word", ["-people", "-tree", "-nature", "-iris", "-vase", "-house", "-5 degrees", "--no one"]
+)
+def test_a_text_that_begins_with_a_dash_gets_a_hint(run, photos, word):
+    error = run("recall", "photos", word, check=2).stderr.decode()
+    assert f"memery recall PATH -- {shlex.quote(word)}" in " ".join(error.split())
+    assert not (photos / ".memery").exists()
+    run("recall", "photos", "--no-index", "-qn1", "--not", word, check=3)  # a value of an option
+
+
+def test_a_word_with_a_dash_means_less(run, photos):
+    for words in (["red -blue"], ["-t", "red -blue"], ["red", "--not", "blue"]):
+        answer = json.loads(text(run("recall", "photos", *words, "--format", "json")))
+        assert answer["query"] == [
+            {"text": "red", "boost": 1.0},
+            {"text": "blue", "boost": -1.0},
+        ]
+    answer = json.loads(text(run("recall", "photos", "--format", "json", "--", "-blue")))
+    assert answer["query"] == [{"text": "blue", "boost": -1.0}]
+    (photos.parent / "queries.txt").write_text("red -blue^2\n")
+    done = run("recall", "photos", "--queries-from", "queries.txt")
+    assert json.loads(text(done))["query"][1] == {"text": "blue", "boost": -2.0}
 
 
 def test_exact_copies_are_folded_in_the_table(run, photos):

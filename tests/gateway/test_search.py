@@ -68,6 +68,17 @@ def test_terms_of_every_kind(server):
     assert paths(found)[-1] == "yellow.png"
 
 
+def test_a_text_says_what_to_find_less_of(server):
+    found = server.search(text='red -blue^2 -"a cat"')
+    assert found["query"] == [
+        {"text": "red", "boost": 1.0},
+        {"text": "blue", "boost": -2.0},
+        {"text": "a cat", "boost": -1.0},
+    ]
+    exact = server.post("/v1/search", {"query": [{"text": "red -blue"}]})
+    assert exact.json()["query"] == [{"text": "red -blue", "boost": 1.0}]
+
+
 def test_a_body_says_the_same(server):
     query = [{"text": "green"}, {"text": "red", "boost": -0.5}]
     found = server.post("/v1/search", {"query": query, "top_k": 3, "under": "trip"})

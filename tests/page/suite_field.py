@@ -1,7 +1,9 @@
 """The one field: chips, their menu, pictures from outside."""
 
+import json
 import re
 import time
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import expect
@@ -23,6 +25,7 @@ from page.look import (
 )
 
 MOST = Limits().terms
+ROOT = Path(__file__).parents[2]
 PAUSE = 300  # ms: longer than the page waits for another key
 
 
@@ -52,6 +55,25 @@ def test_a_comma_is_a_part_of_the_text(page, site):
     page.keyboard.press("Enter")
     assert chips(page) == ["Paris, France"]
     assert asked(page) == [("text", "Paris, France")]
+
+
+def test_what_is_typed_is_read_as_the_server_reads_it(page, site):
+    ready(page, site.url)
+    cases = json.loads((ROOT / "tests" / "words" / "texts.json").read_text(encoding="utf-8"))
+    read = """async (texts) => {
+        const { fromParameters, toParameters, typed, words } = await import("./page/terms.js");
+        const again = (terms) => {
+            const parameters = new URLSearchParams();
+            toParameters(terms, parameters);
+            return fromParameters(parameters);
+        };
+        const back = (terms) => terms.flatMap((term) => typed(words(term)));
+        return texts.map(typed).map((terms) => [terms, again(terms), back(terms)]);
+    }"""
+    found = page.evaluate(read, [text for text, _ in cases])
+    for (text, expected), readings in zip(cases, found, strict=True):
+        for terms in readings:
+            assert [[term["value"], term["boost"]] for term in terms] == expected, text
 
 
 def test_a_dash_means_less(page, site):

@@ -1,18 +1,34 @@
 """Words: cut alike wherever they come from, split without loss, corrected within one edit."""
 
+import json
 import sqlite3
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memery.words.names import name_words
-from memery.words.query import unquoted, words_of
+from memery.words.query import parse_text, unquoted, words_of
 from memery.words.splitting import split, split_text
 from memery.words.tokens import content_words, joined, near, spaced, tokens
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+TYPED = json.loads(Path(__file__).with_name("texts.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("typed", "terms"), TYPED)
+def test_what_is_typed_is_read_as_terms(typed, terms):
+    """The page reads the same cases: tests/page/suite_field.py."""
+    assert [list(term) for term in parse_text(typed)] == terms
+
+
+@given(TEXT)
+def test_whatever_is_typed_is_read(typed):
+    assert parse_text(typed)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,16 @@ from dataclasses import dataclass
 from memery.words.tokens import WORDS_MAX, content_words, joined, spaced, tokens
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
+_PHRASE = r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»'
+_PART = re.compile(
+    rf"""
+    (?:^|\s)[-−](?:(?P<phrase>{_PHRASE})(?P<boost>\^(?:\d+(?:\.\d*)?|\.\d+))?(?!\S)
+        |(?P<word>[^\W\d_]\S*))
+    |(?P<plain>{_PHRASE}|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED_DASH = re.compile(r"(?<!\S)\\(?=[-−])")
 
 _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
 
@@ -67,6 +77,29 @@ def unquoted(text: str) -> str:
     """A text as a model should see it: what is in quotation marks without the marks."""
     bare = _QUOTED.sub(lambda match: next(filter(None, match.groups()), ""), text)
     return bare if bare.strip() else text
+
+
+def parse_text(value: str) -> list[tuple[str, float]]:
+    r"""What is typed as a query: the text to find, and the texts to find less of, with boosts.
+
+    `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash means
+    less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
+    and nothing or white space stands before it; `\-` is a literal dash. `page/terms.js` reads what
+    is typed in the same way; `tests/words/texts.json` has the cases that both are held to.
+    """
+    plain, less = "", []
+    for part in _PART.finditer(value):
+        if part["phrase"]:
+            less.append(split_boost(f"{part['phrase'][1:-1]}{part['boost'] or ''}"))
+        elif part["word"]:
+            less.append(split_boost(part["word"]))
+        else:
+            plain += part["plain"]
+    terms = [(text, -boost) for text, boost in less]
+    if plain.strip() or not terms:
+        text, boost = split_boost(plain.strip() if terms else plain)
+        terms.insert(0, (_ESCAPED_DASH.sub("", text), boost))
+    return terms
 
 
 def split_boost(value: str) -> tuple[str, float]:

@@ -9,6 +9,7 @@ import typer
 
 from memery.gateway.cli import models, options
 from memery.gateway.cli.choices import DuplicateFormat, Mode, ReportFormat, Sort
+from memery.gateway.cli.dashes import TextCommand
 
 if TYPE_CHECKING:
     from memery.gateway.cli.console import Notices
@@ -47,10 +48,15 @@ def main(
     """Find the meme you are looking for: search a folder of images by text or by picture."""
 
 
-@app.command(epilog="Example: memery recall ~/Pictures 'a dog on a beach' --not people -n 5")
+@app.command(
+    cls=TextCommand,
+    epilog="Example: memery recall ~/Pictures 'a dog on a beach -people' -n 5",
+)
 def recall(
     path: options.Folder,
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to find.")] = None,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="What to find; -WORD for less of it.")
+    ] = None,
     texts: options.Texts = [],  # noqa: B006 - Typer copies defaults
     images: options.Images = [],  # noqa: B006 - Typer copies defaults
     excluded: options.Excluded = [],  # noqa: B006 - Typer copies defaults

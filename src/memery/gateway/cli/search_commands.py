@@ -15,10 +15,10 @@ from memery.gateway.cli import actions, formats, result_formats
 from memery.gateway.cli.choices import ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
 from memery.gateway.cli.downloads import have_model
-from memery.gateway.cli.terms import STDIN, parse_query
+from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
 from memery.text_files import text_lines
-from memery.types import Progress, Query, Results, Term
+from memery.types import Progress, Query, Results
 
 Ask = Callable[[bool, Callable[[Progress], object] | None], Results]
 """Asks the library: whether to index first, and whom to tell the counts."""
@@ -200,7 +200,7 @@ def _recall_lines(
 ) -> int:
     found = False
     for line in _lines(source):
-        query = Query((Term(text=line),))
+        query = Query(tuple(text_terms([line])))
         results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
         formats.write_json(result_formats.results_json(results, explain=output.explain))
         found = found or bool(results)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from memery.errors import ImageError
 from memery.types import Query, Term
-from memery.words.query import split_boost
+from memery.words.query import parse_text, split_boost
 
 STDIN = "-"
 _STDIN_PICTURE = "The picture on standard input"
@@ -25,23 +25,27 @@ def parse_query(
 ) -> Query:
     """The query that a command line asks for; terms in the order of the arguments here.
 
+    A text may say in itself what to find less of; one that is excluded is taken as it is.
+
     Raises:
         QueryError: a term is empty, its boost is zero, or there is no term.
         ImageError: standard input holds no picture of at most max_bytes.
     """
     read = _StandardInput(max_bytes)
     return Query(
-        tuple(
-            make(value, read, sign)
-            for values, make, sign in (
-                (texts, _text_term, 1),
-                (images, _image_term, 1),
-                (excluded, _text_term, -1),
-                (excluded_images, _image_term, -1),
-            )
-            for value in values
+        (
+            *text_terms(texts),
+            *(_image_term(image, read, 1) for image in images),
+            *(_less_term(text) for text in excluded),
+            *(_image_term(image, read, -1) for image in excluded_images),
         )
     )
+
+
+def text_terms(texts: Iterable[str]) -> Iterator[Term]:
+    """The terms of texts as users type them."""
+    parsed = (part for text in texts for part in parse_text(_decoded(text)))
+    return (Term(text=text, boost=boost) for text, boost in parsed)
 
 
 class _StandardInput:
@@ -62,9 +66,9 @@ class _StandardInput:
         return self._data
 
 
-def _text_term(value: str, _read: Callable[[], bytes], sign: int) -> Term:
+def _less_term(value: str) -> Term:
     text, boost = split_boost(_decoded(value))
-    return Term(text=text, boost=sign * boost)
+    return Term(text=text, boost=-boost)
 
 
 def _decoded(argument: str) -> str:

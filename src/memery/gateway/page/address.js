@@ -45,10 +45,9 @@ export function request(state) {
   return parameters;
 }
 
-/** The terms, and what is being typed as one more if there is room for it. */
+/** The terms, and those being typed as far as there is room for them. */
 export function asked({ terms, draft }) {
-  const last = typed(draft);
-  return last && terms.length < MOST_TERMS ? [...terms, last] : terms;
+  return [...terms, ...typed(draft)].slice(0, MOST_TERMS);
 }
 
 export function filterParameters(filters) {

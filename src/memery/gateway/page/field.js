@@ -70,8 +70,8 @@ export class Field {
     clearTimeout(this.#waiting);
     const text = this.#input.value;
     if (!text.trim()) return;
-    const term = typed(text);
-    if (this.#terms.length < MOST_TERMS) this.#options.onTerms(term ? [...this.#terms, term] : this.#terms, "");
+    const terms = [...this.#terms, ...typed(text)];
+    if (terms.length <= MOST_TERMS) this.#options.onTerms(terms, "");
     else this.#options.onTerms(this.#terms, text);
   }
 

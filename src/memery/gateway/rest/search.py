@@ -26,7 +26,7 @@ from memery.gateway.rest.service import Served, Service, base_path
 from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
 from memery.types import Query as Terms
 from memery.types import Ranking, Term
-from memery.words.query import split_boost
+from memery.words.query import parse_text, split_boost
 
 router = APIRouter(tags=["search"])
 DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
@@ -58,7 +58,7 @@ def search(
     request: Request,
     served: Served,
     where: Where,
-    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double.")] = [],  # noqa: B006 - FastAPI copies defaults
+    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double, `-cat` less.")] = [],  # noqa: B006 - FastAPI copies defaults
     not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006 - FastAPI copies defaults
     similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006 - FastAPI copies defaults
     unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
@@ -84,8 +84,9 @@ def search(
         ("not_upload", "upload", -1, not_upload),
     ):
         for value in values:
-            name, boost = split_boost(value)
-            asked.append(make_term(served, field, kind, name, sign * boost, {}))
+            terms = parse_text(value) if field == "text" else [split_boost(value)]
+            for name, boost in terms:
+                asked.append(make_term(served, field, kind, name, sign * boost, {}))
     ranking = Ranking(top_k, offset, where, mode, min_strength, sort, copies)
     return _answer(request, served, asked, ranking, collection, explain=explain)
 
