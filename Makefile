@@ -48,7 +48,7 @@ browser: $(TEST_READY) # for the page's tests: looked for, else installed, else 
 test: browser check ## Run every check, and every test that is fast
 	$(BIN)/pytest -n 2 -m "not slow" --cov --cov-report=term
 
-test-slow: $(TEST_READY) ## Run the tests that take longer
+test-slow: browser ## Run the tests that take longer
 	$(BIN)/pytest -n 2 -m slow
 
 test-page: browser ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures

@@ -38,6 +38,12 @@ _START_SECONDS = 60
 _INSTALL_SECONDS = 900
 
 
+def browser_environment(folder: str) -> dict[str, str]:
+    """Environment variables under which a browser keeps its files in a folder, not in the home."""
+    places = ("XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
+    return {**os.environ, **dict.fromkeys(places, folder)}
+
+
 class NoBrowserError(Exception):
     """No browser starts. The message says what to install."""
 
@@ -74,7 +80,7 @@ def _fault(path: str) -> str | None:
     """What is wrong with a browser, as the end of a sentence; None if it renders text."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [path, "--headless", *FLAGS, f"--user-data-dir={profile}", "--dump-dom", _PAGE]
-        status, output = _run(command, _START_SECONDS)
+        status, output = _run(command, _START_SECONDS, **browser_environment(profile))
     width = re.search(r"</script>(\d+)", output)
     if status or not width:
         return "does not start"

@@ -114,7 +114,8 @@ def _has_tables(folder):
         db.close()
 
 
-def test_eight_readers_during_a_build(tmp_path, environment):
+@pytest.mark.slow
+def test_readers_see_whole_batches_during_a_build(tmp_path, environment):
     photos = paint(tmp_path / "photos", 4)
     assert memery("build", photos, environment=environment).returncode == 0
     paint(photos, 60)
@@ -157,7 +158,7 @@ mount -o remount,size=20m "$2"
 """
 
 
-def test_a_full_disk(tmp_path, environment, mount_namespace):
+def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespace):
     """A real small disk, in a mount namespace of its own: any user may have one."""
     photos = paint(tmp_path / "photos", 120)
     (tmp_path / "disk").mkdir()
@@ -183,7 +184,7 @@ def test_a_full_disk(tmp_path, environment, mount_namespace):
     assert "roomy: 0\n" in done.stdout
 
 
-def test_a_limit_on_the_size_of_files(tmp_path, environment):
+def test_file_size_limit_ends_a_build_and_the_next_one_completes_it(tmp_path, environment):
     """What a quota does: writes fail at a point of their own."""
     photos = paint(tmp_path / "photos", 40)
     environment["MEMERY_MODEL"] = "starter"
@@ -201,7 +202,7 @@ def test_a_limit_on_the_size_of_files(tmp_path, environment):
     assert len(embeddings(photos)) == 40
 
 
-def test_a_folder_that_cannot_be_written(tmp_path, environment):
+def test_unwritable_folder_has_its_archive_in_the_cache(tmp_path, environment):
     photos = paint(tmp_path / "photos", 3)
     (photos / "private.png").write_bytes((photos / "000.png").read_bytes())
     (photos / "private.png").chmod(0)
@@ -233,7 +234,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, environment):
     }
 
 
-def test_a_folder_that_cannot_be_read(tmp_path, environment):
+def test_reports_unreadable_folder(tmp_path, environment):
     photos = paint(tmp_path / "photos", 1)
     photos.chmod(0)
     try:
@@ -246,7 +247,7 @@ def test_a_folder_that_cannot_be_read(tmp_path, environment):
     assert "cannot be read" in done.stderr
 
 
-def test_what_lies_in_an_unreadable_folder_is_kept(tmp_path, environment):
+def test_keeps_images_of_an_unreadable_subfolder(tmp_path, environment):
     photos = paint(tmp_path / "photos", 2)
     paint(photos / "trip", 3)
     assert memery("build", photos, environment=environment).returncode == 0
@@ -266,7 +267,7 @@ def test_what_lies_in_an_unreadable_folder_is_kept(tmp_path, environment):
     assert (report["removed"], report["searchable"]) == (0, 5)
 
 
-def test_no_file_is_opened_when_nothing_changed(tmp_path, environment):
+def test_opens_no_image_when_nothing_changed(tmp_path, environment):
     photos = paint(tmp_path / "photos", 3)
     for file in photos.iterdir():
         os.utime(file, (1_700_000_000, 1_700_000_000))

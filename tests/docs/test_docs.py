@@ -112,7 +112,9 @@ def test_links(page):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_notebook(folder):
+def test_notebook(folder, monkeypatch):
+    for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):  # not in the home
+        monkeypatch.setenv(name, str(folder / name))
     notebook = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
     NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
     assert "data:image/jpeg" in str(notebook.cells[3].outputs)

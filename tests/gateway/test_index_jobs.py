@@ -106,7 +106,8 @@ def test_a_job_that_fails_says_why(folder):
         assert server.get("/healthz").status == 200
 
 
-def test_many_search_while_it_is_indexed(folder):
+@pytest.mark.slow
+def test_answers_many_requests_while_indexing(folder):
     with serving(folder) as server, concurrent.futures.ThreadPoolExecutor(8) as pool:
 
         def ask(number):

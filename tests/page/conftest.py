@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from browser import FLAGS, NoBrowserError, find_browser
+from browser import FLAGS, NoBrowserError, browser_environment, find_browser
 
 NASTY = "<img src=x onerror=document.title='owned'>"
 """A name that would run if it were put in as markup. A name holds no slash."""
@@ -32,12 +32,17 @@ def base_url():
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type, browser_type_launch_args):
+def browser_type_launch_args(browser_type, browser_type_launch_args, tmp_path_factory):
     try:
         path = find_browser(browser_type.executable_path)
     except NoBrowserError as error:
         pytest.fail(str(error), pytrace=False)
-    return {**browser_type_launch_args, "executable_path": path, "args": FLAGS}
+    return {
+        **browser_type_launch_args,
+        "executable_path": path,
+        "args": FLAGS,
+        "env": browser_environment(os.fspath(tmp_path_factory.mktemp("browser"))),
+    }
 
 
 @pytest.fixture(scope="session")

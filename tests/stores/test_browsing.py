@@ -246,7 +246,8 @@ def test_many_threads_read_while_one_writes(tmp_path):
         store.count(SPACE, Filter())
 
 
-def test_the_log_stays_short_while_somebody_always_reads(tmp_path):
+@pytest.mark.slow
+def test_log_stays_short_while_readers_never_pause(tmp_path):
     store, writer = sqlite_store(tmp_path), sqlite_store(tmp_path)
     log = tmp_path / ".memery" / "store.sqlite3-wal"
     with writer.writing():
