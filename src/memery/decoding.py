@@ -10,11 +10,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from memery.dates import Taken, date_taken
 from memery.errors import ImageError
 from memery.excluded import SIGNATURE_BYTES, unsupported
+from memery.icc import conversion
 from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
@@ -78,6 +79,12 @@ _PREFIX = 16
 """Bytes by which Pillow's plug-ins know their format."""
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SHALLOW_MAX, _DEEP_MAX = 255, 65535
+_DEEP = ("I", "F")
+"""What the modes of 16 and 32 bits begin with."""
+_LIGHT = 192
+_OPAQUE = [0] * 128 + [255] * 128
+"""For each value of an alpha channel, whether it counts as opaque."""
+_LIGHT_GROUND, _DARK_GROUND = "#ffffff", "#202020"
 _STRIP_PIXELS = 1 << 18
 """Images are converted in parts of about so many pixels."""
 
@@ -216,10 +223,11 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
     import numpy as np
 
     with _loaded(data, side, max_pixels) as loaded:
+        colours = conversion(loaded.image)
         _turn_upright(loaded.image)
-        rgb = _to_rgb(loaded.image)
-        rgb.thumbnail((side, side))
-        return np.asarray(rgb, dtype=np.uint8)
+        small = _flattened(loaded.image, colours.mode if colours else "RGB")
+        small.thumbnail((side, side))
+        return np.asarray(colours.apply(small) if colours else small, dtype=np.uint8)
 
 
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
@@ -420,11 +428,17 @@ def _decode(loaded: _Loaded, resize: Resize) -> Decoded:
     orientation = _turn_upright(image)
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
-    rgb, margin = _to_rgb(image), _turned(loaded.margins, orientation)
-    whole = _resized(rgb, resize, margin)
+    colours, margin = conversion(image), _turned(loaded.margins, orientation)
+    flat = _flattened(image, colours.mode if colours else "RGB")
+
+    def resized(resize: Resize) -> Image.Image:
+        small = _resized(flat, resize, margin)  # first, since colours cost time for each pixel
+        return colours.apply(small) if colours else small
+
+    whole = resized(resize)
     pixels = np.asarray(_cropped(whole, resize), dtype=np.uint8)
     if min(whole.size) < _SEEN_SIDE:
-        whole = _resized(rgb, Resize(_SEEN_SIDE, "squash"), margin)
+        whole = resized(Resize(_SEEN_SIDE, "squash"))
     seen = likeness(whole), colour(whole)
     facts = (width, height, format_, taken.at, notes)
     return Decoded(pixels, *facts, *seen, taken.source, loaded.damage)
@@ -518,17 +532,37 @@ def _offset(spare: int, crop: str) -> int:
     return round(spare / 2) if crop == "round" else spare // 2
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB of any mode; transparency becomes white, deep greys keep their contrast."""
+def _flattened(image: Image.Image, mode: str) -> Image.Image:
+    """8 bits per channel of any image; what is transparent shows a ground, see `_ground`."""
     from PIL import Image
 
-    if image.mode == "RGB" and not image.has_transparency_data:
+    ground = _ground(image)
+    if image.mode == mode and ground is None:
         return image
     factor = _depth_factor(image)
-    whole = Image.new("RGB", image.size)
+    whole = Image.new(mode, image.size)
     for top, strip in _strips(image):
-        whole.paste(_strip_to_rgb(strip, factor), (0, top))
+        whole.paste(_flattened_strip(strip, mode, factor, ground), (0, top))
     return whole
+
+
+def _ground(image: Image.Image) -> str | None:
+    """The colour behind a transparent image; None if nothing of it is transparent.
+
+    It is white, or dark if most of what is opaque is light: white drawings would be blank.
+    """
+    if not image.has_transparency_data or image.mode.startswith(_DEEP):
+        return None
+    light, opaque, least = 0, 0, _SHALLOW_MAX
+    for _, strip in _strips(image):
+        rgba = strip.convert("RGBA")
+        alpha = rgba.getchannel("A")
+        least = min(least, *cast("tuple[int, int]", alpha.getextrema()))
+        counts = rgba.convert("L").histogram(alpha.point(_OPAQUE))
+        light, opaque = light + sum(counts[_LIGHT:]), opaque + sum(counts)
+    if least == _SHALLOW_MAX:
+        return None
+    return _DARK_GROUND if 2 * light > opaque else _LIGHT_GROUND
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
@@ -538,17 +572,18 @@ def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _strip_to_rgb(strip: Image.Image, factor: float | None) -> Image.Image:
+def _flattened_strip(
+    strip: Image.Image, mode: str, factor: float | None, ground: str | None
+) -> Image.Image:
     from PIL import Image
 
     if factor is not None:
         strip = _deep_to_grey(strip, factor)
-    if strip.has_transparency_data:
+    if ground is not None:
         rgba = strip.convert("RGBA")
-        page = Image.new("RGB", rgba.size, "white")
-        page.paste(rgba, mask=rgba.getchannel("A"))
-        return page
-    return strip.convert("RGB")
+        strip = Image.new("RGB", rgba.size, ground)
+        strip.paste(rgba, mask=rgba.getchannel("A"))
+    return strip.convert(mode)
 
 
 def _depth_factor(image: Image.Image) -> float | None:
@@ -557,7 +592,7 @@ def _depth_factor(image: Image.Image) -> float | None:
     It depends on the type, and not on the image's own range, except that whole numbers of 32 bits
     and floats may be as small as those of 8 bits.
     """
-    if not image.mode.startswith(("I", "F")):
+    if not image.mode.startswith(_DEEP):
         return None
     if image.mode.startswith("I;16"):
         return _SHALLOW_MAX / _DEEP_MAX

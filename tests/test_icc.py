@@ -1,0 +1,155 @@
+"""Colours are those that a profile means; transparent images stand on a ground that shows them."""
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageDraw
+
+from damaged import encoded
+from memery import icc
+from memery.decoding import Resize, decode, webp
+from profiles import cmyk_profile, grey_profile, rgb_profile
+
+LIMIT = 10**7
+SQUARE = Resize(16, "squash")
+COLOUR = (200, 60, 90)
+
+
+def middle(data):
+    """The middle pixel for the model, and in a thumbnail."""
+    pixels = decode(data, SQUARE, LIMIT).pixels
+    thumbnail = np.asarray(Image.open(io.BytesIO(webp(data, 16, LIMIT))))
+    return pixels[8, 8].astype(int), thumbnail[8, 8].astype(int)
+
+
+def in_space(profile, colour=COLOUR):
+    """What a colour in sRGB is in a profile's space."""
+    source = ImageCms.createProfile("sRGB")
+    target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    patch = Image.new("RGB", (1, 1), colour)
+    return ImageCms.profileToProfile(patch, source, target, outputMode="RGB").getpixel((0, 0))
+
+
+@pytest.mark.parametrize("name", ["Display P3", "Adobe RGB", "ProPhoto"])
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
+def test_wide_gamut_colours_are_shown_as_they_are(name, format_):
+    profile = rgb_profile(name)
+    stored = in_space(profile)
+    assert np.abs(np.array(stored) - COLOUR).max() > 10
+    options = {"lossless": True} if format_ == "WEBP" else {"quality": 98}
+    options = {} if format_ in ("PNG", "TIFF") else options
+    image = Image.new("RGB", (64, 64), stored)
+    data = encoded(image, format_, icc_profile=profile, **options)
+    for pixel in middle(data):
+        assert np.abs(pixel - COLOUR).max() <= 8
+    seen = decode(data, SQUARE, LIMIT).colour
+    assert np.abs(np.array([seen >> 16, seen >> 8 & 255, seen & 255]) - COLOUR).max() <= 8
+
+
+def test_palettes_and_transparency_have_profiles_too():
+    profile = rgb_profile("Display P3")
+    image = Image.new("RGB", (64, 64), in_space(profile))
+    for converted in (image.quantize(16), image.convert("RGBA")):
+        pixel, _ = middle(encoded(converted, "PNG", icc_profile=profile))
+        assert np.abs(pixel - COLOUR).max() <= 4
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_greys_have_profiles_too(bits):
+    values = np.full(
+        (64, 64), 128 if bits == 8 else 128 * 257, np.uint8 if bits == 8 else np.uint16
+    )
+    for gamma, low, high in ((1.0, 180, 195), (1.8, 135, 155)):
+        data = encoded(Image.fromarray(values), "PNG", icc_profile=grey_profile(gamma))
+        pixel, _ = middle(data)
+        assert low <= pixel[0] <= high
+        assert np.ptp(pixel) <= 1
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "TIFF"])
+def test_inks_are_those_of_the_press(format_):
+    """JPEG stores them inverted, as Adobe's programs do; TIFF does not."""
+    inks = Image.new("CMYK", (64, 64), (255, 255, 0, 0))
+    without = middle(encoded(inks, format_))[0]
+    assert without[2] > without[0] + 100  # cyan and magenta are blue
+    pixel, _ = middle(encoded(inks, format_, icc_profile=cmyk_profile()))
+    assert np.ptp(pixel) <= 6
+    assert 100 < pixel[0] < 140  # L* 50
+    white, _ = middle(encoded(Image.new("CMYK", (64, 64)), format_, icc_profile=cmyk_profile()))
+    assert white.min() > 245
+
+
+def test_lab_is_decoded():
+    lab = Image.new("RGB", (32, 32), COLOUR)
+    to_lab = ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+    )
+    pixel, _ = middle(encoded(ImageCms.applyTransform(lab, to_lab), "TIFF"))
+    assert np.abs(pixel - COLOUR).max() <= 4
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("profile", "mode"),
+    [
+        (SRGB, "RGB"),
+        (SRGB, "L"),  # of another kind of image
+        (grey_profile(1.0), "RGB"),
+        (cmyk_profile(), "RGB"),
+        (b"", "RGB"),
+        (b"no profile", "RGB"),
+        (rgb_profile("ProPhoto")[:200], "RGB"),
+        (rgb_profile("ProPhoto") + bytes(5 << 20), "RGB"),
+    ],
+    ids=["sRGB", "grey", "wrong grey", "wrong inks", "empty", "text", "cut", "large"],
+)
+def test_profiles_that_say_nothing_change_nothing(profile, mode):
+    image = Image.new(mode, (8, 8))
+    image.info["icc_profile"] = profile
+    assert icc.conversion(image) is None
+
+
+def test_threads_share_conversions():
+    profile = rgb_profile("Adobe RGB")
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), "PNG", icc_profile=profile)
+    first = decode(data, Resize(64, "squash"), LIMIT).pixels
+    with ThreadPoolExecutor(4) as pool:
+        many = pool.map(lambda _: decode(data, Resize(64, "squash"), LIMIT).pixels, range(50))
+        assert all(np.array_equal(first, pixels) for pixels in many)
+
+
+def drawing(ink, mode="RGBA"):
+    image = Image.new("RGBA", (64, 64), (*ink, 0))
+    ImageDraw.Draw(image).ellipse((8, 8, 56, 56), (*ink, 255))
+    return image.convert(mode)
+
+
+def test_drawings_stand_on_a_ground_that_contrasts():
+    seen = {}
+    for ink in ((255, 255, 255), (250, 240, 200), (0, 0, 0), (200, 0, 0)):
+        data = encoded(drawing(ink), "PNG")
+        pixels = decode(data, SQUARE, LIMIT).pixels
+        assert abs(int(pixels[8, 8].mean()) - int(pixels[0, 0].mean())) > 100
+        assert np.ptp(np.asarray(Image.open(io.BytesIO(webp(data, 32, LIMIT)))).astype(int)) > 100
+        seen[ink] = pixels[0, 0, 0]
+    assert list(seen.values()) == [32, 32, 255, 255]
+
+
+def test_white_drawings_are_not_equal_to_one_another():
+    cross = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
+    ImageDraw.Draw(cross).line((0, 0, 64, 64), (255, 255, 255, 255), 8)
+    one, two = (encoded(image, "PNG") for image in (drawing((255, 255, 255)), cross))
+    assert decode(one, SQUARE, LIMIT).hashes != decode(two, SQUARE, LIMIT).hashes
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_nothing_and_everything_opaque(mode):
+    clear = Image.new("RGBA", (8, 8), (255, 255, 255, 0)).convert(mode)
+    opaque = Image.new("RGBA", (8, 8), (255, 255, 255, 255)).convert(mode)
+    for image in (clear, opaque):
+        assert decode(encoded(image, "PNG"), SQUARE, LIMIT).pixels.min() == 255
