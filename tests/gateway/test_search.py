@@ -228,6 +228,28 @@ def test_an_empty_part_is_an_empty_file(server):
     assert "is an empty file" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/search", "GET, HEAD, POST"),
+        ("/v1/index", "GET, HEAD, DELETE, POST"),
+        ("/v1/images", "GET, HEAD"),
+        ("/v1/images/x/file", "GET, HEAD"),
+        ("/v1/encode", "POST"),
+        ("/healthz", "GET, HEAD"),
+        ("/", "GET, HEAD"),
+        ("/page/main.js", "GET, HEAD"),
+    ],
+)
+def test_405_names_every_method_of_the_path(server, path, methods):
+    for method in ("PUT", "OPTIONS", "PATCH"):
+        answer = server.ask(method, path)
+        assert (answer.status, answer.headers["Allow"]) == (405, methods)
+    for method in methods.split(", "):
+        if method not in ("POST", "DELETE"):
+            assert server.ask(method, path).status != 405
+
+
 def test_nothing_is_indexed_yet(tmp_path):
     (tmp_path / "empty").mkdir()
     with serving(tmp_path / "empty", words=["--no-index"]) as server:

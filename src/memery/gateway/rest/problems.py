@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 from memery.errors import (
     ArchiveError,
@@ -34,6 +36,7 @@ _NAMED = 5
 """Fields that the sentence names."""
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+_METHODS = ("GET", "DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 _STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
     (ImageUnknown, 404),
     (QueryError, 422),
@@ -126,15 +129,27 @@ def handle(app: FastAPI) -> None:
         return invalid(error.errors()).response()
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        detail = str(error.detail)
-        return Problem(error.status_code, detail, headers=error.headers).response()
+    async def _http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app.routes, request.scope))
+        return Problem(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> Response:
         if not isinstance(error, SlowClientError):
             logger.error("An answer failed: %s: %s", type(error).__name__, error)
         return Problem(500, "Something unforeseen happened: the server's log says what.").response()
+
+
+def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
+    """What is answered on the path of a request; the router names those of one route only."""
+    allowed = [
+        method
+        for method in _METHODS
+        if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in routes)
+    ]
+    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed  # see `heads`
 
 
 def invalid(errors: Sequence[Mapping[str, object]]) -> Problem:
