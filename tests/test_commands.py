@@ -322,6 +322,17 @@ def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
         assert nothing not in run("recall", "photos", *words).stderr.decode()
 
 
+def test_a_query_that_the_model_cannot_read_names_one_that_can(run, photos):
+    starter = {"MEMERY_MODEL": "starter"}
+    told = run("recall", "photos", "кошка", **starter).stderr.decode()
+    assert "The model starter cannot read “кошка”" in told
+    assert "memery models pull siglip2-multilingual" in told
+    assert "Nothing here really matches" not in told
+    lines = run("recall", "photos", "--queries-from", "-", data="cat\n猫\n".encode(), **starter)
+    assert lines.stderr.decode().count("cannot read") == 1
+    assert "cannot read “猫”" in lines.stderr.decode()
+
+
 def test_a_preview_counts_what_the_build_will_read(run, photos):
     run("build", "photos")
     for option in ("--rebuild", "--verify"):

@@ -27,7 +27,7 @@ from memery.errors import (
 )
 from memery.executors.interface import Executors, Picture, PixelsMissing, Reader
 from memery.filters import Day, Filter
-from memery.plugins import default_executors
+from memery.plugins import default_executors, multilingual_model
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Results, Took
 from memery.words.query import Words, words_of
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 Report = Callable[[Progress], object]
 """What is called with the counts after each step."""
+_SHOWN = 40
+"""Characters of a text that a warning repeats."""
 
 
 def index_flow(
@@ -265,12 +267,14 @@ class EncodedQuery:
         vector: float32 of shape (dim,), a unit vector.
         words: what it asks for besides.
         encoding: what it took, in milliseconds.
+        warnings: as in `Results`.
     """
 
     query: Query
     vector: NDArray[np.float32]
     words: Words
     encoding: float
+    warnings: tuple[str, ...] = ()
 
 
 def encode_query(
@@ -293,7 +297,22 @@ def encode_query(
         with x.snapshot():  # another process may have changed the archive between two terms
             _check(x, query, require=require)
         raise
-    return EncodedQuery(query, vector, _words(query, pictures), _milliseconds(started))
+    warnings = tuple(map(_unread(x), x.encoder.unread_texts(query)))
+    return EncodedQuery(query, vector, _words(query, pictures), _milliseconds(started), warnings)
+
+
+def _unread(x: Executors) -> Callable[[str], str]:
+    """What to say of a text that the model cannot read."""
+    model_id, name = x.encoder.space.model_id, multilingual_model()
+
+    def sentence(text: str) -> str:
+        return (
+            f"The model {model_id} cannot read “{text[:_SHOWN]}”: only the words in images and the"
+            f" names of files were compared with it. {name} reads many languages: memery models"
+            f" pull {name}, then memery build PATH --model {name}"
+        )
+
+    return sentence
 
 
 def _words(query: Query, pictures: Sequence[Picture]) -> Words:
@@ -334,7 +353,9 @@ def rank_query(
         _check(x, query, require=require)
         ranked = x.ranker.rank(space, encoded.vector, encoded.words, within)
     took = Took(indexing, encoded.encoding, _milliseconds(started))
-    return Results(ranked.hits, ranked.total, query, space.model_id, took, ranked.strong)
+    return Results(
+        ranked.hits, ranked.total, query, space.model_id, took, ranked.strong, encoded.warnings
+    )
 
 
 def _check(x: Executors, query: Query, *, require: bool) -> None:

@@ -157,6 +157,13 @@ def better_than(model_id: str) -> str | None:
     return registry.recommended().name if model_id == _STARTER else None
 
 
+def multilingual_model() -> str:
+    """The model of the registry whose queries may be in many languages."""
+    from memery.models import registry
+
+    return next(name for name, entry in registry.entries().items() if "many" in entry.languages)
+
+
 def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingModel:
     """The model that the archive was built with, if this machine has it."""
     if space.model_id in names("memery.models"):

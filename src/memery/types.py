@@ -359,6 +359,7 @@ class Results(Sequence[Hit]):
         took: time by stage.
         strong: how many of total are not weak; None where that cannot be told: nothing stands out,
             but the archive has too few images to judge by, or the query says what to find less of.
+        warnings: sentences for the user about what this search could not do.
     """
 
     hits: tuple[Hit, ...]
@@ -367,6 +368,7 @@ class Results(Sequence[Hit]):
     model_id: str
     took: Took = Took()
     strong: int | None = None
+    warnings: tuple[str, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> Hit: ...

@@ -1,5 +1,6 @@
 """How the Encoder makes one vector of a query."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 
 from memery.executors.encoder import Encoder
 from memery.models import registry
+from memery.models.starter import StarterModel
 from memery.queries import make_query
 from memery.testing import ColourModel, MemoryStore
+from memery.types import Query, Term
 
 
 class Prompted(ColourModel):
@@ -55,3 +58,34 @@ def test_a_remembered_query_belongs_to_its_prompts():
 
 def test_no_entry_of_the_registry_claims_what_was_not_measured():
     assert not any(entry.prompts for entry in registry.entries().values())
+
+
+class Latin(ColourModel):
+    """Knows no word that is not ASCII, as a tokenizer with an English vocabulary."""
+
+    def encode_texts(self, texts):
+        return super().encode_texts([re.sub(r"[^\x00-\x7f]+", "[UNK]", text) for text in texts])
+
+
+@pytest.mark.parametrize(
+    "text", ["кошка", "一只 猫", "แมว", "قطة", "고양이", "हिन्दी", "«кот»?", "🐈"]
+)
+def test_texts_in_a_script_that_the_model_cannot_read_are_told(text):
+    query = make_query([Term(text=text), Term(text="red", boost=-1), Term(text=f'"{text}"')])
+    assert Encoder(Latin(), MemoryStore()).unread_texts(query) == (text, f'"{text}"')
+    assert Encoder(StarterModel(), MemoryStore()).unread_texts(query) == (text, f'"{text}"')
+
+
+@pytest.mark.parametrize(
+    "text", ["red", "qzxv", "café", "Ünïcödé", "ｃａｔ", "кот 7", "?!", "…", "a"]
+)
+def test_texts_that_a_model_reads_cost_nothing_more(text):
+    model = Prompted()
+    query = Query((Term(text=text),))
+    assert Encoder(model, MemoryStore()).unread_texts(query) == ()
+    assert model.asked == []
+
+
+def test_a_model_that_reads_a_script_gives_no_warning():
+    query = make_query("кошка")
+    assert Encoder(ColourModel(), MemoryStore()).unread_texts(query) == ()

@@ -30,6 +30,7 @@ def test_a_text_finds_its_picture(server):
     assert found["query"] == [{"text": "red", "boost": 1.0}]
     assert (found["model_id"], found["mode"], found["total"]) == ("colours", "auto", 9)
     assert (found["collections"], found["left_out"]) == (["photos"], [])
+    assert found["warnings"] == []
     assert set(found["took_ms"]) == {"index", "encode", "search", "total"}
     hit = found["hits"][0]
     assert hit["rank"] == 1
@@ -40,6 +41,17 @@ def test_a_text_finds_its_picture(server):
     assert hit["thumbnail_url"] == f"/v1/thumbnails/{hit['id']}"
     assert server.get(hit["image_url"]).status == 200
     assert "signals" not in hit
+
+
+def test_a_text_that_the_model_cannot_read_is_a_warning(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "red.png").write_bytes(png("red"))
+    with serving(tmp_path / "photos", environment={"MEMERY_MODEL": "starter"}) as server:
+        server.wait_until_indexed()
+        assert server.search(text="red")["warnings"] == []
+        (warning,) = server.search(text=["кошка", "red"], mode="visual")["warnings"]
+        assert "cannot read “кошка”" in warning
+        assert "siglip2-multilingual" in warning
 
 
 def test_it_is_what_the_library_finds(server, photos):

@@ -90,6 +90,16 @@ def test_weak_matches_stand_apart(page, site):
     assert tile(page, 20).bounding_box()["y"] > line.bounding_box()["y"]
 
 
+def test_what_a_search_could_not_do_is_said(page, site):
+    def warn(route):
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"warnings": ["It cannot read <b>."]})
+
+    page.route(re.compile(r"/v1/search\?"), warn)
+    ready(page, f"{site.url}?text=submarine")
+    expect(page.locator("#notice")).to_have_text("It cannot read <b>.")
+
+
 def test_nothing_strong_is_said(page, site):
     ready(page, f"{site.url}?text=submarine")
     expect(page.locator("#notice")).to_have_text(

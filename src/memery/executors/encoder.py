@@ -14,7 +14,7 @@ from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Searchable, Space
 from memery.types import Query
 from memery.words.query import unquoted
-from memery.words.tokens import tokens
+from memery.words.tokens import obscured, tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _NORM_MIN = 1e-6
 """A sum of unit vectors shorter than this points nowhere."""
+_SAME = 0.9999
+"""Cosine from which two embeddings, of which a store may have rounded one, count as equal."""
 _PROMPTED_WORDS = 3
 """Longer texts are sentences of their own: no template makes a better one of them."""
 
@@ -100,6 +102,23 @@ class Encoder:
             raise QueryError("The terms of the query cancel each other out: change a boost.")
         unit: NDArray[np.float32] = (total / norm).astype(np.float32)
         return unit
+
+    def unread_texts(self, query: Query) -> tuple[str, ...]:
+        """The texts of a query that the model gives the same embedding as any others.
+
+        Its vocabulary lacks their script: what images show cannot be compared with them.
+        """
+        return tuple(
+            term.text
+            for term in query.terms
+            if term.text is not None and self._is_unread(unquoted(term.text))
+        )
+
+    def _is_unread(self, text: str) -> bool:
+        other = obscured(text)
+        if other is None:
+            return False
+        return float(self._encode_text(text) @ self._encode_text(other)) >= _SAME
 
     def _encode_text(self, text: str) -> NDArray[np.float32]:
         """A text, and where the model says that it helps, what its prompts make of a short one."""

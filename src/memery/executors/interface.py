@@ -183,6 +183,10 @@ class Encoder(Protocol):
         """
         ...
 
+    def unread_texts(self, query: Query) -> tuple[str, ...]:
+        """The texts of a query that the model gives the same embedding as any others."""
+        ...
+
 
 class Indexer(Protocol):
     """Commits to the store and keeps count."""

@@ -86,6 +86,7 @@ class Answer:
         took: time by stage.
         searched: names of the collections.
         left_out: names of those of another model.
+        warnings: as in `Results`.
     """
 
     hits: tuple[tuple[FoundImage, Hit], ...]
@@ -95,6 +96,7 @@ class Answer:
     took: Took
     searched: tuple[str, ...]
     left_out: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class Collections:
@@ -188,7 +190,14 @@ class Collections:
         left_out = tuple(c.name for c in self if name is None and c.name not in names)
         model_id = x.encoder.space.model_id
         return Answer(
-            tuple(hits), results.total, results.strong, model_id, results.took, names, left_out
+            tuple(hits),
+            results.total,
+            results.strong,
+            model_id,
+            results.took,
+            names,
+            left_out,
+            results.warnings,
         )
 
     def similar(self, id_: str, ranking: Ranking, name: str | None = None) -> Answer:

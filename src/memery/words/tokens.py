@@ -10,6 +10,9 @@ _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ＇](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
 _CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
 """Kana and Han: written without spaces."""
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_RARE_HAN, _RUNE = "\U0002a6d6", "\u16a0"
+"""Two characters that hardly any vocabulary has."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CORRECTED_LENGTHS = range(4, 31)
 """Shorter tokens have too many neighbours; longer ones are no words, and have thousands."""
@@ -47,6 +50,25 @@ def _folded(text: str) -> str:
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).lower())
     bare = "".join(c for c in parts if not unicodedata.combining(c))
     return unicodedata.normalize("NFC", bare)
+
+
+def obscured(text: str) -> str | None:
+    """The same text in characters that hardly any model knows: is it all the same to the model?
+
+    None where the text has a Latin letter or a digit, which every model reads, or nothing to
+    replace.
+    """
+    if text.isascii() or re.search("[a-z0-9]", _folded(text)):
+        return None
+    replaced = "".join(map(_obscured, text))
+    other = re.sub(f"{_RUNE}+", _RUNE, replaced)  # a word is one unknown token
+    return None if other == text else other
+
+
+def _obscured(letter: str) -> str:
+    if letter.isascii() or unicodedata.category(letter)[0] in "PZC":
+        return letter
+    return _RARE_HAN if _HAN.match(letter) else _RUNE
 
 
 def joined(text: str) -> str:

@@ -169,8 +169,10 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
             for sentence in memery.preview().excluded.sentences():
                 notices.say(sentence)
         return NOTHING_FOUND
-    if all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1:
-        notices.say("Nothing here really matches: these are the nearest.")
+    unmatched = all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1
+    nearest = ["Nothing here really matches: these are the nearest."] if unmatched else []
+    for sentence in results.warnings or nearest:
+        notices.say(sentence)
     if output.show:
         actions.show_thumbnails(results)
     if output.copy_to is not None:
@@ -203,6 +205,8 @@ def _recall_lines(
         query = Query(tuple(text_terms([line])))
         results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
         formats.write_json(result_formats.results_json(results, explain=output.explain))
+        for sentence in results.warnings:
+            notices.say(sentence)
         found = found or bool(results)
         refresh = False  # once is enough for all
         if code:

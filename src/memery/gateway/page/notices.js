@@ -34,6 +34,7 @@ export function sentenceFor(results, { status, isNarrowed, terms }) {
   if (results.total === 0) return empty(status, isNarrowed);
   const { progress } = status;
   if (!results.isSearch && status.isIndexing && !progress.isReading) return { sentence: looking(progress) };
+  if (results.warnings.length) return { sentence: results.warnings.join(" ") };
   if (results.isSearch && !results.anythingStrong) return { sentence: nothingStrong(terms) };
   return {};
 }

@@ -27,6 +27,7 @@ export class Results {
     this.isOrdered = isSearch && parameters.has("sort"); // else the best are first
     this.total = 0;
     this.anythingStrong = true;
+    this.warnings = []; // what the search could not do, in sentences
     this.strong = 0; // how many of them are good matches
   }
 
@@ -125,6 +126,7 @@ export class Results {
     if (first === 0) {
       this.total = answer.total;
       this.anythingStrong = answer.anything_strong ?? true;
+      this.warnings = answer.warnings ?? [];
       this.strong = answer.strong;
     }
     const pictures = this.isOrdered && first === 0 ? strongFirst(found) : found;

@@ -130,6 +130,7 @@ class SearchDocument(TypedDict):
     model_id: str
     collections: list[str]
     left_out: list[str]
+    warnings: list[str]
     total: int
     strong: int | None
     took_ms: TookDocument

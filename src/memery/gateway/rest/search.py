@@ -243,6 +243,7 @@ def _document(
         "model_id": found.model_id,
         "collections": list(found.searched),
         "left_out": list(found.left_out),
+        "warnings": list(found.warnings),
         "total": found.total,
         "strong": found.strong,
         "took_ms": took_document(found.took),
