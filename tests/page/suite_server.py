@@ -68,6 +68,22 @@ def test_a_place_in_the_middle_survives_back(page, long_list):
     until(lambda: abs((page.evaluate(middle) or 0) - before) < 12)
 
 
+@pytest.mark.parametrize("words", ["", "?text=red&sort=name"])
+def test_the_first_request_does_not_wait_for_every_module(page, site, words):
+    held, sent = [], []
+    page.route(re.compile("viewer[.]js"), lambda route: held.append(route))  # noqa: PLW0108
+    page.on(
+        "request",
+        lambda request: sent.append(request.url) if "offset=0" in request.url else None,
+    )
+    page.goto(f"{site.url}{words}", wait_until="commit")
+    until(lambda: (page.wait_for_timeout(50), held and sent)[1], "an early request", 8)
+    for route in held:
+        route.continue_()
+    page.wait_for_selector(f"{TILE} img.shown")
+    assert len(sent) == 1
+
+
 def test_end_and_home(page, long_list):
     ready(page, long_list.url)
     tile(page).locator(".open").focus()

@@ -2,6 +2,7 @@
 
 import * as address from "./address.js";
 import * as api from "./api.js";
+import { first } from "./first.js";
 import { failure, patience, say, sentenceFor, summary } from "./notices.js";
 import { Results } from "./results.js";
 import { counted } from "./texts.js";
@@ -14,6 +15,7 @@ const $ = (id) => document.getElementById(id);
 
 export class Asking {
   #asked = null; // what the pictures shown answer, as parameters
+  #early = first;
   #coming = null; // results that are under way, or shown
   #months = new AbortController();
   #parts;
@@ -40,9 +42,10 @@ export class Asking {
     this.#asked = parameters.toString();
     this.#coming?.abandon();
     const { status } = this.#parts;
-    const results = new Results(parameters, address.asked(state).length > 0, (...waiting) => this.#waiting(results, ...waiting));
+    const results = this.#results(parameters, address.asked(state).length > 0);
     results.asOf = status.facts ? status.searchable : null; // files there were when it was asked
     this.#coming = results;
+    results.onWait = (...waiting) => this.#waiting(results, ...waiting);
     $("grid").setAttribute("aria-busy", "true");
     const slow = setTimeout(() => status.say("Still looking …"), SLOW);
     try {
@@ -53,6 +56,13 @@ export class Asking {
     } finally {
       clearTimeout(slow);
     }
+  }
+
+  /** The first time, the request that is under way already; later, a new one. */
+  #results(parameters, isSearch) {
+    const early = this.#early;
+    this.#early = null;
+    return early?.parameters === parameters.toString() ? early : new Results(parameters, isSearch);
   }
 
   /** The line of state and the sentence above the pictures, for the answer that is shown. */
@@ -71,9 +81,8 @@ export class Asking {
 
   /** The status of the server is known. */
   informed() {
-    const { results } = this.#parts.grid;
-    if (results) this.#date(results);
     this.tell();
+    this.grown();
   }
 
   /** An answer that came before the status is as new as what it lists; a long one, as the status. */
@@ -87,7 +96,7 @@ export class Asking {
   grown() {
     const { grid, status } = this.#parts;
     const { results } = grid;
-    if (!results || !this.isSettled) return;
+    if (!results || !this.isSettled || !status.facts) return;
     this.#date(results);
     this.tell(results);
     if (results.asOf === status.searchable) return;
@@ -117,7 +126,7 @@ export class Asking {
     this.#date(results);
     this.tell(results);
     onAnswer();
-    if (results.asOf !== null) this.grown(); // there may be more by now
+    this.grown(); // there may be more by now
   }
 
   /** The server has too much to do: the page asks again by itself, unless something else is asked for. */

@@ -11,17 +11,15 @@ export class Results {
   #ask;
   #pages = new Map();
   #coming = new Map();
-  #onWait;
+  #onWait = null;
+  #waited = null; // what could not be told to anyone
 
   /**
    * @param {URLSearchParams} parameters what is asked for
    * @param {boolean} isSearch whether there is a term in it; else everything is listed
-   * @param {function(Problem, number, number): void} onWait hears that the server has too much to do,
-   *   for how many milliseconds it is left alone, and which page waits
    */
-  constructor(parameters, isSearch, onWait) {
+  constructor(parameters, isSearch) {
     this.#parameters = parameters;
-    this.#onWait = onWait;
     this.#ask = isSearch ? search : browse;
     this.isSearch = isSearch;
     this.isOrdered = isSearch && parameters.has("sort"); // else the best are first
@@ -29,6 +27,21 @@ export class Results {
     this.anythingStrong = true;
     this.warnings = []; // what the search could not do, in sentences
     this.strong = 0; // how many of them are good matches
+  }
+
+  /** What is asked for. */
+  get parameters() {
+    return this.#parameters.toString();
+  }
+
+  /**
+   * Hears that the server has too much to do, for how many milliseconds it is left alone, and which
+   * page waits.
+   * @param {function(Problem, number, number): void} act
+   */
+  set onWait(act) {
+    this.#onWait = act;
+    if (this.#waited) act(...this.#waited);
   }
 
   /** How many files a list of one page stands for, exact copies included; null for a longer one. */
@@ -121,7 +134,10 @@ export class Results {
     if (this.isOrdered && first > 0) parameters.delete("sort");
     parameters.set("top_k", PAGE * pages);
     parameters.set("offset", PAGE * first);
-    const answer = await this.#ask(parameters, signal, (problem, wait) => this.#onWait(problem, wait, first));
+    const answer = await this.#ask(parameters, signal, (problem, wait) => {
+      if (this.#onWait) this.#onWait(problem, wait, first);
+      else this.#waited = [problem, wait, first];
+    });
     const found = answer.hits ?? answer.images ?? [];
     if (first === 0) {
       this.total = answer.total;
