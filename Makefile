@@ -101,6 +101,7 @@ bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=
 
 bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do; PHOTOS=folder for the page
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.uploads
 	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page --browser "$$($(BIN)/python tests/browser.py)" "$(PHOTOS)")
 
 clean: ## Remove what was made

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import json
+import re
 import selectors
 import signal
 import socket
@@ -11,6 +12,7 @@ import struct
 import threading
 import time
 import zlib
+from pathlib import Path
 
 import pytest
 from fastapi import Request
@@ -468,3 +470,23 @@ def test_json_is_parsed_beside_the_event_loop():
     parsed, sent = asyncio.run(bodies.read_json(Model, request, 15))
     assert (parsed.text, sent) == ("red", {"text": "red"})
     assert threads != [threading.current_thread()]
+
+
+def resident(pid):
+    """Kilobytes of memory that a process holds."""
+    text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
+
+
+@pytest.mark.slow
+def test_memory_levels_off_however_many_pictures_are_uploaded(photos):
+    """Those that are kept, and no more: what decoding needs goes back to the system."""
+    held = []
+    with serving(photos) as server:
+        server.wait_until_indexed()
+        for number in range(300):
+            picture = png("red", (400, 300)) + number.to_bytes(2, "big") * 500_000
+            upload = server.send_form("/v1/uploads", [("image", "a.png", picture)])
+            assert server.search(upload=upload.json()["id"])["total"]
+            held.append(resident(server.process.pid))
+    assert held[-1] - held[99] < 40_000, held[::20]

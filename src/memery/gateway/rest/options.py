@@ -52,7 +52,7 @@ class Limits:
     pixels: int = 100_000_000
     pictures: int = 8
     terms: int = 32
-    uploads: int = 256 << 20
+    uploads: int = 64 << 20
 
     def for_encoding(self, batch: int) -> Limits:
         """The same with as many pictures in a request as the model takes."""
