@@ -300,6 +300,16 @@ def test_a_word_with_a_dash_means_less(run, photos):
     assert json.loads(text(done))["query"][1] == {"text": "blue", "boost": -2.0}
 
 
+def test_an_empty_answer_names_its_cause(run, photos):
+    for words, reason in (
+        (['"xyzzy"'], 'No image contains "xyzzy" in its text, name or metadata.'),
+        (["red", "--under", "nosuch"], "No indexed image is in the folder 'nosuch'."),
+    ):
+        assert reason in run("recall", "photos", *words, check=1).stderr.decode()
+    done = run("recall", "photos", "red", "--since", "2024", "--until", "2023", check=2)
+    assert "since 2024-01-01 is after until 2023-12-31" in done.stderr.decode()
+
+
 def test_exact_copies_are_folded_in_the_table(run, photos):
     (photos / "again.png").write_bytes((photos / "red.png").read_bytes())
     first, second, *_ = text(run("recall", "photos", "red")).splitlines()

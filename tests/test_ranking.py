@@ -12,7 +12,7 @@ from PIL import Image
 from memery import Filter, Memery, index_flow, plugins, query_flow
 from memery.archive import find_archive
 from memery.config import Config
-from memery.errors import ImageError, QueryError, ReaderError
+from memery.errors import FilterConflict, ImageError, QueryError, ReaderError
 from memery.gateway.collections import Collections
 from memery.queries import make_query
 from memery.stores.interface import Text
@@ -426,6 +426,54 @@ def test_dates(tmp_path):
 def test_conditions_that_make_no_sense(condition):
     with pytest.raises(QueryError):
         Filter(**condition)
+
+
+@pytest.mark.parametrize(
+    ("condition", "fields"),
+    [
+        ({"since": "2024", "until": "2023"}, ("since", "until")),
+        ({"since": "2023-05-02", "until": "2023-05-01"}, ("since", "until")),
+        ({"min_size": "100x100", "max_size": "99x500"}, ("min_size", "max_size")),
+        ({"orientation": "square", "not_orientation": "square"},
+         ("orientation", "not_orientation")),
+        ({"ext": "jpg", "not_ext": ["JPG", "png"]}, ("ext", "not_ext")),
+        ({"under": "a/b", "not_under": "a"}, ("under", "not_under")),
+    ],
+)  # fmt: skip
+def test_conditions_that_exclude_each_other_are_named(condition, fields):
+    with pytest.raises(FilterConflict) as caught:
+        Filter(**condition)
+    assert caught.value.fields == fields
+    assert all(name in str(caught.value) for name in fields)
+    for name in fields:
+        Filter(**{name: condition[name]})
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted", "reason"),
+    [
+        ('"mordor into"', {}, 'No image contains "mordor into"'),
+        ('"xyzzy" red', {"min_strength": 1}, 'No image contains "xyzzy"'),
+        ("red", {"under": "nosuch"}, "No indexed image is in the folder 'nosuch'"),
+        ("red", {"since": "2100"}, "No image is dated 2100-01-01 00:00 or later."),
+        ("red", {"until": "1971"}, "No image is dated 1971-12-31 23:59 or earlier."),
+        ("red", {"where": Filter(ext="gif")}, "No image has the extension gif."),
+        ("red", {"where": Filter(min_size=(9000, 1))}, "No image has 9000x1 pixels or more."),
+        ("red", {"where": Filter(max_size=(2, 2))}, "No image has 2x2 pixels or less."),
+        ("red", {"where": Filter(orientation="square")}, "No image has the orientation square."),
+        ("red", {"under": PAGE, "where": Filter(has_text=False)}, "Every condition is met by some"),
+        ("elephant", {"mode": "text"}, "No image has any of these words"),
+        ("red", {"min_strength": 99.0}, "No image has a strength of 99.0 or more."),
+    ],
+)
+def test_an_empty_answer_says_why(photos, query, wanted, reason):
+    found = query_flow(photos, query, **wanted)
+    assert (len(found), found.total) == (0, 0)
+    (warning,) = found.warnings
+    assert warning.startswith(reason)
+    assert not query_flow(photos, "red").warnings
+    part = query_flow(photos / PAGE, "red", under="deep")
+    assert part.warnings == ("No indexed image is in the folder 'deep'. Check its name.",)
 
 
 @pytest.mark.parametrize(

@@ -353,9 +353,9 @@ def rank_query(
         _check(x, query, require=require)
         ranked = x.ranker.rank(space, encoded.vector, encoded.words, within)
     took = Took(indexing, encoded.encoding, _milliseconds(started))
-    return Results(
-        ranked.hits, ranked.total, query, space.model_id, took, ranked.strong, encoded.warnings
-    )
+    warnings = (*encoded.warnings, *ranked.reasons)
+    model_id = space.model_id
+    return Results(ranked.hits, ranked.total, query, model_id, took, ranked.strong, warnings)
 
 
 def _check(x: Executors, query: Query, *, require: bool) -> None:

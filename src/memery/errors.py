@@ -45,6 +45,18 @@ class QueryError(MemeryError):
     """The query's words, boosts or numbers make no search."""
 
 
+class FilterConflict(QueryError):  # noqa: N818 - a state, as those below
+    """Two conditions of a filter exclude each other.
+
+    Attributes:
+        fields: their names.
+    """
+
+    def __init__(self, message: str, fields: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.fields = fields
+
+
 class ImageUnknown(QueryError):  # noqa: N818 - a state, as those below
     """No image that is indexed has this id.
 

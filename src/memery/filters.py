@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
-from memery.errors import QueryError
+from memery.errors import FilterConflict, QueryError
 
 ORIENTATIONS = ("landscape", "portrait", "square")
 _SIDE_MAX = 1 << 31
@@ -92,6 +92,40 @@ class Filter:
             if orientation not in ORIENTATIONS:
                 known = ", ".join(ORIENTATIONS)
                 raise QueryError(f"{orientation!r} is no orientation: give one of {known}.")
+        self._refuse_conflicts(values["since"], values["until"])
+
+    def _refuse_conflicts(self, since: object, until: object) -> None:
+        """Refuse pairs of conditions that no image can meet."""
+        if isinstance(since, datetime) and isinstance(until, datetime) and since > until:
+            raise FilterConflict(
+                f"since {since:%Y-%m-%d} is after until {until:%Y-%m-%d}:"
+                " no image can be in between. Swap the two dates.",
+                ("since", "until"),
+            )
+        width, height, widest, highest = self.sides
+        if width > widest or height > highest:
+            raise FilterConflict(
+                f"min_size {width}x{height} is larger than max_size {widest}x{highest}:"
+                " no image can have both. Swap the two sizes.",
+                ("min_size", "max_size"),
+            )
+        if self.orientation and self.orientation == self.not_orientation:
+            raise FilterConflict(
+                f"orientation and not_orientation are both {self.orientation}: drop one of them.",
+                ("orientation", "not_orientation"),
+            )
+        if self.ext and set(self.ext) <= set(self.not_ext):
+            raise FilterConflict(
+                f"ext and not_ext both name {', '.join(self.ext)}: drop one of them.",
+                ("ext", "not_ext"),
+            )
+        for folder in self.not_under:
+            if f"{self.under}/".startswith(f"{folder}/"):
+                raise FilterConflict(
+                    f"not_under {folder!r} leaves out all of under {self.under!r}:"
+                    " drop one of them.",
+                    ("under", "not_under"),
+                )
 
     @property
     def prefix(self) -> str:

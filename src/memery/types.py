@@ -359,7 +359,7 @@ class Results(Sequence[Hit]):
         took: time by stage.
         strong: how many of total are not weak; None where that cannot be told: nothing stands out,
             but the archive has too few images to judge by, or the query says what to find less of.
-        warnings: sentences for the user about what this search could not do.
+        warnings: sentences for the user about what this search could not do; where total is 0, why.
     """
 
     hits: tuple[Hit, ...]

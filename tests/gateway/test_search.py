@@ -91,6 +91,20 @@ def test_a_text_says_what_to_find_less_of(server):
     assert exact.json()["query"] == [{"text": "red -blue", "boost": 1.0}]
 
 
+def test_an_empty_answer_names_its_cause(server):
+    for path in ("/v1/search?text=red&", "/v1/images?"):
+        document = server.get(f"{path}under=nosuch").json()
+        assert document["total"] == 0
+        assert document["warnings"] == [
+            "No indexed image is in the folder 'nosuch'. Check its name."
+        ]
+        refused = server.get(f"{path}since=2024&until=2023")
+        assert refused.status == 422
+        assert [error["field"] for error in refused.json()["errors"]] == ["since", "until"]
+        assert server.get(f"{path}ext=png").json()["warnings"] == []
+    assert "xyzzy" in server.search(text='"xyzzy"')["warnings"][0]
+
+
 def test_a_body_says_the_same(server):
     query = [{"text": "green"}, {"text": "red", "boost": -0.5}]
     found = server.post("/v1/search", {"query": query, "top_k": 3, "under": "trip"})

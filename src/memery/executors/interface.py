@@ -114,11 +114,13 @@ class Ranked:
         hits: one page of them.
         total: images that pass the filter and the threshold.
         strong: how many of total are not weak; None where that cannot be told.
+        reasons: why there are none, in sentences.
     """
 
     hits: tuple[Hit, ...]
     total: int
     strong: int | None = None
+    reasons: tuple[str, ...] = ()
 
 
 class Loader(Protocol):

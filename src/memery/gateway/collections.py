@@ -21,6 +21,7 @@ from memery.gallery import printable
 from memery.gateway.library import Memery
 from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
+from memery.stores import no_match
 from memery.stores.interface import Facets, Space, Store
 from memery.stores.joint import JointStore, Member
 from memery.types import Hit, ImageFile, IndexReport, Line, Query, Ranking, Term, Took
@@ -216,10 +217,10 @@ class Collections:
         name: str | None = None,
         *,
         list_copies: bool = False,
-    ) -> tuple[list[FoundImage], int]:
+    ) -> tuple[list[FoundImage], int, tuple[str, ...]]:
         """Images without a query, "date" (newest first) or "name"; and how many pass the filter.
 
-        Exact copies are folded into one unless list_copies.
+        If none does, also why, in sentences. Exact copies are folded into one unless list_copies.
         """
         x, joint, _ = self._join(name)
         space, fold = x.encoder.space, not list_copies
@@ -227,7 +228,9 @@ class Collections:
             listing = joint.browse(space, where, order, top_k, offset, fold=fold)
             copies = joint.copies(listing.images, where) if fold else [()] * len(listing.images)
             found = zip(listing.images, copies, strict=True)
-            return [self._found(joint, image, others) for image, others in found], listing.total
+            images = [self._found(joint, image, others) for image, others in found]
+            reasons = () if listing.total else no_match.reasons(joint, space, where)
+            return images, listing.total, reasons
 
     def facets(
         self, where: Filter, name: str | None = None, *, list_copies: bool = False

@@ -20,6 +20,7 @@ from memery.executors.ranker.fusion import (
 )
 from memery.executors.ranker.strength import WEAK, Background
 from memery.filters import Filter
+from memery.stores import no_match
 from memery.stores.interface import Groups, Match, Searchable, Space
 from memery.types import Hit, ImageFile, Ranking
 from memery.words.names import is_called
@@ -96,7 +97,18 @@ class Ranker:
                 zip(page, copies, strict=True), start=ranking.offset + 1
             )
         ]
-        return Ranked(tuple(_sorted(hits, ranking.sort)), total, strong if is_judged else None)
+        reasons = () if total else self._reasons(space, words, ranking)
+        judged = strong if is_judged else None
+        return Ranked(tuple(_sorted(hits, ranking.sort)), total, judged, reasons)
+
+    def _reasons(self, space: Space, words: Words, ranking: Ranking) -> tuple[str, ...]:
+        """Why nothing was found, in sentences."""
+        if not self._store.count(space, ranking.scope):
+            return no_match.reasons(self._store, space, ranking.scope, self._prefix.rstrip("/"))
+        if ranking.mode == "text" and not words.quoted:
+            named = ", ".join(" ".join(word) for word in words.content or words.every)
+            return (f"No image has any of these words in its text, or all in its name: {named}.",)
+        return (f"No image has a strength of {ranking.min_strength} or more. Lower the threshold.",)
 
     def _copied(self, space: Space, words: Words) -> set[str]:
         """The contents that were given to be found."""

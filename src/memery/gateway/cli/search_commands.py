@@ -164,7 +164,8 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
             if results.total
             else f"no image in {path} passes"
         )
-        notices.say(f"Nothing to show: {why}.")
+        for sentence in results.warnings or [f"Nothing to show: {why}."]:
+            notices.say(sentence)
         if not memery.count():
             for sentence in memery.preview().excluded.sentences():
                 notices.say(sentence)

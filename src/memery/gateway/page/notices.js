@@ -31,7 +31,7 @@ export function toast(element, sentence) {
  *   whether less than everything was asked for, and the terms
  */
 export function sentenceFor(results, { status, isNarrowed, terms }) {
-  if (results.total === 0) return empty(status, isNarrowed);
+  if (results.total === 0) return empty(status, isNarrowed, results.warnings);
   const { progress } = status;
   if (!results.isSearch && status.isIndexing && !progress.isReading) return { sentence: looking(progress) };
   if (results.warnings.length) return { sentence: results.warnings.join(" ") };
@@ -42,14 +42,14 @@ export function sentenceFor(results, { status, isNarrowed, terms }) {
 /** How much there is to see. */
 export function summary({ isSearch, total, strong }) {
   const all = counted(total, "image");
-  if (!isSearch || !total) return all;
+  if (!isSearch || !total || strong === null) return all; // null: too few images to judge by
   return `${strong ? counted(strong, "good match", "good matches") : "no good matches"} in ${all}`;
 }
 
-function empty(status, isNarrowed) {
+function empty(status, isNarrowed, warnings) {
   if (!status.facts) return {}; // not known yet whether there is nothing or nothing so far
   if (status.isIndexing) return { sentence: looking(status.progress) };
-  if (isNarrowed && status.searchable) return { sentence: "No picture passes these filters.", offer: "clear" };
+  if (isNarrowed && status.searchable) return { sentence: warnings.join(" ") || "No picture passes these filters.", offer: "clear" };
   if (status.skipped) return { sentence: `None of the ${counted(status.skipped, "file")} here could be read.`, offer: "skipped" };
   if (status.facts.excluded?.length) return { sentence: status.facts.excluded.join(" ") };
   return {

@@ -142,6 +142,7 @@ class ImagesDocument(TypedDict):
     """Images without a query."""
 
     total: int
+    warnings: list[str]
     images: list[ImageDocument]
 
 

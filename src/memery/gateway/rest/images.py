@@ -62,11 +62,14 @@ def browse(
 ) -> JSON:
     """Images without a query."""
     name = known(served, collection)
-    found, total = served.collections.browse(where, sort, top_k, offset, name, list_copies=copies)
+    found, total, reasons = served.collections.browse(
+        where, sort, top_k, offset, name, list_copies=copies
+    )
     if not total:
         refuse_away(served, [c.name for c in served.collections if name in (None, c.name)])
     document: ImagesDocument = {
         "total": total,
+        "warnings": list(reasons),
         "images": [_facts(request, one) for one in found],
     }
     return JSON(document)

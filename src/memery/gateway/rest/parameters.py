@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ConfigDict, Field
 
-from memery.errors import QueryError
+from memery.errors import FilterConflict, QueryError
 from memery.filters import Filter
 from memery.gallery import printable
 from memery.gateway.rest.problems import Problem
@@ -71,7 +71,11 @@ class Filters(BaseModel):
                 wrong.append((name, str(error)))
         if wrong:
             raise Problem(422, wrong[0][1], errors=wrong)
-        return Filter(**values)
+        try:
+            return Filter(**values)
+        except FilterConflict as error:
+            errors = [(name, str(error)) for name in error.fields]
+            raise Problem(422, str(error), errors=errors) from None
 
 
 def filters(
