@@ -1,15 +1,18 @@
 """Colours are those that a profile means; transparent images stand on a ground that shows them."""
 
+import contextlib
 import io
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from damaged import encoded
-from memery import icc
+from damaged import cut, encoded, noise
+from memery import icc, index_flow
 from memery.decoding import Resize, decode, webp
+from memery.gateway.standing import status
 from profiles import cmyk_profile, grey_profile, rgb_profile
 
 LIMIT = 10**7
@@ -121,6 +124,30 @@ def test_threads_share_conversions():
     with ThreadPoolExecutor(4) as pool:
         many = pool.map(lambda _: decode(data, Resize(64, "squash"), LIMIT).pixels, range(50))
         assert all(np.array_equal(first, pixels) for pixels in many)
+
+
+def test_an_archive_from_before_encodes_only_what_is_decoded_otherwise(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    plain = Image.new("RGB", (32, 32), "red")
+    plain.save(folder / "plain.jpg")
+    plain.save(folder / "srgb.png", icc_profile=SRGB)
+    plain.save(folder / "wide.jpg", icc_profile=rgb_profile("Display P3"))
+    drawing((255, 255, 255)).save(folder / "drawing.png")
+    (folder / "broken.png").write_bytes(cut(encoded(noise(), "PNG"), 0.6))
+    assert index_flow(folder).encoded == 5
+    with contextlib.closing(sqlite3.connect(folder / ".memery" / "store.sqlite3")) as db:
+        db.executescript(
+            "ALTER TABLE contents DROP COLUMN damage; ALTER TABLE contents DROP COLUMN date_source;"
+            "ALTER TABLE files DROP COLUMN named_at; DROP TABLE names; DROP TABLE outdated;"
+            "PRAGMA user_version = 2;"
+        )
+    report = index_flow(folder)
+    assert (report.encoded, report.reused, report.unchanged) == (3, 2, 0)
+    assert index_flow(folder).unchanged == 5
+    assert [image.path for image in status(folder).damaged] == ["broken.png"]
 
 
 def drawing(ink, mode="RGBA"):

@@ -44,8 +44,8 @@ _OWN_PARTS = {
 GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
 """Folders of the search index, drafts among them."""
 GENERATION_FILES = ("vectors.faiss", "ids.i64")
-_THUMBNAIL = re.compile(r"[0-9a-f]{64}-\d{2,4}\.webp|\.[0-9a-f]{32}")
-"""Thumbnails by the digest and the side, drafts among them."""
+_THUMBNAIL = re.compile(r"[0-9a-f]{64}-\d{2,4}(-\d{1,4})?\.webp|\.[0-9a-f]{32}")
+"""Thumbnails by the digest, the side and the decoder's version, drafts among them."""
 APPLICATION_ID = 0x6D656D72  # "memr"
 _APPLICATION_ID_AT = 68
 """Where a database's header has it: https://www.sqlite.org/fileformat.html"""

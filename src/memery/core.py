@@ -210,8 +210,8 @@ def run_index(
             report(x.indexer.expect(len(changes.unread)))
             x.indexer.remove(changes.gone)
             known = set() if rebuild else x.indexer.known()
-            undated = x.indexer.undated()
-            with contextlib.closing(x.crafter.craft(changes.unread, known, undated)) as batches:
+            again = x.indexer.undated(), x.indexer.outdated()
+            with contextlib.closing(x.crafter.craft(changes.unread, known, *again)) as batches:
                 for batch in batches:
                     embeddings = x.encoder.encode_images(batch.pictures)
                     report(x.indexer.index(batch, embeddings))

@@ -19,7 +19,12 @@ from memery.icc import conversion
 from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
-from memery.repair import decoded_part, without_broken_metadata, without_reserved_end
+from memery.repair import (
+    decoded_part,
+    has_wrong_checksum,
+    without_broken_metadata,
+    without_reserved_end,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,6 +253,20 @@ def read_date(data: bytes, max_pixels: int) -> Taken:
             return date_taken(image)
     except ImageError:
         return Taken()
+
+
+def decodes_anew(data: bytes, max_pixels: int) -> bool:
+    """Whether an image may have other pixels than those that version 1 of `DECODING` decoded.
+
+    That version knew no profiles and one ground, and took broken PNG files for whole ones. An image
+    that can no longer be decoded has other pixels, too.
+    """
+    try:
+        with _opened(data, max_pixels) as image:
+            differs = image.has_transparency_data or conversion(image) is not None
+            return differs or has_wrong_checksum(data)
+    except ImageError:
+        return True
 
 
 def webp(data: bytes, side: int, max_pixels: int) -> bytes:

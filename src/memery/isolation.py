@@ -59,6 +59,10 @@ class ImageDecoder(Protocol):
         """See `memery.decoding.read_date`."""
         ...
 
+    def decodes_anew(self, data: bytes, max_pixels: int) -> bool:
+        """See `memery.decoding.decodes_anew`."""
+        ...
+
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
         """See `memery.decoding.upright_size`."""
         ...
@@ -95,6 +99,10 @@ class IsolatedDecoder:
     def read_date(self, data: bytes, max_pixels: int) -> Taken:
         """See `memery.decoding.read_date`."""
         return self._call(max_pixels, decoding.read_date, data, max_pixels)
+
+    def decodes_anew(self, data: bytes, max_pixels: int) -> bool:
+        """See `memery.decoding.decodes_anew`."""
+        return self._call(max_pixels, decoding.decodes_anew, data, max_pixels)
 
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
         """See `memery.decoding.upright_size`."""

@@ -39,7 +39,7 @@ def without_broken_metadata(data: bytes) -> bytes:
     Broken and oversize text, profiles and the like go; what no decoder needs goes, too.
     """
     if data.startswith(_PNG):
-        return _PNG + b"".join(_png_chunks(data))
+        return _PNG + b"".join(_sound_png_chunks(data))
     if data.startswith(_JPEG):
         return _jpeg_pixels(data)
     return data
@@ -56,22 +56,39 @@ def without_reserved_end(data: bytes) -> bytes:
     return kept + b"\0" if kept.endswith(b"\xff") else kept  # 0xFF in the data is 0xFF 0x00
 
 
-def _png_chunks(data: bytes) -> Iterator[bytes]:
-    position, kept = len(_PNG), 0
+def has_wrong_checksum(data: bytes) -> bool:
+    """Whether a chunk of a PNG file is damaged, or its end is missing."""
+    kind, right = b"IEND", True
+    for kind, body, checksum in _png_chunks(data):
+        right = right and checksum == _checksum(kind, body)
+    return not right or kind != b"IEND"
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Kind, data and checksum of each chunk; of other files there are none."""
+    position = len(_PNG) if data.startswith(_PNG) else len(data)
     while position < len(data):
         end = position + _LENGTH + _KIND + int.from_bytes(data[position : position + 4], "big")
-        kind, body = data[position + 4 : position + 8], data[position + 8 : end]
-        checksum = zlib.crc32(kind + body).to_bytes(_CHECKSUM, "big")
-        chunk = data[position : end + _CHECKSUM]
+        yield data[position + 4 : position + 8], data[position + 8 : end], data[end : end + 4]
         position = end + _CHECKSUM
+
+
+def _checksum(kind: bytes, body: bytes) -> bytes:
+    return zlib.crc32(kind + body).to_bytes(_CHECKSUM, "big")
+
+
+def _sound_png_chunks(data: bytes) -> Iterator[bytes]:
+    kept = 0
+    for kind, body, checksum in _png_chunks(data):
+        start = len(body).to_bytes(_LENGTH, "big") + kind + body
         if not kind[:1] or not kind[0] & _ANCILLARY_BIT:
             # Pillow reads the header's checksum before it decodes. Pixels have one of their own.
-            yield chunk if kind == b"IDAT" else chunk[:-_CHECKSUM] + checksum
-        elif kind in _USED and chunk.endswith(checksum):
+            yield start + (checksum if kind == b"IDAT" else _checksum(kind, body))
+        elif kind in _USED and checksum == _checksum(kind, body):
             size = _unpacked_size(kind, body)
             kept += size
             if size <= _CHUNK_MAX and kept <= _CHUNKS_MAX:
-                yield chunk
+                yield start + checksum
 
 
 def _unpacked_size(kind: bytes, body: bytes) -> int:

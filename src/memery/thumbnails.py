@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 from memery.archive import Archive
+from memery.decoding import DECODING
 from memery.errors import ArchiveError
 from memery.forks import ForkAware
 from memery.isolation import IN_PROCESS, ImageDecoder
@@ -81,7 +82,7 @@ class Thumbnails(ForkAware):
         return picture
 
     def _place(self, digest: str, side: int) -> Path:
-        return self._archive.thumbnails / f"{digest}-{side}.webp"
+        return self._archive.thumbnails / f"{digest}-{side}-{DECODING}.webp"
 
     def _keep(self, place: Path, picture: bytes) -> None:
         if not self._archive.exists():  # nothing is indexed: nothing is written

@@ -187,6 +187,7 @@ def test_an_archive_from_before_has_ids_too(tmp_path):
             "ALTER TABLE contents DROP COLUMN date_source; ALTER TABLE files DROP COLUMN named_at;"
             "ALTER TABLE contents DROP COLUMN damage;"
             "DROP TABLE texts; DROP TABLE text_words; DROP TABLE file_words; DROP TABLE names;"
+            "DROP TABLE outdated;"
             "PRAGMA user_version = 1;"
         )
     db.close()

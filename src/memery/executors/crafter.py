@@ -68,7 +68,11 @@ class Crafter:
         self._has_crashed = has_crashed
 
     def craft(
-        self, entries: Sequence[FileEntry], known: Container[str], undated: Container[str] = ()
+        self,
+        entries: Sequence[FileEntry],
+        known: Container[str],
+        undated: Container[str] = (),
+        outdated: Container[str] = (),
     ) -> Generator[Batch, None, None]:
         """Read files in their order; a content is handed on for encoding once."""
         if not entries:
@@ -84,7 +88,7 @@ class Crafter:
         decoder = self._decoder(isolated=was_cut_short)
         if decoder is IN_PROCESS:
             self._archive.mark()
-        reads = _Reads(self, partial(self._read, known, undated), decoder)
+        reads = _Reads(self, partial(self._read, known, undated, outdated), decoder)
         is_done = False
         try:
             waiting = iter(entries)
@@ -145,12 +149,13 @@ class Crafter:
         self,
         known: Container[str],
         undated: Container[str],
+        outdated: Container[str],
         entry: FileEntry,
         decoder: ImageDecoder,
     ) -> _Result:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._picture(entry, data, known, lambda: decoder, undated)
+            return self._picture(entry, data, known, lambda: decoder, undated, outdated)
         except ImageError as error:
             return self.skip(entry, error)
 
@@ -168,9 +173,13 @@ class Crafter:
         known: Container[str],
         choose_decoder: Callable[[], ImageDecoder],
         undated: Container[str] = (),
+        outdated: Container[str] = (),
     ) -> Picture:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
-        if digest in known:
+        is_known = digest in known
+        if is_known and digest in outdated:
+            is_known = not choose_decoder().decodes_anew(data, limit)
+        if is_known:
             taken = choose_decoder().read_date(data, limit) if digest in undated else None
             return Picture(entry, digest, None, taken)
         return Picture(entry, digest, choose_decoder().decode(data, self._info.resize, limit))

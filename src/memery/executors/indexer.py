@@ -64,6 +64,10 @@ class Indexer:
         """Digests whose embedding is stored already."""
         return self._store.known_digests(self._space)
 
+    def outdated(self) -> set[str]:
+        """Digests whose embedding may be from other pixels than would be decoded now."""
+        return self._store.outdated(self._space)
+
     def undated(self) -> set[str]:
         """Digests whose stored date is out of date."""
         return self._store.undated()

@@ -139,11 +139,16 @@ class Crafter(Protocol):
     """Turns files into pictures."""
 
     def craft(
-        self, entries: Sequence[FileEntry], known: Container[str], undated: Container[str] = ()
+        self,
+        entries: Sequence[FileEntry],
+        known: Container[str],
+        undated: Container[str] = (),
+        outdated: Container[str] = (),
     ) -> Generator[Batch, None, None]:
         """Read files in parallel, in their order; decode those whose digest is not known.
 
-        Of known ones that are undated, read the date again.
+        Of known ones that are undated, read the date again; decode those that are outdated, if
+        their pixels differ from those of an earlier memery.
         """
         ...
 
@@ -207,6 +212,10 @@ class Indexer(Protocol):
 
     def known(self) -> set[str]:
         """Digests whose embedding is stored already."""
+        ...
+
+    def outdated(self) -> set[str]:
+        """Digests whose embedding may be from other pixels than would be decoded now."""
         ...
 
     def undated(self) -> set[str]:

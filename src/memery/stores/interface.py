@@ -380,6 +380,13 @@ class Store(Searchable, Protocol):
         """
         ...
 
+    def outdated(self, space: Space) -> set[str]:
+        """Digests whose embedding is from pixels that an earlier `memery.decoding` decoded.
+
+        Their files are not settled. An addition without a content says that the embedding is right.
+        """
+        ...
+
     def undated(self) -> set[str]:
         """Digests whose metadata was last looked at by a memery that knew fewer kinds of dates.
 

@@ -147,6 +147,10 @@ class MemoryStore:
         """Digests that need not be encoded."""
         return set(self._contents.get(space, {}))
 
+    def outdated(self, space: Space) -> set[str]:  # noqa: ARG002 - the Protocol's
+        """None: no earlier memery has written here."""
+        return set()
+
     def undated(self) -> set[str]:
         """None: no earlier memery has written here."""
         return set()

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
+from memery.decoding import DECODING
 from memery.errors import ImageError
 from memery.gateway.collections import FoundImage
 from memery.gateway.rest import parameters
@@ -218,7 +219,7 @@ def thumbnail(
 ) -> Response:
     """A small version of an image: WebP, its longer side at most that many pixels."""
     found = served.collections.image(id_)
-    tag = f'"{found.image.digest[:32]}-{size}"'
+    tag = f'"{found.image.digest[:32]}-{size}-{DECODING}"'
     headers = {"ETag": tag, "Cache-Control": _FOREVER}
     if tag in if_none_match or if_none_match.strip() == "*":
         return Response(None, 304, headers)

@@ -107,6 +107,12 @@ MIGRATIONS = (
     ALTER TABLE contents ADD COLUMN date_source TEXT;
     ALTER TABLE files ADD COLUMN named_at TEXT;
     ALTER TABLE contents ADD COLUMN damage TEXT;
+    CREATE TABLE outdated (
+        space INTEGER NOT NULL,
+        content INTEGER NOT NULL,
+        PRIMARY KEY (space, content)
+    ) WITHOUT ROWID;
+    INSERT INTO outdated SELECT space, content FROM embeddings;
     CREATE TABLE names (
         key BLOB NOT NULL,
         path BLOB NOT NULL,
@@ -121,6 +127,7 @@ _SHADOWS = ("data", "idx", "content", "docsize", "config")
 _TABLES = frozenset(
     [
         *("settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"),
+        "outdated",
         *("texts", "text_words", "file_words", "names"),
         *(f"{name}_{part}" for name in ("text_words", "file_words") for part in _SHADOWS),
     ]

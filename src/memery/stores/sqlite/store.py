@@ -100,7 +100,7 @@ class SQLiteStore:
         with self._db.changing() as db:
             number = self._spaces.number(db, space)
             prefix = self._spaces.generation_prefix(db, space)
-            for table in ("embeddings", "queries"):
+            for table in ("embeddings", "queries", "outdated"):
                 db.execute(f"DELETE FROM {table} WHERE space = ?", (number,))
             db.execute("DELETE FROM spaces WHERE id = ?", (number,))
             unknown = "content NOT IN (SELECT content FROM embeddings)"
@@ -115,15 +115,18 @@ class SQLiteStore:
         where = condition(Filter(scope.under))
         reasons = sorted(RETRIED_REASONS)
         with self._db.reading() as db:
+            number = self._spaces.number(db, space)
             rows = db.execute(
                 "SELECT path, size, mtime_ns, CASE WHEN skip_reason IS NULL"
                 " THEN EXISTS (SELECT 1 FROM embeddings JOIN contents ON contents.id = content"
                 " WHERE space = ? AND content = files.content AND hashes IS NOT NULL"
                 " AND (date_source IS NOT NULL OR taken_at IS NOT NULL))"
+                " AND NOT EXISTS (SELECT 1 FROM outdated WHERE space = ? AND content ="
+                " files.content)"
                 " ELSE circumstances = ?"
                 f" AND skip_reason NOT IN ({','.join('?' * len(reasons))}) END"
                 f" FROM files WHERE {where.sql}",
-                (self._spaces.number(db, space), circumstances, *reasons, *where.values),
+                (number, number, circumstances, *reasons, *where.values),
             )
             return {
                 _name(path): (size, mtime_ns) if settled else None
@@ -136,6 +139,16 @@ class SQLiteStore:
             rows = db.execute(
                 "SELECT CAST(digest AS BLOB) FROM contents JOIN embeddings ON content = contents.id"
                 " WHERE space = ? AND hashes IS NOT NULL",
+                (self._spaces.number(db, space),),
+            )
+            return {digest.hex() for (digest,) in rows}
+
+    def outdated(self, space: Space) -> set[str]:
+        """Digests whose embedding is from pixels that an earlier memery decoded."""
+        with self._db.reading() as db:
+            rows = db.execute(
+                "SELECT CAST(digest AS BLOB) FROM contents JOIN outdated ON content = contents.id"
+                " WHERE space = ?",
                 (self._spaces.number(db, space),),
             )
             return {digest.hex() for (digest,) in rows}
@@ -397,3 +410,5 @@ def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
             "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
             (space, content, new.embedding.astype("<f2").tobytes()),
         )
+    # Without a content, it was found that the embedding would be no other.
+    db.execute("DELETE FROM outdated WHERE space = ? AND content = ?", (space, content))
