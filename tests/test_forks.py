@@ -158,6 +158,30 @@ use(memery, "gray")
     assert run(USED + program) == ["4", "True", "5"]
 
 
+def test_a_model_that_another_thread_loads_is_loaded_by_the_child(run):
+    program = """
+from memery.models.runtime import Network
+from memery.models.starter import StarterModel
+loading, leave, open_ = threading.Event(), threading.Event(), Network._open
+def slow(self, options):
+    loading.set()
+    leave.wait()
+    return open_(self, options)
+Network._open = slow
+model = StarterModel()
+thread = threading.Thread(target=model.encode_texts, args=[["red"]])
+thread.start()
+loading.wait()
+def encode():
+    leave.set()
+    print(len(model.encode_texts(["red"])), flush=True)
+in_child(encode)
+leave.set()
+thread.join()
+"""
+    assert run(program) == ["1"]
+
+
 def test_a_model_that_is_shared_is_told_at_once(run):
     """Its threads are the parent's: nobody would ever answer."""
     program = """

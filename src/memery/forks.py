@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cached_property
+from inspect import isclass
+from threading import RLock
 from weakref import WeakSet
 
 _objects: WeakSet[ForkAware] = WeakSet()
@@ -50,8 +53,19 @@ def _in_child() -> None:
     # stayed in the parent. With one thread none is asked for; threads that begin now are not meant.
     if faiss := sys.modules.get("faiss"):
         faiss.omp_set_num_threads(1)
+    if sys.version_info < (3, 12):
+        _renew_property_locks()
     for thing in list(_objects):
         thing.after_fork(in_child=True)
+
+
+def _renew_property_locks() -> None:
+    """Until Python 3.12 a cached property has a lock, held by a thread that loads a model, say."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("memery.")]
+    classes = {kind for module in modules for kind in vars(module).values() if isclass(kind)}
+    for attribute in [value for kind in classes for value in vars(kind).values()]:
+        if isinstance(attribute, cached_property):
+            attribute.lock = RLock()  # type: ignore[attr-defined]
 
 
 if hasattr(os, "register_at_fork"):
