@@ -27,7 +27,7 @@ _X86_64 = {
     "sendmmsg": 307,
     "io_uring_setup": 425,
 }
-_ARCHITECTURES = {
+ARCHITECTURES = {
     "x86_64": (0xC000003E, _X86_64),
     "aarch64": (0xC00000B7, _COMMON),
     "riscv64": (0xC00000F3, _COMMON),
@@ -45,18 +45,20 @@ _X32 = 0x40000000
 _TYPE_MASK, _FASTOPEN = 0xF, 0x20000000
 
 
+_LIBC = ctypes.CDLL(None, use_errno=True)
+"""Loaded before any fork: another thread may be loading something then."""
+
+
 def forbid_network():
     """Install the filter in this process, for good; meant for `subprocess`'s `preexec_fn`."""
     program = _program()
     code = ctypes.create_string_buffer(program, len(program))
     header = _Program(len(program) // 8, ctypes.addressof(code))
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
     for option, *values in (
         (_NO_NEW_PRIVILEGES, 1, 0, 0, 0),
         (_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(header), 0, 0),
     ):
-        if prctl(option, *values) != 0:
+        if _LIBC.prctl(option, *map(ctypes.c_ulong, values)) != 0:
             raise OSError(ctypes.get_errno(), "this kernel takes no seccomp filter")
 
 
@@ -68,7 +70,7 @@ class _Program(ctypes.Structure):
 
 def _program():
     """The filter, as the kernel's virtual machine (classic BPF) reads it."""
-    architecture, numbers = _ARCHITECTURES[platform.machine()]
+    architecture, numbers = ARCHITECTURES[platform.machine()]
     kill, allow = [_statement(_RETURN, _KILL_PROCESS)], [_statement(_RETURN, _ALLOW)]
     code = [
         _statement(_LOAD, _ARCHITECTURE),

@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -432,6 +434,7 @@ def test_removing_a_model_deletes_nothing_of_others(pull_here, hub, outside, tmp
     assert after.pop("records") == []
     assert after.items() <= before.items()
     assert len(after) == len(before) - 1
+    assert models.remove(replace(model, folder=Path("/"))) == 0
 
 
 def test_names_that_are_none(environment):

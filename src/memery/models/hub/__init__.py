@@ -81,7 +81,7 @@ def remove(model: Installed) -> int:
     """Delete an installed model from the hub's cache, and its record. Returns the bytes freed."""
     try:
         freed = client.delete_revision(model.folder.parents[1], model.commit)
-    except OSError:
+    except (OSError, IndexError):  # the folder that the record names is none of a cache
         freed = 0
     installed.forget(model.name)
     return freed
