@@ -46,6 +46,12 @@ def test_order_is_kept(folder):
     assert [picture.entry for picture in pictures] == files
 
 
+def test_first_batches_are_small(folder):
+    files = entries(folder, 100)
+    sizes = [len(batch.pictures) for batch in crafter(folder).craft(files, set())]
+    assert sizes == [8, 16, 32, 32, 12]
+
+
 def test_reading_runs_ahead_but_not_far(folder, monkeypatch):
     files = entries(folder, 60)
     read = []

@@ -31,6 +31,9 @@ _CHILD_FACTOR = 3
 """How many times the limit a file may take whose decoder is ended in time: it is read, too."""
 _SILENT_MAX = 8
 """Files that may fail to be read in time: each costs a thread."""
+_FIRST_BATCH = 8
+"""Files of the first batch, at most; each later one has twice as many, up to the batch size. So the
+first images of a folder are found soon after the start."""
 _BATCHES_AHEAD = 2
 """How far decoding may run ahead of encoding: this bounds the memory."""
 
@@ -78,7 +81,7 @@ class Crafter:
         if not entries:
             return
         seen: set[str] = set()
-        size = self._config.batch_size
+        size = min(_FIRST_BATCH, self._config.batch_size)
         was_cut_short = self._archive.is_marked
         if was_cut_short:
             logger.warning(
@@ -99,6 +102,7 @@ class Crafter:
                     is_done = True
                     return
                 yield _batch([reads.next() for _ in range(min(size, len(reads)))], seen)
+                size = min(2 * size, self._config.batch_size)
         finally:
             all_ended = reads.close()
             # The mark of another run stays until this one has dealt with every image.

@@ -116,7 +116,7 @@ class Indexer:
                 self._moved += 1
         self._skips += [skip.skip for skip in batch.skips] + list(batch.vanished)
         self._done += len(batch.pictures) + len(batch.skips) + len(batch.vanished)
-        if time.monotonic() - self._counted > _COUNT_SECONDS:
+        if not self._searchable or time.monotonic() - self._counted > _COUNT_SECONDS:
             self._recount()
 
     def _recount(self) -> None:
