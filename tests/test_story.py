@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import struct
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,7 @@ from memery.errors import (
     ModelMismatch,
     QueryError,
 )
+from memery.filters import Filter
 from memery.gateway.upkeep import purge
 from memery.testing import ColourModel, MemoryStore
 
@@ -493,3 +496,57 @@ def test_a_damaged_archive_kept_elsewhere_is_purged(photos, tmp_path):
         file.write(b"\xff" * 2000)
     assert purge(photos, archive=elsewhere) == elsewhere
     assert not elsewhere.exists()
+
+
+def test_no_value_of_a_camera_stops_anything(photos):
+    """Values at and beyond their limits: dates, times, places, sensitivities, sizes, text."""
+    ifd, gps = 0x8769, 0x8825
+    hostile = [
+        {ifd: {0x9003: "0000:00:00 00:00:00", 0x9004: "9999:12:31 23:59:59"}},
+        {ifd: {0x9003: "0001:01:01 00:00:00", 0x9291: "9" * 500, 0x9011: "-23:59"}},
+        {ifd: {0x9003: "99999:99:99 99:99:99", 0x8827: 65535, 0x9003 + 1: b"\xff\xfe\x00"}},
+        {gps: {29: "9999:12:31", 7: (1e308, float("inf"), 4294967295)}},
+        {gps: {29: "0001:01:01", 7: (0, 0, 0), 2: (999.0, 0.0, 1e-30), 4: (-1.0, 0.0, 0.0)}},
+        {0x0112: 65535, 0x010E: "\ud7ff" * 20_000, 0x0132: " " * 19},
+        {0x9C9B: b"\x00\xd8" * 1000, 0x0110: "\x00\x01\x02", 0x011A: 0.0},
+    ]
+    for number, tags in enumerate(hostile):
+        exif = Image.Exif()
+        for tag, value in tags.items():
+            if isinstance(value, dict):
+                exif.get_ifd(tag).update(value)
+            else:
+                exif[tag] = value
+        place = photos / f"hostile {number}.jpg"
+        try:
+            Image.new("RGB", (40, 30), "red").save(place, exif=exif)
+        except (OverflowError, ValueError, UnicodeError, struct.error):  # nobody can write it
+            Image.new("RGB", (40, 30), "red").save(place)
+    for packet in (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
+        ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'
+        ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreateDate="9999-12-31T23:59:59-23:59"'
+        ' xmp:Rating="1e400"/></rdf:RDF></x:xmpmeta>',
+        "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;",
+    ):
+        Image.new("RGB", (40, 30), "red").save(
+            photos / f"xmp {len(packet)}.jpg", xmp=packet.encode()
+        )
+    count = len([*photos.rglob("*.*")])
+    for _ in range(2):
+        report = index_flow(photos)
+        assert (report.searchable, report.skips) == (count, ())
+        with Memery(photos) as memery:
+            assert memery.recall("red", sort="date", since="0001", until="9999", top_k=99).total
+            images = memery.store.browse(memery.space, Filter(), "date", 99, 0).images
+            assert all(datetime.fromisoformat(image.date) for image in images)
+            assert sum(memery.store.facets(memery.space, Filter()).months.values()) == count
+        purge(photos)
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_a_moment_at_the_end_of_time_is_a_filter(moment):
+    assert Filter(since=moment).since == moment
+    for hours in (-14, 14):
+        zone = timezone(timedelta(hours=hours))
+        assert Filter(until=moment.replace(tzinfo=zone)).latest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import os
 import posixpath
 import re
@@ -214,7 +215,10 @@ def _last(day: str | date) -> datetime:
 def _span(day: str | date) -> tuple[datetime, datetime]:
     """First and last moment of a date as it was given, local time."""
     if isinstance(day, datetime):
-        moment = day.astimezone().replace(tzinfo=None) if day.tzinfo else day
+        moment = day.replace(tzinfo=None)
+        if day.tzinfo:
+            with contextlib.suppress(OverflowError, ValueError):  # a day from either end of time
+                moment = day.astimezone().replace(tzinfo=None)
         return moment, moment
     if isinstance(day, date):
         return datetime.combine(day, time.min), datetime.combine(day, time.max)
