@@ -128,6 +128,40 @@ def test_a_server_survives_what_clients_send_and_what_it_indexes(photos, evil):
     assert [skip["reason"] for skip in status["skipped"]] == ["decoder crashed"]
 
 
+READER = f"""
+import os
+from memery.testing import ColourReader
+
+read = ColourReader.read
+
+def evil(reader, pixels):
+    if pixels.shape[0] == {ABORTS[1]}:
+        os.abort()
+    return read(reader, pixels)
+
+ColourReader.read = evil
+"""
+
+
+@pytest.mark.slow
+def test_an_image_on_which_text_recognition_aborts_twice_is_passed_over(
+    photos, monkeypatch, tmp_path
+):
+    (tmp_path / "sitecustomize.py").write_text(READER, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("MEMERY_READER", "colours")
+    monkeypatch.setenv("MEMERY_READ_TEXT", "1")
+    (photos / "5 bad.png").write_bytes(png("red", ABORTS))
+    assert memery("build", photos).returncode == -signal.SIGABRT
+    assert memery("build", photos).returncode == -signal.SIGABRT
+    done = memery("build", photos, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert "5 bad.png" in done.stderr
+    text = json.loads(memery("status", photos, "--format", "json").stdout)["text"]
+    assert (text["read"], text["unread"]) == (9, 0)
+    assert not (find_archive(photos).folder / "reading").exists()
+
+
 def test_a_run_that_is_killed_leaves_a_mark_and_a_whole_one_does_not(photos):
     mark = find_archive(photos).folder / "decoding"
     assert built(photos) == (8, {})
@@ -145,6 +179,7 @@ def test_a_mark_is_purged_with_the_archive(photos):
     assert built(photos) == (8, {})
     folder = find_archive(photos).folder
     (folder / "decoding").touch()
+    (folder / "reading").write_text(f"{'0' * 64} 1\n")
     assert memery("purge", photos, "--yes").returncode == 0
     assert not folder.exists()
 

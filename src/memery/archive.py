@@ -25,6 +25,7 @@ THUMBNAILS_NAME = "thumbnails"
 _LOCK_NAME = "lock"
 _HOLDER_NAME = "lock.pid"
 _MARK_NAME = "decoding"
+_READING_NAME = "reading"
 _IGNORE_NAME = ".gitignore"
 _SEED_NAMES = ("memery.pt", "memery.ann")
 _IGNORE_ALL = "*\n"
@@ -39,6 +40,7 @@ _OWN_PARTS = {
     _LOCK_NAME: stat.S_ISREG,
     _HOLDER_NAME: stat.S_ISREG,
     _MARK_NAME: stat.S_ISREG,
+    _READING_NAME: stat.S_ISREG,
     _IGNORE_NAME: stat.S_ISREG,
 }
 GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
@@ -213,6 +215,11 @@ class Archive:
         return int(text) if text.isdecimal() else None
 
     @property
+    def reading(self) -> Path:
+        """The file that names the images whose text is being recognised."""
+        return self.folder / _READING_NAME
+
+    @property
     def is_marked(self) -> bool:
         """Whether the last one who decoded in its own process never came to the end."""
         with contextlib.suppress(OSError):
@@ -265,7 +272,13 @@ class Archive:
             return False
 
     def _delete_files(self) -> None:
-        for name in (STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", _MARK_NAME):
+        for name in (
+            STORE_NAME,
+            f"{STORE_NAME}-wal",
+            f"{STORE_NAME}-shm",
+            _MARK_NAME,
+            _READING_NAME,
+        ):
             (self.folder / name).unlink(missing_ok=True)
         ignore = self.folder / _IGNORE_NAME
         if _is_leftover(ignore):

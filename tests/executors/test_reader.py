@@ -107,3 +107,15 @@ def test_an_engine_that_fails_on_everything_ends_it(tmp_path):
 def test_an_engine_that_cannot_be_loaded_ends_it(tmp_path):
     with pytest.raises(ReaderError, match="cannot be loaded"):
         reads(tmp_path, files(tmp_path, 1), Unloadable())
+
+
+def test_one_end_of_the_process_may_be_chance(tmp_path, caplog):
+    pending = files(tmp_path, 3)
+    reading = tmp_path / ".memery" / "reading"
+    reading.parent.mkdir()
+    digests = [digest for _, digest in pending]
+    reading.write_text(f"{digests[0]} 1\n{digests[1]} 2\nnonsense\n")
+    (read,) = reads(tmp_path, pending)
+    assert [bool(text.lines) for text in read.texts] == [True, False, True]
+    assert "001.png" in caplog.text
+    assert not reading.exists()
