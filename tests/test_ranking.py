@@ -1,18 +1,20 @@
 """Finding what people mean: words in pictures and names, filters, similar pictures, feedback."""
 
+import io
 import itertools
 import os
 import shutil
 import time
 from datetime import date, datetime, timedelta
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from memery import Filter, Memery, index_flow, plugins, query_flow
 from memery.archive import find_archive
 from memery.config import Config
-from memery.errors import FilterConflict, ImageError, QueryError, ReaderError
+from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError, ReaderError
 from memery.gateway.collections import Collections
 from memery.queries import make_query
 from memery.stores.interface import Text
@@ -574,6 +576,87 @@ def test_a_picture_that_is_indexed_is_not_encoded_again(photos, monkeypatch):
         )
         assert memery.similar(photos / "00.png")
         assert memery.recall(image_query=photos / "00.png")[0].path == "00.png"
+
+
+def given_images(folder):
+    """The third colour in every form in which a caller may have it."""
+    path = folder / "02.png"
+    pixels = np.asarray(Image.open(path))
+    alpha = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
+    stream = io.BytesIO(path.read_bytes())
+    yield from (path, path.read_bytes(), bytearray(path.read_bytes()), stream)
+    with path.open("rb") as file:
+        yield file
+    yield from (pixels, alpha, pixels[::2, ::-1], Image.open(path), Image.fromarray(alpha))
+    yield from (Image.open(path).convert(mode) for mode in ("CMYK", "YCbCr", "P", "HSV", "RGBa"))
+
+
+def test_images_are_given_in_many_forms(photos):
+    for given in given_images(photos):
+        with Memery(photos) as memery:
+            assert memery.recall(image_query=given, top_k=1)[0].path == "02.png"
+    with Memery(photos) as memery:
+        for given in given_images(photos):
+            assert memery.recall(given, top_k=1)[0].path == "02.png"
+        for given in given_images(photos):
+            assert memery.recall([given], top_k=1)[0].path == "02.png"
+        with (photos / "02.png").open("rb") as file:
+            assert "02.png" not in paths(memery.similar(file, top_k=100))
+        text_and_image = ["red", Image.open(photos / "02.png")]
+        assert {hit.path for hit in memery.recall(text_and_image, top_k=2)} <= {"00.png", "02.png"}
+        less = memery.recall("red", exclude_images=np.asarray(Image.open(photos / "02.png")))
+        assert less[0].path == "00.png"
+        grey = np.full((30, 40), 128, np.uint8)
+        assert memery.recall(grey, top_k=1)[0].path == "09.png"
+
+
+def test_an_image_is_turned_as_it_says(photos):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 20), "red").save(stream, "JPEG", exif=exif)
+    image = Image.open(stream)
+    (term,) = make_query(image).terms
+    assert Image.open(io.BytesIO(term.image)).size == (20, 40)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        5,
+        1.5,
+        {"red": 1},
+        [5],
+        [None],
+        object(),
+        io.StringIO("red"),
+        np.zeros((3, 4)),
+        np.zeros((3, 4), np.int64),
+        np.zeros(9, np.uint8),
+        np.zeros((3, 4, 2), np.uint8),
+        np.zeros((0, 4), np.uint8),
+    ],
+)
+def test_what_is_no_query_is_refused_by_its_type(photos, given):
+    for where in ("query", "image_query", "exclude", "exclude_images", "more"):
+        with pytest.raises(QueryTypeError, match=r"uint8|binary mode|give a str"):
+            make_query(**{where: given})
+    assert issubclass(QueryTypeError, (QueryError, TypeError))
+
+
+def test_an_open_file_is_read_within_bounds(monkeypatch):
+    monkeypatch.setattr("memery.image_inputs.FILE_BYTES_MAX", 10)
+    with pytest.raises(QueryError, match="more than 10 bytes"):
+        make_query(io.BytesIO(b"x" * 11))
+    assert make_query(io.BytesIO(b"x" * 10)).terms[0].image == b"x" * 10
+    closed = io.BytesIO()
+    closed.close()
+    with pytest.raises(QueryError, match="cannot be read"):
+        make_query(closed)
+    with pytest.raises(QueryError, match="empty"):
+        make_query(io.BytesIO())
+    with pytest.raises(QueryError, match="PIL image"):
+        make_query(Image.new("RGB", (0, 5)))
 
 
 def test_feedback_moves_the_query(photos):

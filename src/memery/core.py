@@ -72,7 +72,7 @@ def index_flow(
 
 def query_flow(
     path: str | os.PathLike[str],
-    query: Text | Query | Sequence[Text] | None = None,
+    query: Text | Image | Query | Sequence[Text | Image] | None = None,
     image_query: Image | Sequence[Image] | None = None,
     *,
     exclude: Text | Sequence[Text] = (),
@@ -98,8 +98,9 @@ def query_flow(
 
     Args:
         path: the folder.
-        query: one or more texts or terms, or a whole Query.
-        image_query: one or more pictures: paths, or the bytes of image files.
+        query: one or more texts or terms, or a whole Query; what is no str may be an image.
+        image_query: one or more images: paths, bytes of image files, open binary files, PIL images,
+            uint8 arrays of shape (height, width), (height, width, 3) or (height, width, 4).
         exclude: texts to find less of.
         exclude_images: pictures to find less of.
         more: hits of an earlier answer that were right: the query moves towards them.

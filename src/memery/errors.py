@@ -45,6 +45,10 @@ class QueryError(MemeryError):
     """The query's words, boosts or numbers make no search."""
 
 
+class QueryTypeError(QueryError, TypeError):
+    """A part of the query is of a type that makes no term; the message names those that do."""
+
+
 class FilterConflict(QueryError):  # noqa: N818 - a state, as those below
     """Two conditions of a filter exclude each other.
 

@@ -15,6 +15,7 @@ from memery.errors import QueryError
 from memery.excluded import Excluded
 from memery.filters import Filter
 from memery.gallery import Picture, grid_html
+from memery.image_inputs import encoded
 
 _SECOND_NS = 1_000_000_000
 
@@ -117,12 +118,14 @@ class Term:
 
     Attributes:
         text: what to look for, in words.
-        image: a path, or the bytes of an encoded image.
+        image: a path, or the bytes of an encoded image. A PIL image, an array of pixels or an open
+            file is taken too, and becomes bytes.
         boost: weight in the query vector; negative means "less of this".
         id: of an indexed image (`ImageFile.id`): no file is read, nothing is encoded.
 
     Raises:
         QueryError: not just one of text, image and id; blank text; boost zero or not finite.
+        QueryTypeError: image is nothing that is an image.
     """
 
     text: str | None = None
@@ -133,6 +136,8 @@ class Term:
     def __post_init__(self) -> None:
         if sum(kind is not None for kind in (self.text, self.image, self.id)) != 1:
             raise QueryError("A term is either a text or an image: give exactly one of them.")
+        if self.image is not None and not isinstance(self.image, (str, os.PathLike)):
+            object.__setattr__(self, "image", encoded(self.image))
         if self.text is not None and not self.text.strip():
             raise QueryError("A text to search for is empty: say what the picture shows.")
         if self.text is not None and not _is_unicode(self.text):

@@ -130,7 +130,7 @@ class Memery:
 
     def recall(
         self,
-        query: Text | Query | Sequence[Text] | None = None,
+        query: Text | Image | Query | Sequence[Text | Image] | None = None,
         image_query: Image | Sequence[Image] | None = None,
         *,
         exclude: Text | Sequence[Text] = (),
