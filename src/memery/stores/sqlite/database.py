@@ -443,8 +443,12 @@ def _ended(connection: sqlite3.Connection) -> Iterator[None]:
 
 def _end(connection: sqlite3.Connection) -> None:
     """End a transaction that has only read."""
-    if connection.in_transaction:
-        connection.execute("COMMIT")
+    try:
+        if connection.in_transaction:
+            connection.execute("COMMIT")
+    except sqlite3.Error:  # it reads FTS5's tables once more, which may be damaged
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _begun(connection: sqlite3.Connection) -> bool:
