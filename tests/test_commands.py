@@ -199,7 +199,7 @@ def test_images_in_folders_that_are_left_out_now_disappear(run, photos):
 
 def test_build_status_purge(run, photos):
     (photos / "notes.png").write_text("words")
-    assert "Would read 4 images" in text(run("build", "photos", "--dry-run"))
+    assert "Would read 4 new images" in text(run("build", "photos", "--dry-run"))
     assert not (photos / ".memery").exists()
     assert "3 images searchable (3 encoded, 1 skipped)" in text(run("build", "photos"))
     report = json.loads(text(run("build", "photos", "--format", "json", "--verify")))
@@ -405,7 +405,7 @@ def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
         recall.send_signal(signal.SIGINT)
         out, err = recall.communicate()
     assert recall.returncode == 130, err
-    assert b"of 83 images are indexed" in err
+    assert b"of 83 images indexed" in err
     assert out.count(b"\n") == 11
     assert b"Traceback" not in err
 

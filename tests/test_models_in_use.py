@@ -170,7 +170,7 @@ def test_archive_moves_to_another_model_once_all_is_encoded(run, photos):
         in run("purge", "photos", "--model", "clip-b32", "--yes", check=4).stderr
     )
     assert (
-        "24 embeddings of starter are deleted"
+        "Deleted 24 embeddings of starter"
         in run("purge", "photos", "--model", "starter", "--yes").stderr
     )
     assert [space["model_id"] for space in state(run)["spaces"]] == ["clip-b32"]

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from memery.plurals import counted
+
 NO_MEDIA = ".nomedia"
 """A folder that holds such a file is none of pictures to look at (Android, MediaStore)."""
 _SYSTEM_FOLDERS = {
@@ -94,16 +96,16 @@ class Excluded:
         if self.folders:
             names = ", ".join(f"{name} ({count})" for name, count in sorted(self.folders.items()))
             total = sum(self.folders.values())
-            folders = "1 folder" if total == 1 else f"{total} folders"
-            found.append(f"{folders} left out: {names}; {_INCLUDE}.")
+            found.append(f"{counted(total, 'folder')} left out: {names}; {_INCLUDE}.")
         kinds: Counter[tuple[str, str]] = Counter()
         for extension, count in self.files.items():
             kinds[_KIND_OF[extension]] += count
         for (kind, advice), count in kinds.most_common():
             extensions = ", ".join(sorted(f".{e}" for e in self.files if _KIND_OF[e][0] == kind))
-            files, them = (f"{kind} file", "it") if count == 1 else (f"{kind} files", "them")
-            advised = advice.format(them=them)
-            found.append(f"{count} {files} ({extensions}) cannot be read: {advised}.")
+            advised = advice.format(them="it" if count == 1 else "them")
+            found.append(
+                f"{counted(count, f'{kind} file')} ({extensions}) cannot be read: {advised}."
+            )
         return found
 
 

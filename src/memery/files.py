@@ -13,6 +13,7 @@ from pathlib import Path
 
 from memery.decoding import media_type
 from memery.errors import ImageError
+from memery.plurals import counted
 from memery.types import FileEntry, ImageFile
 
 _TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
@@ -44,7 +45,9 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
             descriptor = file.fileno()
             before = os.fstat(descriptor)
             if before.st_size > max_bytes:
-                raise ImageError("too large", f"{before.st_size} bytes; the limit is {max_bytes}")
+                raise ImageError(
+                    "too large", f"{counted(before.st_size, 'byte')}; the limit is {max_bytes}"
+                )
             data = file.read(before.st_size + 1)
             mtime_ns = _trusted_mtime(before, os.fstat(descriptor))
     except (FileNotFoundError, NotADirectoryError):

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
+from memery.plurals import counted
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,10 +56,12 @@ def check_cost(image: Image.Image, data: bytes, max_pixels: int) -> None:
         scans = count_scans(data)
         if scans > _SCANS_MAX or scans * pixels > _SCAN_PIXELS_FACTOR * max_pixels:
             size = f"{image.width}x{image.height}"
-            raise ImageError("too large", f"{scans} scans of {size} pixels take too long to decode")
+            raise ImageError(
+                "too large", f"{counted(scans, 'scan')} of {size} pixels take too long to decode"
+            )
     if image.format == "PNG" and _is_too_short(data):
         size = f"{image.width}x{image.height}"
-        raise ImageError("truncated", f"{len(data)} bytes are too few for {size} pixels")
+        raise ImageError("truncated", f"{counted(len(data), 'byte')}: too few for {size} pixels")
 
 
 def jpeg_reduction(image: Image.Image, max_pixels: int) -> int:

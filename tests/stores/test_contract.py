@@ -466,7 +466,7 @@ def test_wrong_vectors_are_found_by_verify(tmp_path):
     store = sqlite_store(tmp_path / "photos")
     with store.writing():
         store.commit(SPACE, [addition("a.png", unit(1) * 3)], [])
-    assert list(store.verify(SPACE)) == ["1 embeddings are not unit vectors"]
+    assert list(store.verify(SPACE)) == ["1 embedding not of length 1"]
     store.close()
 
 

@@ -25,6 +25,7 @@ from memery.models.protocol import (
     SHAPE,
     VECTORS,
 )
+from memery.plurals import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +140,8 @@ class RemoteModel(ForkAware):
         )
         if len(answer) != 4 * count * dim:
             raise ModelError(
-                f"{self._url} gave {len(answer)} bytes for {count} vectors of {dim} numbers:"
+                f"{self._url} gave {counted(len(answer), 'byte')} for {counted(count, 'vector')} of"
+                f" {counted(dim, 'number')}:"
                 " report it to whoever runs it."
             )
         vectors: NDArray[np.float32] = np.frombuffer(answer, dtype="<f4").reshape(count, dim)

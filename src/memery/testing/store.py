@@ -17,6 +17,7 @@ from memery.dates import SOURCES, date_in_name
 from memery.errors import RETRIED_REASONS, ArchiveLocked
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
+from memery.plurals import counted
 from memery.stores.interface import (
     Addition,
     Content,
@@ -505,7 +506,7 @@ class MemoryStore:
 
         embeddings = [c.embedding for c in self._contents.get(space, {}).values()]
         wrong = sum(not np.isclose(np.linalg.norm(e), 1) for e in embeddings)
-        return [f"{wrong} embeddings are not unit vectors"] if wrong else []
+        return [f"{counted(wrong, 'embedding')} not of length 1"] if wrong else []
 
     def close(self) -> None:
         """Nothing is open."""

@@ -16,6 +16,7 @@ from memery.gateway.library import Memery
 from memery.gateway.standing import status as read_status
 from memery.gateway.upkeep import drop_model
 from memery.gateway.upkeep import purge as purge_archive
+from memery.plurals import counted
 
 
 @reported
@@ -56,7 +57,8 @@ def purge(
         return NOTHING_FOUND
     if model_id is not None:
         count = drop_model(path, model_id, **settings)
-        notices.say(f"{count} embeddings of {model_id} are deleted. The images are untouched.")
+        embeddings = counted(count, "embedding")
+        notices.say(f"Deleted {embeddings} of {model_id}. The images are untouched.")
         return 0
     folder = purge_archive(path, **settings)
     notices.say(f"What memery stored in {folder} is deleted. The images are untouched.")

@@ -12,6 +12,7 @@ from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.cli.search_commands import make_filter
 from memery.gateway.library import Memery
+from memery.plurals import counted
 from memery.types import Copy, DuplicateGroup
 
 
@@ -38,7 +39,8 @@ def duplicates(
     others = sum(len(group.others) for group in groups)
     spare = formats.size(sum(copy.image.size for group in groups for copy in group.others))
     notices.say(
-        f"{len(groups)} groups of copies; {others} besides the best ones, {spare}."
+        f"{counted(len(groups), 'group')} of copies; {counted(others, 'file')} besides the best,"
+        f" {spare}."
         " Nothing was deleted."
     )
     return 0

@@ -54,11 +54,6 @@ def write_table(columns: Mapping[str, str], rows: Iterable[Iterable[str]]) -> No
     write("".join(f"{line.rstrip()}\n" for line in justified))
 
 
-def images(count: int) -> str:
-    """A number of images in words."""
-    return "1 image" if count == 1 else f"{count} images"
-
-
 def size(count: float) -> str:
     """Bytes for people."""
     for unit in ("B", "kB", "MB"):

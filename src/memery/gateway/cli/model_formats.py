@@ -7,9 +7,10 @@ from typing import Any
 
 from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.formats import images, size, write, write_json, write_table
+from memery.gateway.cli.formats import size, write, write_json, write_table
 from memery.models.catalogue import Known
 from memery.models.quantising import Cost
+from memery.plurals import counted
 
 
 def write_models(models: Sequence[Known], format_: ReportFormat) -> None:
@@ -80,7 +81,7 @@ def _known_json(model: Known) -> dict[str, Any]:
 def write_cost(cost: Cost) -> None:
     """Print what int8 costs and gains."""
     write(
-        f"On {images(cost.pictures)}: cosine to fp32 {cost.image_cosine:.4f} (least"
+        f"On {counted(cost.pictures, 'image')}: cosine to fp32 {cost.image_cosine:.4f} (least"
         f" {cost.image_least:.4f}), of texts {cost.text_cosine:.4f}; {cost.speed:.1f} times as"
         " fast.\n"
     )

@@ -10,8 +10,9 @@ from memery.excluded import Excluded
 from memery.executors.interface import Changes
 from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.formats import images, size, write, write_json
+from memery.gateway.cli.formats import size, write, write_json
 from memery.gateway.standing import Status, TextStatus
+from memery.plurals import counted
 from memery.types import ImageFile, IndexReport, Skip
 
 _SKIPS_SHOWN = 10
@@ -36,11 +37,11 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
     parts += [f"{report.removed} removed"] if report.removed else []
     parts += [f"{len(report.skips)} skipped"] if report.skips else []
     model = printable(report.model_id)
-    write(f"{images(report.searchable)} searchable ({', '.join(parts)}) with {model}\n")
+    write(f"{counted(report.searchable, 'image')} searchable ({', '.join(parts)}) with {model}\n")
     if report.read:
         share = report.recognising / max(report.finding + report.recognising, 1e-9)
         write(
-            f"{images(report.read)} read, {report.with_text} with text"
+            f"{counted(report.read, 'image')} read, {report.with_text} with text"
             f" ({100 * (1 - share):.0f} % of the time to find it, {100 * share:.0f} % to read it)\n"
         )
     _write_excluded(report.excluded)
@@ -76,8 +77,9 @@ def write_preview(changes: Changes, format_: ReportFormat) -> None:
     if format_ is ReportFormat.JSON:
         return write_json(counts)
     return write(
-        f"Would read {images(counts['new'])} that are new and {counts['changed']} changed, and"
-        f" remove {counts['gone']}; {counts['unchanged']} are unchanged.\n"
+        f"Would read {counted(counts['new'], 'new image')} and"
+        f" {counted(counts['changed'], 'changed image')}, and remove {counts['gone']};"
+        f" {counts['unchanged']} unchanged.\n"
     )
 
 
@@ -106,7 +108,7 @@ def write_status(status: Status, format_: ReportFormat) -> None:
         if len(status.spaces) > 1:
             command = f"memery build {status.root} --model {space.model_id}"
             use = " (answers searches)" if space == status.space else f" (to use it: {command})"
-        lines.append(f"Model       {space.model_id}, {count} embeddings{use}")
+        lines.append(f"Model       {space.model_id}, {counted(count, 'embedding')}{use}")
     pending = f", {len(changes.new) + len(changes.changed)} to read, {len(changes.gone)} gone"
     lines.append(f"Images      {status.searchable} searchable{pending}")
     if status.dates:
@@ -125,7 +127,7 @@ def write_status(status: Status, format_: ReportFormat) -> None:
 
 def _text_line(status: Status) -> str:
     text = status.text
-    done = f"{text.read} read, {text.with_text} hold text"
+    done = f"{text.read} read, {text.with_text} with text"
     others = [reader for reader, _ in text.readers if reader != text.reader]
     if others:
         done += f", some of them read by {', '.join(others)}"
@@ -191,7 +193,7 @@ def _write_excluded(excluded: Excluded) -> None:
 
 def _write_damaged(damaged: tuple[ImageFile, ...]) -> None:
     if damaged:
-        write(f"Damaged     {images(len(damaged))}, decoded in part:\n")
+        write(f"Damaged     {counted(len(damaged), 'image')}, decoded in part:\n")
     for image in damaged:
         write(f"  {printable(image.path)}: {image.damage}\n")
 

@@ -9,6 +9,7 @@ from typing import Any
 from memery.gateway.cli.choices import ResultFormat
 from memery.gateway.cli.formats import write_json, write_paths, write_table
 from memery.gateway.cli.terms import STDIN
+from memery.plurals import counted
 from memery.types import Hit, Results, Signal, Term
 
 _SCORE_DIGITS = 6
@@ -107,5 +108,5 @@ def _write_table(results: Results, path: Path, *, explain: bool) -> None:
 
 
 def _why(signal: Signal) -> str:
-    words = f", {signal.held} words" if signal.held > 1 else ", 1 word" if signal.held else ""
+    words = f", {counted(signal.held, 'word')}" if signal.held else ""
     return f"{signal.share:.4f} ({signal.name} rank {signal.rank}{words})"

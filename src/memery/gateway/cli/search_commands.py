@@ -17,6 +17,7 @@ from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tall
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
+from memery.plurals import counted
 from memery.text_files import text_lines
 from memery.types import Progress, Query, Results
 
@@ -148,7 +149,7 @@ def _ask(ask: Ask, notices: Notices, *, refresh: bool) -> tuple[Results, int]:
         raise KeyboardInterrupt from None
     left = tally.last.total - tally.last.done
     notices.say(
-        f"Interrupted: {results.total} of {results.total + left} images are indexed;"
+        f"Interrupted: {results.total} of {counted(results.total + left, 'image')} indexed;"
         " this answer is from those."
     )
     return results, INTERRUPTED
@@ -160,7 +161,7 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
     result_formats.write_results(results, path, format_, explain=output.explain)
     if not results:
         why = (
-            f"the search has {formats.images(results.total)}, and --offset leaves them out"
+            f"the search has {counted(results.total, 'image')}, and --offset leaves out all of them"
             if results.total
             else f"no image in {path} passes"
         )
@@ -178,8 +179,9 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
         actions.show_thumbnails(results)
     if output.copy_to is not None:
         count = actions.copy_hits(results, output.copy_to)
-        gone = f" {len(results) - count} are gone." if count < len(results) else ""
-        notices.say(f"{count} images copied to {output.copy_to}.{gone}")
+        lost = len(results) - count
+        gone = f" {counted(lost, 'file')} not found." if lost else ""
+        notices.say(f"{counted(count, 'image')} copied to {output.copy_to}.{gone}")
     if output.open_:
         actions.open_best(results)
     return 0
@@ -189,7 +191,7 @@ def _summarise(tally: Tally, notices: Notices) -> None:
     last = tally.last
     if last is not None and last.total:
         skipped = f", {last.skipped} skipped (memery status says why)" if last.skipped else ""
-        notices.say(f"{last.done - last.skipped} images read{skipped}.")
+        notices.say(f"{counted(last.done - last.skipped, 'image')} read{skipped}.")
 
 
 def _recall_lines(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from memery.errors import ImageError
+from memery.plurals import counted
 from memery.types import Query, Term
 from memery.words.query import parse_text, split_boost
 
@@ -59,7 +60,7 @@ class _StandardInput:
         if self._data is None:
             self._data = sys.stdin.buffer.read(self._max_bytes + 1)
         if len(self._data) > self._max_bytes:
-            limit = f"more than {self._max_bytes} bytes"
+            limit = f"more than {counted(self._max_bytes, 'byte')}"
             raise ImageError("too large", limit, subject=_STDIN_PICTURE)
         if not self._data:
             raise ImageError("truncated", "it is empty", subject=_STDIN_PICTURE)

@@ -15,6 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from memery.gateway.rest.options import Limits
 from memery.gateway.rest.problems import Problem, invalid
+from memery.plurals import counted
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -62,7 +63,7 @@ async def read_json(model: type[M], request: Request, most: int) -> tuple[M, Any
             if len(data) > most:
                 break
     if int(stated) > most or len(data) > most:
-        message = f"JSON may have {most} bytes here"
+        message = f"JSON may have {counted(most, 'byte')} here"
         headers = {"Connection": "close"}
         raise Problem(413, f"The body is too large: {message}.", headers=headers)
     return await run_in_threadpool(parse_json, model, bytes(data))
@@ -144,7 +145,7 @@ async def read_form(request: Request, limits: Limits) -> Form:
         if not isinstance(value, UploadFile):
             fields[name] = value
         elif (value.size or 0) > limits.picture:
-            raise Problem(413, f"A picture may have {limits.picture} bytes at most.")
+            raise Problem(413, f"A picture may have {counted(limits.picture, 'byte')} at most.")
         else:
             pictures.append(Part(name, await value.read()))
     await form.close()

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memery.gateway.rest.options import Limits, Options, as_address
 from memery.gateway.rest.problems import Problem, SlowClientError
+from memery.plurals import counted
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Limited:
 
     def too_large(self, scope: Scope) -> Problem:
         """The answer to a body that is larger."""
-        message = f"The body is too large: {self.most(scope)} bytes are the limit."
+        message = f"The body is too large: the limit is {counted(self.most(scope), 'byte')}."
         return Problem(413, message, headers={"Connection": "close"})
 
     def hold(self, count: int) -> None:

@@ -24,6 +24,7 @@ from memery.gateway.rest.parameters import CollectionName, ListCopies, Mode, Sor
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
 from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
+from memery.plurals import counted
 from memery.types import Query as Terms
 from memery.types import Ranking, Term
 from memery.words.query import parse_text, split_boost
@@ -208,7 +209,7 @@ def _answer(
 ) -> JSON:
     most = served.options.limits.terms
     if not 0 < len(asked) <= most:
-        message = f"give from 1 to {most} terms"
+        message = f"give from 1 to {counted(most, 'term')}"
         raise Problem(422, f"There is no such query: {message}.", errors=[("text", message)])
     refuse_large(served, asked)
     query = Terms(tuple(one.term for one in asked))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from memery.errors import ArchiveDamaged
 from memery.filters import Filter
 from memery.forks import ForkAware
+from memery.plurals import counted
 from memery.stores.interface import Found
 from memery.stores.sqlite import index, schema
 from memery.stores.sqlite.conditions import Condition, condition
@@ -341,7 +342,7 @@ class Searcher:
             lengths = np.linalg.norm(block.astype(np.float32), axis=1)
             wrong = int(np.count_nonzero(~(np.abs(lengths - 1) <= _NORM_TOLERANCE)))
             if wrong:
-                yield f"{wrong} embeddings are not unit vectors"
+                yield f"{counted(wrong, 'embedding')} not of length 1"
             if self._index is not None and not self._index.holds(ids, block):
                 self._drop("it does not match the store")
 
