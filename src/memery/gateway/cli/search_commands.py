@@ -147,9 +147,9 @@ def _ask(ask: Ask, notices: Notices, *, refresh: bool) -> tuple[Results, int]:
         results = ask(False, None)
     except (ArchiveMissing, ModelMismatch):  # nothing was committed yet
         raise KeyboardInterrupt from None
-    left = tally.last.total - tally.last.done
+    indexed, left = tally.last.searchable, tally.last.total - tally.last.done
     notices.say(
-        f"Interrupted: {results.total} of {counted(results.total + left, 'image')} indexed;"
+        f"Interrupted: {indexed} of {counted(indexed + left, 'image')} indexed;"
         " this answer is from those."
     )
     return results, INTERRUPTED
