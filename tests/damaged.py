@@ -49,3 +49,18 @@ def repeat_last_scan(jpeg, times):
 def cut(data, share):
     """The first part of a file."""
     return data[: int(share * len(data))]
+
+
+def tiff_with_rows(count):
+    """A TIFF of 8 pixels a row, with each row in a strip of its own: the same few bytes."""
+    strips = struct.pack("<I", 8) * count, struct.pack("<I", 8) * count
+    tags = {256: 8, 257: count, 258: 8, 259: 1, 262: 1, 273: None, 277: 1, 278: 1, 279: None}
+    start = 8 + 2 + 12 * len(tags) + 4
+    directory = b"II*\0" + struct.pack("<IH", 8, len(tags))
+    for tag, value in tags.items():
+        if value is None:
+            place = start + (0 if tag == 273 else 4 * count)
+            directory += struct.pack("<HHII", tag, 4, count, place)
+        else:
+            directory += struct.pack("<HHII", tag, 4, 1, value)
+    return directory + bytes(4) + b"".join(strips)

@@ -345,27 +345,26 @@ def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
 def _load(data: bytes, open_image: Callable[[bytes], ImageFile]) -> tuple[ImageFile, str]:
     """Decode an image: all of it, else without its metadata, else the part that is sound."""
     data = without_reserved_end(data)
-    try:
-        image = open_image(data)
-        image.load()
-    except Exception as error:
-        failure = _undecodable(error)
-    else:
-        return image, ""
-    if failure.reason not in _BROKEN:
-        raise failure
-    data = without_broken_metadata(data)
-    try:
-        image = open_image(data)
-        image.load()
-    except Exception as error:
-        failure = _undecodable(error)
-    else:
-        return image, ""
-    part = decoded_part(open_image, data)
+    loaded = _load_whole(data, open_image)
+    if isinstance(loaded, ImageError) and loaded.reason in _BROKEN:
+        data = without_broken_metadata(data)
+        loaded = _load_whole(data, open_image)
+    if not isinstance(loaded, ImageError):
+        return loaded, ""
+    part = decoded_part(open_image, data) if loaded.reason in _BROKEN else None
     if part is None:
-        raise failure
+        raise loaded
     return part
+
+
+def _load_whole(data: bytes, open_image: Callable[[bytes], ImageFile]) -> ImageFile | ImageError:
+    """An image that is decoded, or why it is not; then nothing of it is held any more."""
+    try:
+        image = open_image(data)
+        image.load()
+    except Exception as error:
+        return _undecodable(error).with_traceback(None)
+    return image
 
 
 @contextlib.contextmanager

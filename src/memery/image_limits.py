@@ -10,6 +10,7 @@ from memery.plurals import counted
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 BYTES_PER_PIXEL = 8
 """Memory that one image may take, in bytes per pixel of the limit: 4 as decoded, 4 as a copy."""
@@ -24,6 +25,10 @@ _SCANS_MAX = 100
 """Encoders write 10, or 24 for four components. A hand-made file holds thousands in kilobytes."""
 _SCAN_PIXELS_FACTOR = 16
 """Scans × pixels may be this many times the limit of pixels. A scan takes 2 ns a pixel."""
+_TILES_MAX = 100_000
+"""Parts of a TIFF. Pillow takes 20 to 60 µs for each; the rows of a TIFF may be parts."""
+_BLOCK_PIXELS = 64
+"""A JPEG takes at least a bit for each block of 8 × 8 samples."""
 _DEFLATE_RATIO = 1032
 """zlib unpacks a byte to no more (zlib's technical details)."""
 LEAST_DECODED = 0.25
@@ -35,7 +40,7 @@ _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
 _MEGA = 1_000_000
 
 
-def check_cost(image: Image.Image, data: bytes, max_pixels: int) -> None:
+def check_cost(image: ImageFile, data: bytes, max_pixels: int) -> None:
     """Refuse an image that would take too much memory or time.
 
     Args:
@@ -59,7 +64,10 @@ def check_cost(image: Image.Image, data: bytes, max_pixels: int) -> None:
             raise ImageError(
                 "too large", f"{counted(scans, 'scan')} of {size} pixels take too long to decode"
             )
-    if image.format == "PNG" and _is_too_short(data):
+    if len(image.tile) > _TILES_MAX:
+        tiles = counted(len(image.tile), "tile")
+        raise ImageError("too large", f"{tiles} take too long to decode")
+    if _is_too_short(image, data):
         size = f"{image.width}x{image.height}"
         raise ImageError("truncated", f"{counted(len(data), 'byte')}: too few for {size} pixels")
 
@@ -108,14 +116,16 @@ def samples_per_pixel(image: Image.Image) -> float:
     return sum(factors) / max(factors, default=1) if factors else len(image.getbands())
 
 
-def _is_too_short(data: bytes) -> bool:
-    """Whether a PNG cannot hold enough of the rows that it declares."""
+def _is_too_short(image: Image.Image, data: bytes) -> bool:
+    """Whether a PNG or JPEG file cannot hold enough of the rows that it declares."""
+    pixels = LEAST_DECODED * image.width * image.height
+    if image.format in JPEG_FORMATS:
+        return 8 * len(data) < pixels * samples_per_pixel(image) / _BLOCK_PIXELS
     header = data[_PNG_HEADER]
-    if header[:4] != b"IHDR":
+    if image.format != "PNG" or header[:4] != b"IHDR":
         return False
-    width, height = int.from_bytes(header[4:8], "big"), int.from_bytes(header[8:12], "big")
-    bits = width * header[12] * _PNG_CHANNELS.get(header[13], 1)
-    return len(data) * _DEFLATE_RATIO < LEAST_DECODED * height * (bits / 8)
+    bits = header[12] * _PNG_CHANNELS.get(header[13], 1)
+    return len(data) * _DEFLATE_RATIO < pixels * bits / 8
 
 
 def _quantity(pixels: int) -> str:

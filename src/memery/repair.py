@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from memery.image_limits import JPEG_FORMATS, LEAST_DECODED, count_scans, samples_per_pixel
+from memery.image_limits import JPEG_FORMATS, LEAST_DECODED, count_scans
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,8 +140,6 @@ def decoded_part(
         return None
     if image.format in JPEG_FORMATS:
         data = data.removesuffix(b"\xff")  # half a marker
-        if _is_too_short(image, data):
-            return None
         image = _loaded(open_image(data + _END_OF_IMAGE))
         same = _same_rows(image, _loaded(open_image(data + _NOISE)))
         rows = (len(same) if same.all() else int(same.argmin())) / len(same)
@@ -155,12 +153,6 @@ def decoded_part(
     if rows < LEAST_DECODED:
         return None
     return image, f"{100 * (1 - rows):.1f} % of its rows cannot be decoded" if rows < 1 else ""
-
-
-def _is_too_short(image: ImageFile, data: bytes) -> bool:
-    """Whether a JPEG has fewer bits than blocks in the rows that have to be there."""
-    blocks = image.width * image.height * samples_per_pixel(image) / 64
-    return 8 * len(data) < LEAST_DECODED * blocks
 
 
 def _loaded(image: ImageFile, ground: int | None = None) -> ImageFile:
