@@ -96,19 +96,19 @@ def test_rest(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.name != "rest.md"], ids=lambda page: page.name
+    "document", [page for page in PAGES if page.name != "rest.md"], ids=lambda page: page.name
 )
-def test_python(folder, page):
+def test_python(folder, document):
     names = {"__name__": "docs"}
-    for number, block in enumerate(blocks(page, "python")):
-        exec(compile(block, f"{page.name}[{number}]", "exec"), names)
+    for number, block in enumerate(blocks(document, "python")):
+        exec(compile(block, f"{document.name}[{number}]", "exec"), names)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+@pytest.mark.parametrize("document", PAGES, ids=lambda page: page.name)
+def test_links(document):
+    for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith("https://"):
-            assert (page.parent / target.partition("#")[0]).exists(), target
+            assert (document.parent / target.partition("#")[0]).exists(), target
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -114,6 +114,17 @@ class VirtualClock(asyncio.SelectorEventLoop):
         return self._now
 
 
+def run_in_thread(coroutine, loop_factory=None):
+    """Run a coroutine where no loop runs: the main thread has Playwright's after a page test."""
+
+    def run():
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(coroutine)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(run).result()
+
+
 @pytest.fixture
 def timed():
     """Answer a POST behind the limits: gives the messages sent, and the seconds that passed."""
@@ -137,8 +148,7 @@ def timed():
             await Limited(read_all, Options())(scope, receive, send)
             return sent, asyncio.get_running_loop().time() - began
 
-        with asyncio.Runner(loop_factory=VirtualClock) as runner:
-            return runner.run(answer())
+        return run_in_thread(answer(), VirtualClock)
 
     return timed
 
@@ -465,11 +475,14 @@ def test_json_is_parsed_beside_the_event_loop():
     async def receive():
         return {"type": "http.request", "body": b'{"text": "red"}', "more_body": False}
 
+    async def read():
+        request = Request({"type": "http", "headers": [(b"content-length", b"15")]}, receive)
+        return threading.current_thread(), *await bodies.read_json(Model, request, 15)
+
     threads = []
-    request = Request({"type": "http", "headers": [(b"content-length", b"15")]}, receive)
-    parsed, sent = asyncio.run(bodies.read_json(Model, request, 15))
+    loop_thread, parsed, sent = run_in_thread(read())
     assert (parsed.text, sent) == ("red", {"text": "red"})
-    assert threads != [threading.current_thread()]
+    assert threads != [loop_thread]
 
 
 def resident(pid):

@@ -36,6 +36,8 @@ _NAMED = 5
 """Fields that the sentence names."""
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+_PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Names of RFC 9110, which Python before 3.13 has under those of RFC 7231 and RFC 4918."""
 _METHODS = ("GET", "DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 _STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
     (ImageUnknown, 404),
@@ -77,7 +79,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         """As RFC 9457 has it; `errors` is ours."""
         document: ProblemDocument = {
             "type": "about:blank",
-            "title": http.HTTPStatus(self.status).phrase,
+            "title": _PHRASES.get(self.status) or http.HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": shortened(self.detail, _TEXT_MAX),
             "errors": [
