@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, PpmImagePlugin
 
 from damaged import damaged_avif, encoded, png_of_size, repeat_last_scan, tiff_with_rows
 from memery import decoding, index_flow
@@ -153,6 +153,21 @@ def test_deep_greys_keep_their_contrast():
         encoded(Image.new("L", (8, 8), 128), "PNG"),
     ):
         assert abs(int(pixels(data)[4, 4, 0]) - 128) <= 1
+
+
+@pytest.mark.parametrize("maximum", [1, 15, 100, 254, 1023, 4095, 65535])
+@pytest.mark.parametrize(("magic", "bands"), [(b"P5", 1), (b"P6", 3)])
+def test_a_ppm_of_any_depth_is_decoded_at_once(monkeypatch, maximum, magic, bands):
+    def fail(*_):
+        raise AssertionError("Pillow decodes it in Python")
+
+    monkeypatch.setattr(PpmImagePlugin.PpmDecoder, "decode", fail)
+    values = np.linspace(0, maximum, 64 * 64 * bands).round()
+    samples = values.astype(">u2" if maximum > 255 else np.uint8).tobytes()
+    data = magic + b" 64 64 %d\n" % maximum + samples
+    seen = decode(data, Resize(64, "squash", "nearest"), LIMIT).pixels.astype(float)
+    expected = np.broadcast_to((values * 255 / maximum).reshape(64, 64, bands), (64, 64, 3))
+    assert np.abs(seen - expected).max() <= 1
 
 
 def test_cmyk_and_bilevel():

@@ -19,6 +19,7 @@ from memery.icc import conversion
 from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
 from memery.notes import written_into
+from memery.ppm import load_scaled
 from memery.repair import (
     decoded_part,
     has_wrong_checksum,
@@ -332,6 +333,7 @@ def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
         image = _open_bytes(data, max_pixels)
         size = image.size
         margins = _reduce(image, enough, max_pixels)
+        load_scaled(image, data)
         if image.format == "TIFF":
             image.getexif()  # it is read from the file, which is closed once it is decoded
         return image
