@@ -400,6 +400,66 @@ def test_dates(tmp_path):
     assert paths(newest) == ["file.jpg", "new.jpg", "old.jpg"]
 
 
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory):
+    """60 images in no order of their dates; 12 of them are red, of which two have one date."""
+    folder = tmp_path_factory.mktemp("dated") / "photos"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MEMERY_MODEL", "colours")
+        for number in range(60):
+            colour = "red" if number % 5 == 0 else COLOURS[1 + number % 9]
+            day = 1_600_000_000 + (number * 37 % 60) * 86_400 - 37 * 86_400 * (number == 35)
+            paint(folder, f"{number % 3}/{number:02}.png", colour, (40 + number, 30), when=day)
+        index_flow(folder)
+    return folder
+
+
+def in_pages(folder, size, **asked):
+    """Every hit of a search, page by page."""
+    total = query_flow(folder, refresh=False, **asked).total
+    return [
+        hit
+        for offset in range(0, total, size)
+        for hit in query_flow(folder, refresh=False, top_k=size, offset=offset, **asked)
+    ]
+
+
+@pytest.mark.parametrize("size", [7, 60])
+@pytest.mark.parametrize("mode", ["auto", "visual"])
+def test_an_order_is_that_of_all_matches_from_page_to_page(dated, size, mode):
+    best = in_pages(dated, 60, query="red", mode=mode)
+    matches, weak = [hit for hit in best if not hit.weak], [hit for hit in best if hit.weak]
+    assert len(matches) == 12
+    by_date = sorted(matches, key=lambda hit: hit.path)
+    by_date.sort(key=lambda hit: hit.image.date, reverse=True)
+    assert in_pages(dated, size, query="red", sort="date", mode=mode) == by_date + weak
+    by_name = sorted(matches, key=lambda hit: hit.path)
+    assert in_pages(dated, size, query="red", sort="name", mode=mode) == by_name + weak
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"query": "red", "min_strength": -100.0},
+        {"query": "submarine", "exclude": "red"},
+        {"query": "0", "mode": "text"},
+    ],
+)
+def test_hits_that_none_is_weak_among_are_all_in_order(dated, asked):
+    best = in_pages(dated, 60, **asked)
+    newest = sorted((hit.image.date for hit in best), reverse=True)
+    found = in_pages(dated, 7, sort="date", **asked)
+    assert [hit.image.date for hit in found] == newest
+    assert {hit.path: hit.rank for hit in found} == {hit.path: hit.rank for hit in best}
+
+
+@pytest.mark.parametrize("sort", ["score", "date"])
+def test_an_order_lets_nothing_pass_the_threshold(dated, sort):
+    asked = {"query": "submarine", "exclude": "red", "min_strength": 3.5}
+    found = query_flow(dated, refresh=False, sort=sort, **asked)
+    assert (found.total, len(found)) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "condition",
     [

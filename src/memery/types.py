@@ -188,8 +188,9 @@ class Ranking:
         mode: "visual": by what pictures show; "text": by the words in them and in their names;
             "auto": by both.
         min_strength: leave out weaker hits, unless they hold all the words of the query.
-        sort: the order of the hits chosen: "score" for their rank, "date" for the newest first, or
-            "name".
+        sort: "score" for the best first; "date" for the newest first, or "name": all matches are in
+            that order, from page to page, and weak hits come after them, the best first. Where
+            min_strength is given, or no hit can be called weak, all hits are matches.
         list_copies: every exact copy is a hit; otherwise exact copies are folded into one.
 
     Raises:

@@ -276,6 +276,19 @@ def test_405_names_every_method_of_the_path(server, path, methods):
             assert server.ask(method, path).status != 405
 
 
+@pytest.mark.parametrize("sort", ["date", "name"])
+def test_pages_of_one_order_over_collections(both, sort):
+    asked = {"text": "red", "sort": sort, "min_strength": -100}
+    whole = both.search(**asked, top_k=100)
+    pages = [
+        hit
+        for offset in range(0, whole["total"], 4)
+        for hit in both.search(**asked, top_k=4, offset=offset)["hits"]
+    ]
+    assert pages == whole["hits"]
+    assert [hit["rank"] for hit in pages] != sorted(hit["rank"] for hit in pages)
+
+
 def test_nothing_is_indexed_yet(tmp_path):
     (tmp_path / "empty").mkdir()
     with serving(tmp_path / "empty", words=["--no-index"]) as server:

@@ -70,12 +70,17 @@ class Ranker:
         if ranking.mode != "visual":
             quoted = (*ranking.scope.quoted, *words.quoted)
             ranking = replace(ranking, scope=replace(ranking.scope, quoted=quoted))
-        if ranking.mode == "text" and not words.quoted:
+        strong_from, reach = background.score(WEAK), least
+        by_words = ranking.mode == "text" and not words.quoted
+        if reach is None and ranking.sort != "score" and not by_words:
+            # Every match is put in order, not only those of this page.
+            reach = -math.inf if must_hold else strong_from
+        if by_words:
             found, is_whole = self._by_words(space, vector, words, ranking), True
             total = len(found)
         else:
-            found, total, floor = self._by_all(space, vector, words, ranking, least)
-            is_whole = least is not None or floor < background.score(WEAK)
+            found, total, floor = self._by_all(space, vector, words, ranking, reach)
+            is_whole = reach is not None or floor < strong_from
         copied = self._copied(space, words)
         for candidate in found:
             # What must hold quoted words would not have passed without them.
@@ -83,23 +88,25 @@ class Ranker:
         if least is not None:
             found = [candidate for candidate in found if _stands_out(candidate, least)]
             total = len(found)
-        strong = sum(_stands_out(candidate, background.score(WEAK)) for candidate in found)
+        strong = sum(_stands_out(candidate, strong_from) for candidate in found)
         if must_hold:
             strong = total
         elif not is_whole:
-            strong = self._count_strong(space, vector, ranking, found, background.score(WEAK))
+            strong = self._count_strong(space, vector, ranking, found, strong_from)
         is_judged = strong > 0 or (background.can_tell and not words.has_less)
-        page = found[ranking.offset : ranking.offset + ranking.top_k]
-        copies = self._copies(page, ranking)
+        if least is None and reach == strong_from and not is_judged:
+            found, _, _ = self._by_all(space, vector, words, ranking, -math.inf)
+        matches_from = strong_from if least is None and is_judged else -math.inf
+        ordered = _ordered(found, ranking.sort, matches_from)
+        page = ordered[ranking.offset : ranking.offset + ranking.top_k]
+        copies = self._copies([candidate for _, candidate in page], ranking)
         hits = [
             self._hit(rank, candidate, others, background, is_judged=is_judged)
-            for rank, (candidate, others) in enumerate(
-                zip(page, copies, strict=True), start=ranking.offset + 1
-            )
+            for (rank, candidate), others in zip(page, copies, strict=True)
         ]
         reasons = () if total else self._reasons(space, words, ranking)
         judged = strong if is_judged else None
-        return Ranked(tuple(_sorted(hits, ranking.sort)), total, judged, reasons)
+        return Ranked(tuple(hits), total, judged, reasons)
 
     def _reasons(self, space: Space, words: Words, ranking: Ranking) -> tuple[str, ...]:
         """Why nothing was found, in sentences."""
@@ -323,10 +330,16 @@ def _stands_out(candidate: Candidate, least: float) -> bool:
     return candidate.score >= least or candidate.is_certain
 
 
-def _sorted(hits: list[Hit], order: str) -> list[Hit]:
-    """The hits of one page in another order than that of their ranks."""
-    if order == "name":
-        return sorted(hits, key=lambda hit: os.fsencode(hit.path))
+def _ordered(
+    found: Sequence[Candidate], order: str, matches_from: float
+) -> list[tuple[int, Candidate]]:
+    """Candidates with their ranks: the matches as asked for, then the others, the best first."""
+    ranked = list(enumerate(found, start=1))
+    if order == "score":
+        return ranked
+    matches = [pair for pair in ranked if _stands_out(pair[1], matches_from)]
+    others = [pair for pair in ranked if not _stands_out(pair[1], matches_from)]
+    matches.sort(key=lambda pair: os.fsencode(pair[1].image.path))
     if order == "date":
-        return sorted(hits, key=lambda hit: hit.image.date, reverse=True)
-    return hits
+        matches.sort(key=lambda pair: pair[1].image.date, reverse=True)
+    return matches + others

@@ -22,7 +22,6 @@ export class Results {
     this.#parameters = parameters;
     this.#ask = isSearch ? search : browse;
     this.isSearch = isSearch;
-    this.isOrdered = isSearch && parameters.has("sort"); // else the best are first
     this.total = 0;
     this.anythingStrong = true;
     this.warnings = []; // what the search could not do, in sentences
@@ -74,8 +73,7 @@ export class Results {
 
   /** Fetches a page once. The first one tells how many there are. */
   async load(number) {
-    const [first, pages] = this.isOrdered && number < MANY ? [0, MANY] : [number, 1];
-    if (!this.#pages.has(number)) await this.#once(first, pages);
+    if (!this.#pages.has(number)) await this.#once(number, 1);
     return this.#pages.get(number);
   }
 
@@ -131,7 +129,6 @@ export class Results {
 
   async #fetch(first, pages, signal) {
     const parameters = new URLSearchParams(this.#parameters);
-    if (this.isOrdered && first > 0) parameters.delete("sort");
     parameters.set("top_k", PAGE * pages);
     parameters.set("offset", PAGE * first);
     const answer = await this.#ask(parameters, signal, (problem, wait) => {
@@ -145,15 +142,8 @@ export class Results {
       this.warnings = answer.warnings ?? [];
       this.strong = answer.strong;
     }
-    const pictures = this.isOrdered && first === 0 ? strongFirst(found) : found;
-    for (let page = 0; page < pages && (page === 0 || page * PAGE < pictures.length); page += 1) {
-      this.#pages.set(first + page, pictures.slice(page * PAGE, (page + 1) * PAGE));
+    for (let page = 0; page < pages && (page === 0 || page * PAGE < found.length); page += 1) {
+      this.#pages.set(first + page, found.slice(page * PAGE, (page + 1) * PAGE));
     }
   }
-}
-
-/** The matches in the order that was asked for; then the weak ones, of which the best are first. */
-function strongFirst(hits) {
-  const weak = hits.filter((hit) => hit.weak).sort((one, other) => one.rank - other.rank);
-  return [...hits.filter((hit) => !hit.weak), ...weak];
 }
