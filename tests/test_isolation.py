@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery import Memery, decoding
+from memery import Memery, decoding, index_flow
 from memery.archive import find_archive
 from memery.decoding import Resize
 from memery.errors import ImageError
+from memery.gateway.upkeep import purge
 from memery.isolation import IsolatedDecoder
 from servers.memery import png, serving
 
@@ -107,6 +108,7 @@ def test_an_image_on_which_the_decoder_hangs_is_skipped(photos, evil, monkeypatc
     assert built(photos) == (8, {})
 
 
+@pytest.mark.slow
 def test_an_image_that_eats_memory_is_skipped(photos, evil, monkeypatch):
     (photos / "4 bad.png").write_bytes(png("red", EATS))
     monkeypatch.setenv("MEMERY_ISOLATE", "1")
@@ -162,25 +164,49 @@ def test_an_image_on_which_text_recognition_aborts_twice_is_passed_over(
     assert not (find_archive(photos).folder / "reading").exists()
 
 
-def test_a_run_that_is_killed_leaves_a_mark_and_a_whole_one_does_not(photos):
+def test_a_run_that_finds_a_mark_decodes_in_child_processes(photos, caplog):
     mark = find_archive(photos).folder / "decoding"
-    assert built(photos) == (8, {})
+    assert index_flow(photos).encoded == 8
     assert not mark.exists()
     mark.touch()
     (photos / "new.png").write_bytes(png("red", (20, 20)))
-    done = memery("build", photos)
-    assert "cut short" in done.stderr
+    assert index_flow(photos).encoded == 1
+    assert "cut short" in caplog.text
     assert not mark.exists()
+    caplog.clear()
     (photos / "newer.png").write_bytes(png("red", (30, 20)))
-    assert "cut short" not in memery("build", photos).stderr
+    assert index_flow(photos).encoded == 1
+    assert not caplog.text
+
+
+def test_a_run_that_ends_early_keeps_the_mark_of_another(photos):
+    assert index_flow(photos).encoded == 8
+    mark = find_archive(photos).folder / "decoding"
+    mark.touch()
+
+    def stop(_):
+        assert mark.exists()
+        raise KeyboardInterrupt
+
+    (photos / "new.png").write_bytes(png("red", (20, 20)))
+    with pytest.raises(KeyboardInterrupt):
+        index_flow(photos, progress=stop)
+    assert mark.exists()
+    mark.unlink()
+    with pytest.raises(KeyboardInterrupt):
+        index_flow(photos, progress=stop_at_once)
+    assert not mark.exists()
+
+
+def stop_at_once(_):
+    raise KeyboardInterrupt
 
 
 def test_a_mark_is_purged_with_the_archive(photos):
-    assert built(photos) == (8, {})
-    folder = find_archive(photos).folder
+    folder = index_flow(photos).archive
     (folder / "decoding").touch()
     (folder / "reading").write_text(f"{'0' * 64} 1\n")
-    assert memery("purge", photos, "--yes").returncode == 0
+    purge(photos)
     assert not folder.exists()
 
 
