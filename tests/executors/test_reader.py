@@ -119,3 +119,22 @@ def test_one_end_of_the_process_may_be_chance(tmp_path, caplog):
     assert [bool(text.lines) for text in read.texts] == [True, False, True]
     assert "001.png" in caplog.text
     assert not reading.exists()
+
+
+def test_long_images_keep_their_width(tmp_path):
+    Image.new("RGB", (64, 1000), "red").save(tmp_path / "long.png")
+    Image.new("RGB", (640, 1000), "red").save(tmp_path / "large.png")
+    shapes = {}
+
+    class Shapes(ColourReader):
+        def read(self, pixels):
+            shapes.setdefault(name, []).append(pixels.shape[:2])
+            return super().read(pixels)
+
+    for name in ("long.png", "large.png"):
+        data = (tmp_path / name).read_bytes()
+        entry = FileEntry(name, len(data), (tmp_path / name).stat().st_mtime_ns)
+        reads(tmp_path, [(entry, hashlib.sha256(data).hexdigest())], Shapes())
+    assert shapes["large.png"] == [(64, 41)]
+    assert set(shapes["long.png"]) == {(48, 32)}
+    assert len(shapes["long.png"]) == 13

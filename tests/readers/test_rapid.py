@@ -62,6 +62,32 @@ def test_a_picture_that_lies_on_its_side_is_read_upright(reader):
     assert tokens(line.text) == TEXT.split()
 
 
+@pytest.mark.parametrize("angle", [90, 180, 270])
+def test_turned_text_is_read(reader, angle):
+    image = Image.new("RGB", (640, 300), "white")
+    draw = ImageDraw.Draw(image)
+    for top, text in ((40, TEXT), (180, "quietly tonight")):
+        draw.text((30, top), text, fill="black", font=ImageFont.load_default(48))
+    lines = read(reader, image.rotate(angle, expand=True)).lines
+    found = sorted(token for line in lines for token in tokens(line.text))
+    assert found == sorted([*TEXT.split(), "quietly", "tonight"])
+    if angle == 180:
+        assert [len(tokens(line.text)) for line in lines] == [2, 3]  # from the top down, as it lies
+        assert lines[0].box[1] < 0.5 < lines[1].box[1]
+        assert lines[1].box[2] == pytest.approx(1 - 30 / 640, abs=0.03)
+
+
+def test_what_is_sure_is_read_once(reader, monkeypatch):
+    attempts = []
+    attempt = RapidReader._attempt
+    monkeypatch.setattr(
+        RapidReader, "_attempt", lambda self, p: attempts.append(p) or attempt(self, p)
+    )
+    read(reader, written())
+    read(reader, Image.new("RGB", (300, 200), "white"))
+    assert len(attempts) == 2
+
+
 def test_lines_go_from_the_top_down(reader):
     image = Image.new("RGB", (600, 300), "white")
     draw = ImageDraw.Draw(image)

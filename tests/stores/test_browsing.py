@@ -11,12 +11,12 @@ import pytest
 from memery.archive import Archive
 from memery.errors import ArchiveError
 from memery.filters import Filter
-from memery.stores.interface import Addition, Content, Space
+from memery.stores.interface import Addition, Content, Space, Text
 from memery.stores.joint import JointStore, Member
 from memery.stores.sqlite.database import READERS
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
-from memery.types import FileEntry
+from memery.types import FileEntry, Line
 
 SPACE, OTHER = Space("model", "f1", 4), Space("other", "f2", 4)
 FILES = {
@@ -196,6 +196,32 @@ def test_an_archive_from_before_has_ids_too(tmp_path):
     for name in ("far", "C.PNG", "odd\udcff"):
         assert store.find_called(SPACE, name, Filter(), None), name
     assert store.count(SPACE, Filter(quoted="c.png")) == 1
+    store.close()
+
+
+def test_an_archive_from_before_reads_long_images_again(tmp_path):
+    store = sqlite_store(tmp_path)
+    digests = {}
+    with store.writing():
+        for name, size in (("long.png", (4, 12)), ("wide.png", (30, 4)), ("other.png", (4, 11))):
+            digests[name] = hashlib.sha256(name.encode()).hexdigest()
+            content = Content(*size, "PNG", None, unit(1))
+            store.commit(SPACE, [Addition(FileEntry(name, 1, 1), digests[name], content)], [])
+        lines = (Line("words", 1.0, (0.0, 0.0, 1.0, 1.0)),)
+        store.commit_texts([Text(digest, "reader 1", lines) for digest in digests.values()])
+    store.close()
+    with sqlite3.connect(tmp_path / ".memery" / "store.sqlite3") as db:
+        db.executescript(
+            "ALTER TABLE contents DROP COLUMN date_source; ALTER TABLE files DROP COLUMN named_at;"
+            "ALTER TABLE contents DROP COLUMN damage; DROP TABLE names; DROP TABLE outdated;"
+            "PRAGMA user_version = 2;"
+        )
+    db.close()
+    store = sqlite_store(tmp_path)
+    assert sorted(entry.path for entry, _ in store.unread(Filter())) == ["long.png", "wide.png"]
+    found = store.find_text(SPACE, [[("words",)]], Filter(), None)
+    assert [match.image.path for match in found] == ["other.png"]
+    assert list(store.verify(SPACE)) == []
     store.close()
 
 

@@ -21,6 +21,7 @@ from memery.executors.interface import Read
 from memery.files import read_file
 from memery.isolation import IN_PROCESS, ImageDecoder
 from memery.readers.interface import Reading, TextReader
+from memery.readers.tiling import is_long, long_side, read_tiles
 from memery.stores.interface import Text
 from memery.types import FileEntry
 
@@ -100,8 +101,7 @@ class Reader:
             return Reading((), 0.0, 0.0)
         try:
             with self._unfinished.attempt(digest):
-                pixels = self._decoder.decode_upright(data, side, self._config.max_pixels)
-                return self._reader.read(pixels)
+                return self._read_image(data, side)
         except ImageError as error:
             # The content is what was indexed: unless a limit was lowered, it would fail again.
             logger.debug("The text in %s was not read: %s", entry.path, error)
@@ -111,6 +111,17 @@ class Reader:
         except Exception as error:  # a reader is anyone's code
             logger.debug("The text in %s was not read: %r", entry.path, error)
             return error
+
+    def _read_image(self, data: bytes, side: int) -> Reading:
+        limit = self._config.max_pixels
+        pixels = self._decoder.decode_upright(data, side, limit)
+        height, width = pixels.shape[:2]
+        if max(height, width) < side or not is_long(width, height):
+            return self._reader.read(pixels)
+        whole = long_side(*self._decoder.upright_size(data, limit), side)
+        if whole > side:
+            pixels = self._decoder.decode_upright(data, whole, limit)
+        return read_tiles(self._reader, pixels)
 
 
 class _Unfinished:

@@ -113,6 +113,10 @@ MIGRATIONS = (
         PRIMARY KEY (space, content)
     ) WITHOUT ROWID;
     INSERT INTO outdated SELECT space, content FROM embeddings;
+    DELETE FROM text_words WHERE rowid IN
+        (SELECT id FROM contents WHERE max(width, height) >= 3 * min(width, height));
+    DELETE FROM texts WHERE content IN
+        (SELECT id FROM contents WHERE max(width, height) >= 3 * min(width, height));
     CREATE TABLE names (
         key BLOB NOT NULL,
         path BLOB NOT NULL,
