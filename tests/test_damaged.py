@@ -136,6 +136,25 @@ def test_metadata_of_a_png_keeps_no_pixel_from_being_read(chunk, place, tmp_path
         assert media_type(file) == "image/png"
 
 
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0nonsense",
+        b"Exif\0\0II*\0\xff\xff\xff\x7f",
+        b"Exif\0\0II*\0\x08\0\0\0\x01\0\x69\x87\x04\0\x01\0\0\0\xff\xff\xff\x7f" + bytes(4),
+        b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\x1a\x01\x05\0\x01\0\0\0\x30"
+        + bytes(15),
+    ],
+    ids=["nonsense", "offset", "directory", "resolution"],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_broken_exif_keeps_no_pixel_from_being_read(format_, exif):
+    image = decoded(encoded(PICTURE, format_, exif=exif))
+    assert image.damage == ""
+    assert (image.width, image.height) == (64, 64)
+
+
 def test_much_text_in_a_png_keeps_no_pixel_from_being_read():
     chunk = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_000_000)))
     assert decoded(with_chunks(encoded(PICTURE, "PNG"), *([chunk] * 80))).damage == ""

@@ -335,7 +335,7 @@ def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
         margins = _reduce(image, enough, max_pixels)
         load_scaled(image, data)
         if image.format == "TIFF":
-            image.getexif()  # it is read from the file, which is closed once it is decoded
+            _orientation(image)  # EXIF is read from the file, which is let go of when decoded
         return image
 
     with _errors_as_reasons():
