@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery import Memery, decoding, index_flow
+from memery import Memery, decoding, index_flow, isolation
 from memery.archive import find_archive
 from memery.decoding import Resize
 from memery.errors import ImageError
@@ -279,3 +280,22 @@ def _wait_until_gone(pid):
             return
         if state == "Z":
             return
+
+
+def test_what_a_child_sends_is_not_trusted(monkeypatch):
+    """One that a decoder's fault gave to a stranger may send anything."""
+    nonsense = [
+        struct.pack("<Q", 1 << 62),
+        struct.pack("<Q", 2) + b"{]" + bytes(8),
+        struct.pack("<Q", 12) + b'{"bytes": 7}' + bytes(8),
+        struct.pack("<Q", 29) + b'{"class": "os", "fields": {}}' + bytes(8),
+        struct.pack("<Q", 2) + b"{}" + b"\xff" * 8,
+        b"\1",
+    ]
+    for reply in nonsense:
+        code = f"import sys; sys.stdout.buffer.write({reply!r})"
+        monkeypatch.setattr(isolation, "_START", code)
+        monkeypatch.setattr(isolation, "_children", isolation._Children())
+        with pytest.raises(ImageError) as refused:
+            IsolatedDecoder(60).upright_size(png("red"), 10**6)
+        assert refused.value.reason == "decoder crashed"

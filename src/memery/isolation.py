@@ -23,6 +23,7 @@ from memery.dates import Taken
 from memery.decoding import Decoded, Resize
 from memery.errors import CRASHED, TIMED_OUT, ImageError
 from memery.forks import ForkAware
+from memery.image_limits import BYTES_PER_PIXEL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,12 +36,16 @@ _START = (
     "import json, sys; sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]\n"
     "from memery.isolation import main; main()"
 )
-_BASE_BYTES, _PIXEL_BYTES = 1 << 30, 16
-"""Address space that a child may have: the interpreter and its libraries, and so much per pixel of
-the largest image allowed (RGBA, RGB, and one such pair more for a conversion)."""
+_BASE_BYTES, _PIXEL_BYTES = 1 << 30, 2 * BYTES_PER_PIXEL
+"""Address space that a child may take for an image: for the file and the decoder's threads, and
+for each pixel of the limit twice what `memery.decoding` allows itself."""
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""numpy's threads, one per processor, would take gigabytes of address space on a large machine."""
 _HEAD = struct.Struct("<Q")
 _TASKS_MAX = 1000
 """Images after which a child is replaced: what it leaks, and what its allocator keeps, goes."""
+_BROKEN = (EOFError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, struct.error)
+"""What reading from a child raises that has ended, or that sends nonsense."""
 _CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize, "Taken": Taken}
 
 
@@ -132,6 +137,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=os.environ | _ONE_THREAD,
             start_new_session=True,  # Ctrl-C is for this process: it ends its children
         )
 
@@ -177,7 +183,7 @@ class _Children(ForkAware):
         child = self._take()
         try:
             reply = child.call(request)
-        except (OSError, EOFError, ValueError, LookupError, TypeError):
+        except (*_BROKEN, OSError):
             raise _failure(child.end(), seconds) from None
         except BaseException:
             child.kill()
@@ -324,6 +330,15 @@ def _answer(function: Callable[[], Any]) -> Any:
         return error
 
 
+@functools.cache
+def _address_space() -> int:
+    """Bytes that this process has taken before its first image."""
+    with contextlib.suppress(OSError):  # Linux
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return _BASE_BYTES
+
+
 @contextlib.contextmanager
 def _limited(seconds: int, memory: int) -> Any:
     """Let the system end this process when it takes too long; beyond the memory it gets no more."""
@@ -331,6 +346,7 @@ def _limited(seconds: int, memory: int) -> Any:
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        memory += _address_space()
         soft = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
