@@ -89,17 +89,6 @@ class ExactIndex:
         found = rows[0] >= 0
         return self.ids[rows[0][found]], scores[0][found]
 
-    def above(
-        self, vector: NDArray[np.float32], least: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids and scores of the embeddings whose score is more than least, in no order."""
-        import numpy as np
-
-        if not len(self.ids):
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        _, scores, rows = self._faiss.range_search(vector[np.newaxis], least)
-        return self.ids[rows], scores
-
     def sample(self, count: int) -> NDArray[np.float32]:
         """At most count vectors, evenly spread over the rows: float32 of shape (n, dim).
 

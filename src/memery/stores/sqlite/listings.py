@@ -12,7 +12,7 @@ from memery.dates import SOURCES
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Facets, Likenesses, Listing, Space
-from memery.stores.sqlite.conditions import condition
+from memery.stores.sqlite.conditions import Condition, condition
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of
 from memery.stores.sqlite.spaces import Spaces
@@ -74,15 +74,17 @@ class Listings:
     ) -> Listing:
         """Images that pass a filter, in an order that needs no query."""
         where = condition(scope)
+        listed = _folded(where) if fold else where
         searchable = _SEARCHABLE.format(where.sql)
         counted = "DISTINCT contents.id" if fold else "*"
         with self._db.reading() as db:
-            values = (self._spaces.number(db, space), *where.values)
+            number = self._spaces.number(db, space)
+            values = (number, *where.values)
             total = db.execute(f"SELECT count({counted}) {searchable}", values).fetchone()[0]
             rows = db.execute(
-                f"SELECT {FACTS} {_source(searchable, fold=fold)}"
+                f"SELECT {FACTS} {_SEARCHABLE.format(listed.sql)}"
                 f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
-                (*values, limit, offset),
+                (number, *listed.values, limit, offset),
             )
             return Listing([image_of(db, row) for row in rows], total)
 
@@ -124,26 +126,29 @@ class Listings:
     def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
         """What the images that pass a filter can be narrowed by."""
         where = condition(scope)
+        listed = _folded(where) if fold else where
         searchable = _SEARCHABLE.format(where.sql)
         with self._db.reading() as db:
-            values = (self._spaces.number(db, space), *where.values)
+            number = self._spaces.number(db, space)
             rows = db.execute(
-                f"SELECT path, {'contents.id' if fold else 'files.id'} {searchable}", values
+                f"SELECT path, {'contents.id' if fold else 'files.id'} {searchable}",
+                (number, *where.values),
             ).fetchall()
             months = db.execute(
-                f"SELECT substr({_DATE}, 1, 7), count(*) {_source(searchable, fold=fold)}"
+                f"SELECT substr({_DATE}, 1, 7), count(*) {_SEARCHABLE.format(listed.sql)}"
                 " GROUP BY 1 ORDER BY 1 DESC",
-                values,
+                (number, *listed.values),
             ).fetchall()
         paths = [(os.fsdecode(path), id_) for path, id_ in rows]
         return Facets(count_folders(paths), dict(months), count_types(paths))
 
 
-def _source(searchable: str, *, fold: bool) -> str:
-    """The FROM clause of a listing; with fold, one file of each content: the first by path."""
-    # SQLite takes the other columns from the row that has the minimum (lang_select.html, 2.5).
-    first = f"SELECT files.*, contents.*, min(path) {searchable} GROUP BY contents.id"
-    return f"FROM ({first})" if fold else searchable
+def _folded(where: Condition) -> Condition:
+    """The same condition for one file of each content: the first by path of those that pass."""
+    # The inner `files` hides the outer one: there the condition is about the copies.
+    first = f"SELECT min(path) FROM files WHERE content = contents.id AND {where.sql}"
+    sql = f"({where.sql}) AND path = ({first})"
+    return Condition(sql, (*where.values, *where.values), paths_only=False)
 
 
 def count_folders(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:

@@ -42,6 +42,8 @@ _ROUNDING = 1e-5
 """How far float32 sums in another order may lie apart, for unit vectors."""
 _DAMAGE = 1e-2
 """An index whose score is this far from the store's does not belong to it."""
+_ABOVE, _ABOVE_GROWS = 1024, 8
+"""How many of the best are looked at for those above a score; faiss's range search is slower."""
 _LAG_ROWS, _LAG_SHARE = 1024, 50
 """The index is rewritten when more than this many rows, and than 1/50 of its own, are amiss."""
 _NORM_TOLERANCE = 2e-3
@@ -210,7 +212,11 @@ class Searcher:
 
         ids, scores = self._scan(db, space, vector, self._last_id())
         if self._index is not None:
-            indexed_ids, indexed_scores = self._index.above(vector, least - _ROUNDING)
+            want, whole = _ABOVE, len(self._index.ids)
+            indexed_ids, indexed_scores = self._index.search(vector, want, None)
+            while want < whole and len(indexed_ids) and indexed_scores[-1] >= least - _ROUNDING:
+                want *= _ABOVE_GROWS
+                indexed_ids, indexed_scores = self._index.search(vector, want, None)
             ids = np.concatenate([indexed_ids, ids])
             scores = np.concatenate([indexed_scores, scores])
         near = np.abs(scores - least) <= _ROUNDING
