@@ -178,6 +178,7 @@ def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(run, tmp_path)
         "2 RAW files (.cr2, .nef) cannot be read: export them as JPEG.",
         "1 video file (.mp4) cannot be read: extract frames as JPEG.",
     ]
+    assert text(run("build", "raw", "--dry-run")).splitlines()[1:] == said
     assert text(run("build", "raw")).splitlines()[1:] == said
     assert text(run("status", "raw")).splitlines()[-3:] == said
     recalled = run("recall", "raw", "red", check=1).stderr.decode().splitlines()

@@ -76,11 +76,12 @@ def write_preview(changes: Changes, format_: ReportFormat) -> None:
     counts = _changes_json(changes)
     if format_ is ReportFormat.JSON:
         return write_json(counts)
-    return write(
+    write(
         f"Would read {counted(counts['new'], 'new image')} and"
         f" {counted(counts['changed'], 'changed image')}, and remove {counts['gone']};"
         f" {counts['unchanged']} unchanged.\n"
     )
+    return _write_excluded(changes.excluded)
 
 
 def _changes_json(changes: Changes) -> dict[str, int]:
