@@ -101,7 +101,7 @@ def date_in_name(name: str, today: date | None = None) -> str | None:
         today: the present day, by default the system's.
     """
     latest = (today or date.today()) + timedelta(days=1)
-    readable = _DIGEST.sub("", name)
+    readable = _DIGEST.sub("/", name)  # which no name contains
     for pattern in _NAMES:
         for match in pattern.finditer(readable):
             found = _date_of(match)
