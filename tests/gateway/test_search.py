@@ -91,6 +91,15 @@ def test_a_text_says_what_to_find_less_of(server):
     assert exact.json()["query"] == [{"text": "red -blue", "boost": 1.0}]
 
 
+def test_a_file_name_finds_the_file(server):
+    for text in ("SEA.jpg", "sea", '"sea.jpg"', "trip/sea"):
+        found = server.search(text=text, min_strength=3.5)
+        assert paths(found)[0] == "trip/sea.jpg"
+        assert (found["hits"][0]["weak"], found["anything_strong"]) == (False, True)
+    inside = server.search(text="trip", top_k=3)
+    assert set(paths(inside)) == {"trip/sea.jpg", "trip/grass.png", "trip/copy.png"}
+
+
 def test_an_empty_answer_names_its_cause(server):
     for path in ("/v1/search?text=red&", "/v1/images?"):
         document = server.get(f"{path}under=nosuch").json()
