@@ -46,10 +46,10 @@ browser: $(TEST_READY) # for the page's tests: looked for, else installed, else 
 	@$(BIN)/python tests/browser.py >/dev/null
 
 test: browser check ## Run every check, and every test that is fast
-	$(BIN)/pytest -n 2 -m "not slow" --cov --cov-report=term
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term
 
 test-slow: browser ## Run the tests that take longer
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
 test-page: browser ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
 	WRITE=$(WRITE) $(BIN)/pytest -n 2 tests/page/suite_*.py

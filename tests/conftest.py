@@ -1,6 +1,7 @@
 """What all tests share: their environment, the command in process, and mounts."""
 
 import contextlib
+import io
 import logging
 import os
 import subprocess
@@ -17,8 +18,8 @@ os.environ["MEMERY_READ_TEXT"] = "0"
 
 
 @pytest.fixture
-def invoke(capfd, monkeypatch):
-    """Run `memery` in this process, with the streams and exit codes of one of its own.
+def invoke(capfdbinary, monkeypatch):
+    """Run `memery` in this process; gives bytes and an exit code, as `subprocess.run` does.
 
     A process costs half a second before it begins. Tests of signals, pipes, memory and of the
     start itself run the command as a process instead.
@@ -28,18 +29,19 @@ def invoke(capfd, monkeypatch):
     monkeypatch.setattr(logger, "handlers", logger.handlers)
     level = logger.level
 
-    def invoke(words, *, cwd, environment):
+    def invoke(words, *, cwd, env, input=b""):
         with monkeypatch.context() as patch, warnings.catch_warnings():
             patch.chdir(cwd)
-            for name in os.environ.keys() - environment.keys():
+            for name in os.environ.keys() - env.keys():
                 patch.delenv(name)
-            for name, value in environment.items():
+            for name, value in env.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["memery", *map(os.fspath, words)])
-            capfd.readouterr()
+            patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
+            capfdbinary.readouterr()
             with pytest.raises(SystemExit) as ended:
                 main()
-        printed = capfd.readouterr()
+        printed = capfdbinary.readouterr()
         code = ended.value.code or 0
         return subprocess.CompletedProcess(words, code, printed.out, printed.err)
 

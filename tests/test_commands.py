@@ -1,4 +1,4 @@
-"""The real command in a subprocess: what it prints, and how it ends."""
+"""The command: what it prints, and how it ends; as a process where signals and terminals matter."""
 
 import contextlib
 import json
@@ -36,7 +36,7 @@ HEADINGS = ["Rank", "Score", "Strength", "Path"]
 
 
 @pytest.fixture
-def run(tmp_path):
+def run(tmp_path, invoke):
     environment = os.environ | {
         "MEMERY_MODEL": "colours",
         "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
@@ -46,14 +46,7 @@ def run(tmp_path):
     }
 
     def run(*words, check=0, data=None, **more):
-        done = subprocess.run(
-            [sys.executable, "-m", "memery", *map(os.fspath, words)],
-            input=data,
-            capture_output=True,
-            cwd=tmp_path,
-            env=environment | more,
-            check=False,
-        )
+        done = invoke(words, cwd=tmp_path, env=environment | more, input=data or b"")
         assert b"Traceback" not in done.stderr
         expected = check if isinstance(check, tuple) else (check,)
         assert done.returncode in expected, done.stderr.decode()

@@ -89,7 +89,6 @@ def run(words, place):
         cwd=place,
         env=environment(place),
         capture_output=True,
-        text=True,
         check=False,
     )
 
@@ -100,8 +99,9 @@ def test_output(folder, name, invoke):
     if name in AS_A_PROCESS:
         done = run(words, folder)
     else:
-        done = invoke(words, cwd=folder, environment=environment(folder))
-    printed = f"$ memery {COMMANDS[name]}\n{done.stdout}--- {done.returncode}\n{done.stderr}"
+        done = invoke(words, cwd=folder, env=environment(folder))
+    printed = f"$ memery {COMMANDS[name]}\n{done.stdout.decode()}--- {done.returncode}\n"
+    printed += done.stderr.decode()
     printed = printed.replace(str(folder), "FOLDER")
     printed = re.sub(r'"took_ms": \{[^}]*\}', '"took_ms": TIMES', printed)
     printed = re.sub(r'(?<="seconds": )[\d.]+', "TIME", printed)
