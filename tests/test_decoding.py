@@ -284,6 +284,12 @@ def test_scans_of_a_jpeg_are_bounded():
         decode(data, Resize(16, "squash"), 64 * 64 // 2)
 
 
+def test_a_sequential_jpeg_is_one_scan_whatever_follows():
+    data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG")
+    assert count_scans(repeat_last_scan(data, 500)) == 1
+    assert pixels(repeat_last_scan(data, 500)).shape == (16, 16, 3)
+
+
 def test_scans_in_metadata_and_in_further_images_do_not_count():
     inner = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
     exif = Image.Exif()

@@ -37,6 +37,8 @@ _PNG_HEADER = slice(12, 26)
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])")
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_SEQUENTIAL = (0xC0, 0xC1, 0xC9)
+"""Markers of frames that are not progressive."""
 _MEGA = 1_000_000
 
 
@@ -53,17 +55,16 @@ def check_cost(image: ImageFile, data: bytes, max_pixels: int) -> None:
         ImageError: it is too large, has too many scans, or its file is too short for its size.
     """
     pixels = image.width * image.height
-    if _memory(image, data, pixels) > BYTES_PER_PIXEL * max_pixels:
+    scans = count_scans(data) if image.format in JPEG_FORMATS else 0
+    if _memory(image, scans) > BYTES_PER_PIXEL * max_pixels:
         limit = BYTES_PER_PIXEL * max_pixels // _bytes_per_pixel(image)
         size = f"{_quantity(pixels)} ({image.width}x{image.height})"
         raise ImageError("too large", f"{size}; the limit is {_quantity(limit)}: raise max_pixels")
-    if image.format in JPEG_FORMATS:
-        scans = count_scans(data)
-        if scans > _SCANS_MAX or scans * pixels > _SCAN_PIXELS_FACTOR * max_pixels:
-            size = f"{image.width}x{image.height}"
-            raise ImageError(
-                "too large", f"{counted(scans, 'scan')} of {size} pixels take too long to decode"
-            )
+    if scans > _SCANS_MAX or scans * pixels > _SCAN_PIXELS_FACTOR * max_pixels:
+        size = f"{image.width}x{image.height}"
+        raise ImageError(
+            "too large", f"{counted(scans, 'scan')} of {size} pixels take too long to decode"
+        )
     if len(image.tile) > _TILES_MAX:
         tiles = counted(len(image.tile), "tile")
         raise ImageError("too large", f"{tiles} take too long to decode")
@@ -80,28 +81,30 @@ def jpeg_reduction(image: Image.Image, max_pixels: int) -> int:
 
 
 def count_scans(data: bytes) -> int:
-    """How many scans the first image of a JPEG file has."""
-    scans = data.count(b"\xff\xda")
-    if scans <= 1:
-        return scans
-    # Some may stand in metadata, in its thumbnail, or in further images.
-    scans, position = 0, 2
+    """How many scans of the first image of a JPEG file are decoded."""
+    scans, position, components = 0, 2, 0
     while (match := _MARKER.search(data, position)) is not None:
-        marker = match.group(1)[0]
+        marker, start = match.group(1)[0], match.end()
         if marker == _EOI:
             break
-        scans += marker == _SOS
-        length = 0 if marker == _SOI else int.from_bytes(data[match.end() : match.end() + 2], "big")
-        position = match.end() + length
+        if marker in _SEQUENTIAL:
+            components = data[start + 7] if len(data) > start + 7 else 0
+        if marker == _SOS:
+            scans += 1
+            if components and data[start + 2 : start + 3] == bytes([components]):
+                break  # libjpeg reads no further: one scan has it all
+        length = 0 if marker == _SOI else int.from_bytes(data[start : start + 2], "big")
+        position = start + length
     return scans
 
 
-def _memory(image: Image.Image, data: bytes, pixels: int) -> float:
+def _memory(image: Image.Image, scans: int) -> float:
     """Bytes that decoding takes at its peak; a JPEG at its smallest."""
+    pixels = image.width * image.height
     if image.format not in JPEG_FORMATS:
         return pixels * _bytes_per_pixel(image)
     reduced = pixels * BYTES_PER_PIXEL / JPEG_REDUCTIONS[-1] ** 2
-    if count_scans(data) == 1:
+    if scans <= 1:
         return reduced
     return reduced + pixels * _COEFFICIENT_BYTES * samples_per_pixel(image)
 
