@@ -170,6 +170,10 @@ def test_a_run_that_finds_a_mark_decodes_in_child_processes(photos, caplog):
     assert index_flow(photos).encoded == 8
     assert not mark.exists()
     mark.touch()
+    (photos / "newest.png").write_bytes(png("blue", (20, 20)))
+    assert index_flow(photos, isolate=False).encoded == 1
+    assert not caplog.text
+    mark.touch()
     (photos / "new.png").write_bytes(png("red", (20, 20)))
     assert index_flow(photos).encoded == 1
     assert "cut short" in caplog.text

@@ -83,12 +83,12 @@ class Crafter:
         seen: set[str] = set()
         size = min(_FIRST_BATCH, self._config.batch_size)
         was_cut_short = self._archive.is_marked
-        if was_cut_short:
+        decoder = self._decoder()
+        if was_cut_short and decoder is not IN_PROCESS:
             logger.warning(
                 "The last run was cut short while images were decoded. They are decoded in"
                 " separate processes this time: one that makes a decoder crash is skipped."
             )
-        decoder = self._decoder(isolated=was_cut_short)
         if decoder is IN_PROCESS:
             self._archive.mark()
         reads = _Reads(self, partial(self._read, known, undated, outdated), decoder)
@@ -109,11 +109,11 @@ class Crafter:
             if is_done or (all_ended and not was_cut_short):
                 self._archive.unmark()
 
-    def _decoder(self, *, isolated: bool) -> ImageDecoder:
+    def _decoder(self) -> ImageDecoder:
         isolate = self._config.isolate
-        if isolated or isolate or (isolate is None and self._has_crashed()):
-            return IsolatedDecoder(self._config.decode_seconds)
-        return IN_PROCESS
+        if isolate is None:
+            isolate = self._archive.is_marked or self._has_crashed()
+        return IsolatedDecoder(self._config.decode_seconds) if isolate else IN_PROCESS
 
     def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
         """Read the image terms of a query; decode those whose digest is not known."""
@@ -128,9 +128,9 @@ class Crafter:
             entry = FileEntry(os.fspath(term.image), 0, 0)
         try:
             if isinstance(term.image, bytes):
-                return self._picture(entry, term.image, known, self._query_decoder)
+                return self._picture(entry, term.image, known, self._decoder)
             entry, data = read_file(entry.path, entry, self._config.max_bytes)
-            return self._picture(entry, data, known, self._query_decoder)
+            return self._picture(entry, data, known, self._decoder)
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
@@ -145,9 +145,6 @@ class Crafter:
     def decode_seconds(self) -> int:
         """How long an image may take."""
         return self._config.decode_seconds
-
-    def _query_decoder(self) -> ImageDecoder:
-        return self._decoder(isolated=self._archive.is_marked)
 
     def _read(
         self,
