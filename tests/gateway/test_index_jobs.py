@@ -167,7 +167,7 @@ def test_an_archive_that_is_purged_while_it_is_served(folder):
         )
         assert purged.returncode == 0
         assert server.search(text="red")["total"] == 0
-        assert server.get("/v1/images").json() == {"total": 0, "images": []}
+        assert server.get("/v1/images").json() == {"total": 0, "warnings": [], "images": []}
         assert not (folder / ".memery").exists()
         begun = server.ask("POST", "/v1/index")
         assert (begun.status, begun.json()[0]["searchable"]) == (202, 0)
