@@ -37,6 +37,8 @@ def invoke(capfdbinary, monkeypatch):
             for name, value in env.items():
                 patch.setenv(name, value)
             patch.setattr(sys, "argv", ["memery", *map(os.fspath, words)])
+            # Or help says `python -m pytest.memery` where pytest was started as a module.
+            patch.setattr(sys.modules["__main__"], "__package__", None, raising=False)
             patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(input)))
             capfdbinary.readouterr()
             with pytest.raises(SystemExit) as ended:

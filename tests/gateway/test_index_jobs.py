@@ -159,7 +159,8 @@ def test_a_job_that_meets_a_writer_on_its_way_waits_too(folder):
         assert server.search(text="red")["total"] == COUNT
 
 
-def test_an_archive_that_is_purged_while_it_is_served(folder):
+@pytest.mark.slow
+def test_serves_on_when_its_archive_is_purged(folder):
     with serving(folder) as server:
         server.wait_until_indexed()
         purged = subprocess.run(

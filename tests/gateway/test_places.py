@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from servers.memery import serving
 
 READ_ONLY = """
@@ -83,7 +85,8 @@ def test_a_folder_whose_model_is_not_to_be_had(photos, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_an_encoder_that_goes_away_is_told_and_comes_back(photos):
+@pytest.mark.slow
+def test_answers_again_once_its_encoder_is_back(photos):
     """A server whose model is another server: 503 while that is away, answers when it is back."""
     with serving(encoder_only=True) as encoder:
         port = encoder.port
