@@ -146,6 +146,7 @@ def test_json_of_a_part(photos):
     assert group["best"] == "0.png"
     assert [copy["exact"] for copy in group["copies"]] == [True, True, False]
     assert group["copies"][2]["width"] == 120
+    assert {copy["date_source"] for copy in group["copies"]} == {"file"}
 
 
 def test_an_empty_folder_and_a_missing_one(tmp_path):

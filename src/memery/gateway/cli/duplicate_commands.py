@@ -75,6 +75,7 @@ def _copy_json(copy: Copy) -> dict[str, Any]:
         "size": image.size,
         "format": image.format,
         "date": image.date,
+        "date_source": image.date_source,
     }
 
 
