@@ -69,6 +69,7 @@ def test_console_sessions(folder):
     assert commands == 10
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="docs/rest.md is tried with curl")
 def test_rest(folder, monkeypatch):
     """Every command and the client of docs/rest.md, on a server; `…` stands for anything."""
     page = ROOT / "docs" / "rest.md"
