@@ -22,26 +22,14 @@ from memery.decoding import decode
 from memery.errors import MemeryError
 from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
-from memery.stores.interface import Addition, Content, Space, Text
+from memery.stores.interface import Addition, Content, Searchable, Space, Text
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel, MemoryStore
 from memery.types import FileEntry, Line, Query, Ranking, Results, Term
 
-READING = (
-    *("snapshot", "background", "count", "search", "scores", "find_text", "find_names"),
-    *(
-        "count_above",
-        "copies",
-        "vocabulary",
-        "embedding",
-        "query_embedding",
-        "image",
-        "browse",
-        "facets",
-        "text",
-        "spaces",
-    ),
-)
+NOT_READING = ("remember_query", "content_key")
+READING = [name for name in vars(Searchable) if name[0] != "_" and name not in NOT_READING]
+READING += ["spaces", "likenesses"]
 MODEL = ColourModel()
 SPACE = Space(MODEL.info.model_id, MODEL.info.fingerprint, MODEL.info.dim)
 OTHER = Space("other", "f2", 4)
@@ -192,6 +180,8 @@ SEARCHES = {
     "text": one_folder(lambda m, _: m.recall("red harbour lights")),
     "words": one_folder(lambda m, _: m.recall("harbur lights", mode="text")),
     "name": one_folder(lambda m, _: m.recall('"red" a note', under="")),
+    "file name": one_folder(lambda m, _: m.recall("red.png", min_strength=0.0)),
+    "nothing": one_folder(lambda m, _: m.recall("red", under="nowhere")),
     "strong": one_folder(lambda m, _: m.recall("red harbour", min_strength=-3.0, top_k=1)),
     "dates": one_folder(lambda m, _: m.recall("harbour", sort="date", top_k=2, offset=1)),
     "picture": one_folder(lambda m, place: m.recall(image_query=place / "photos" / "red.png")),
@@ -225,15 +215,16 @@ def plain(found):
         case MemeryError():
             return type(found).__name__, str(found)
         case Results():
-            return found.total, [(h.rank, h.path, round(h.score, 5), h.weak) for h in found]
+            hits = [(h.rank, h.path, round(h.score, 5), h.weak, h.copy_paths) for h in found]
+            return found.total, found.strong, found.warnings, hits
         case Answer():
             hits = [
                 (hit.rank, image.collection.name, image.path, round(hit.score, 5), image.lines)
                 for image, hit in found.hits
             ]
-            return found.total, hits
-        case (list() as images, int() as total):
-            return total, [(one.collection.name, one.path, one.lines) for one in images]
+            return found.total, found.strong, hits
+        case (list() as images, int() as total, reasons):
+            return total, [(one.collection.name, one.path, one.lines) for one in images], reasons
         case _ if hasattr(found, "lines"):
             return found.image, found.lines
     return found

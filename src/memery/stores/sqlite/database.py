@@ -25,7 +25,7 @@ _DIGITS = 18
 """Of the version, at most."""
 _LOG_BYTES = 16 << 20
 """Of the write-ahead log, about: it is begun anew after a commit that finds it longer."""
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 """To begin a snapshot while the archive is being put in another's place."""
 _FORK_SECONDS = 5.0
 """How long a fork waits for what other threads read or write."""
@@ -116,9 +116,12 @@ class Database(ForkAware):
 
     def _connect(self, *, on_disk: bool, create: bool) -> schema.Connection:
         """Open the file, or an empty database in memory."""
+        # Looked at before: what is deleted or replaced while it is opened is then noticed.
+        file = _identity(self._archive.store) if on_disk else None
+        on_disk = create or file is not None
         connection = schema.connect(self._archive.store if on_disk else None, create=create)
         self._in_memory = not on_disk
-        self._file = _identity(self._archive.store) if on_disk else None
+        self._file = _identity(self._archive.store) if create else file
         self._seen = self._stamps() if connection.is_read_only else []
         return connection
 
@@ -227,24 +230,8 @@ class Database(ForkAware):
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One transaction, that of the thread's snapshot if it has one."""
-        held: sqlite3.Connection | None = getattr(self._thread, "connection", None)
-        if held is not None:
-            with schema.translated(self._archive.store):
-                yield held
-            return
-        self._follow()
-        if self._in_memory or self._closed:
-            with self._mutex, self.transaction("BEGIN DEFERRED") as db:
-                yield db
-            return
-        with self._places, schema.translated(self._archive.store):
-            idle = self._idle
-            connection = self._take(idle)
-            try:
-                with _transaction(connection, "BEGIN DEFERRED"):
-                    yield connection
-            finally:
-                self._give_back(connection, idle)
+        with self.snapshot(), schema.translated(self._archive.store):
+            yield self._thread.connection
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -265,10 +252,10 @@ class Database(ForkAware):
     def _begin_snapshot(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
         """Begin a transaction that ends with the stack, on what lies there now."""
         for attempt in range(1, _ATTEMPTS + 1):
-            self._follow()
-            file = self._file
+            before = _identity(self._archive.store)
             with contextlib.ExitStack() as attempted:
                 try:
+                    self._follow()
                     with schema.translated(self._archive.store):
                         connection = self._reader(attempted)
                         connection.execute("BEGIN DEFERRED")
@@ -276,10 +263,11 @@ class Database(ForkAware):
                         # The transaction begins with what it reads first.
                         connection.execute("SELECT 1 FROM settings").fetchone()
                 except ArchiveError:  # its files go one after the other
-                    if attempt == _ATTEMPTS or _identity(self._archive.store) == file:
+                    now = _identity(self._archive.store)
+                    if attempt == _ATTEMPTS or (now is not None and now == before):
                         raise
                     continue
-                if attempt == _ATTEMPTS or _identity(self._archive.store) == file:
+                if attempt == _ATTEMPTS or _identity(self._archive.store) == self._file:
                     stack.push(attempted.pop_all())
                     return connection
         raise AssertionError("the last attempt returns or raises")
