@@ -76,6 +76,16 @@ def test_what_is_typed_is_read_as_the_server_reads_it(page, site):
             assert [[term["value"], term["boost"]] for term in terms] == expected, text
 
 
+def test_an_empty_answer_names_its_cause(page, site):
+    page.goto(f"{site.url}?under=nosuch")
+    expect(page.locator("#notice")).to_contain_text("No indexed image is in the folder 'nosuch'.")
+    page.goto(f"{site.url}?q=red&since=2024&until=2023")
+    expect(page.locator("#notice p")).to_have_text(
+        "since 2024-01-01 is after until 2023-12-31: no image can be in between."
+        " Swap the two dates."
+    )
+
+
 def test_a_dash_means_less(page, site):
     ready(page, site.url)
     typing(page, "-blue", enter=True)

@@ -30,7 +30,7 @@ PAIRS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Words to look for in the text of pictures.
+    """What a query asks for besides its vector: words, names, exact copies.
 
     Attributes:
         content: each word as the tokens that follow one another, stop words left out.

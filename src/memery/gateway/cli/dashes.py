@@ -31,7 +31,8 @@ class TextCommand(TyperCommand):
                 next(words, None)  # its value
             elif option is None and _is_text(word, names):
                 raise typer.BadParameter(
-                    f"{word!r} is not an option. To search for it, put -- before it:"
+                    f"{word!r} is not an option. If it is part of the query, put the whole query in"
+                    " quotation marks; if the query begins with it, put -- before the query:"
                     f" memery recall PATH -- {shlex.quote(word)}"
                 )
         return super().parse_args(ctx, args)

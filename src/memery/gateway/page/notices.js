@@ -81,6 +81,5 @@ export function patience(problem, wait) {
 export function failure(problem) {
   if (problem.status === 0) return OFFLINE;
   if (problem.passes) return `${problem.message} Wait a moment and try again.`;
-  if (problem.errors.length) return `${problem.message} ${problem.errors.map((one) => one.message).join(" ")}`;
-  return problem.message;
+  return [...new Set([problem.message, ...problem.errors.map((one) => one.message)])].join(" ");
 }
