@@ -110,6 +110,7 @@ class Decoded:
         colour: its average colour, 0xRRGGBB.
         date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
         damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
+        thumbnail: a small version as WebP, or b"" where none was asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -122,6 +123,7 @@ class Decoded:
     colour: int = 0
     date_source: str = ""
     damage: str = ""
+    thumbnail: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,20 +201,21 @@ def _silence_libtiff() -> None:
             handler(None)
 
 
-def decode(data: bytes, resize: Resize, max_pixels: int) -> Decoded:
+def decode(data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0) -> Decoded:
     """Decode an image file for a model.
 
     Args:
         data: the file's bytes.
         resize: what the model takes.
         max_pixels: larger images are refused before they are decoded.
+        thumbnail_side: longer side of the thumbnail that is made of the same pixels; 0 for none.
 
     Raises:
         ImageError: with the reason and what the decoder said.
     """
-    enough = _DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE)
+    enough = max(_DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE), thumbnail_side)
     with _loaded(data, enough, max_pixels) as loaded:
-        return _decode(loaded, resize)
+        return _decode(loaded, resize, thumbnail_side)
 
 
 def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -278,9 +281,12 @@ def webp(data: bytes, side: int, max_pixels: int) -> bytes:
     """
     from PIL import Image
 
+    return _as_webp(Image.fromarray(decode_upright(data, side, max_pixels)))
+
+
+def _as_webp(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
-    pixels = decode_upright(data, side, max_pixels)
-    Image.fromarray(pixels).save(buffer, "WEBP", quality=_WEBP_QUALITY, method=_WEBP_EFFORT)
+    image.save(buffer, "WEBP", quality=_WEBP_QUALITY, method=_WEBP_EFFORT)
     return buffer.getvalue()
 
 
@@ -439,7 +445,7 @@ def _unidentified(file: BinaryIO) -> ImageError:
     return ImageError("unsupported format", kind) if kind else ImageError("not an image")
 
 
-def _decode(loaded: _Loaded, resize: Resize) -> Decoded:
+def _decode(loaded: _Loaded, resize: Resize, thumbnail_side: int) -> Decoded:
     import numpy as np
 
     image, (width, height) = loaded.image, loaded.size
@@ -460,8 +466,12 @@ def _decode(loaded: _Loaded, resize: Resize) -> Decoded:
     if min(whole.size) < _SEEN_SIDE:
         whole = resized(Resize(_SEEN_SIDE, "squash"))
     seen = likeness(whole), colour(whole)
+    thumbnail = b""
+    if thumbnail_side:
+        small = _within(flat, thumbnail_side, margin)
+        thumbnail = _as_webp(colours.apply(small) if colours else small)
     facts = (width, height, format_, taken.at, notes)
-    return Decoded(pixels, *facts, *seen, taken.source, loaded.damage)
+    return Decoded(pixels, *facts, *seen, taken.source, loaded.damage, thumbnail)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -537,6 +547,20 @@ def _resized(
     scaled = int(edge * long / short)
     shape = (edge, scaled) if width <= height else (scaled, edge)
     return image.resize(shape, kind, box)
+
+
+def _within(
+    image: Image.Image, side: int, margins: tuple[float, float, float, float]
+) -> Image.Image:
+    """The whole image, its longer side at most so many pixels."""
+    from PIL.Image import Resampling
+
+    left, top, right, bottom = margins
+    box = (left, top, image.width - right, image.height - bottom)
+    width, height = box[2] - left, box[3] - top
+    scale = min(1.0, side / max(width, height))
+    shape = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return image.resize(shape, Resampling.BICUBIC, box, reducing_gap=2.0)
 
 
 def _cropped(image: Image.Image, resize: Resize) -> Image.Image:

@@ -52,7 +52,9 @@ _CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize, "Taken":
 class ImageDecoder(Protocol):
     """What `memery.decoding` does, in this process or in others."""
 
-    def decode(self, data: bytes, resize: Resize, max_pixels: int) -> Decoded:
+    def decode(
+        self, data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
+    ) -> Decoded:
         """See `memery.decoding.decode`."""
         ...
 
@@ -93,9 +95,11 @@ class IsolatedDecoder:
     def __init__(self, seconds: int) -> None:
         self._seconds = seconds
 
-    def decode(self, data: bytes, resize: Resize, max_pixels: int) -> Decoded:
+    def decode(
+        self, data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
+    ) -> Decoded:
         """See `memery.decoding.decode`."""
-        return self._call(max_pixels, decoding.decode, data, resize, max_pixels)
+        return self._call(max_pixels, decoding.decode, data, resize, max_pixels, thumbnail_side)
 
     def decode_upright(self, data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
         """See `memery.decoding.decode_upright`."""

@@ -34,6 +34,7 @@ from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import EmbeddingModel
 from memery.readers.interface import TextReader
 from memery.stores.interface import Searchable, Space, Store
+from memery.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -211,15 +212,32 @@ def default_executors(
         store.close()
 
 
-def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingModel) -> Executors:
-    """Put executors together around a store and a model."""
+def assemble(
+    archive: Archive,
+    config: Config,
+    store: Store,
+    model: EmbeddingModel,
+    thumbnails: Thumbnails | None = None,
+) -> Executors:
+    """Put executors together around a store and a model.
+
+    Args:
+        archive: what they work on.
+        config: its settings.
+        store: where it is kept.
+        model: what encodes.
+        thumbnails: where the indexing flow puts some; by default `make_thumbnails`.
+    """
+    thumbnails = thumbnails or make_thumbnails(archive, config)
+    # Links may lead out of the folder, and the server shows nothing from there.
+    ahead = None if follows_links(store, config) else thumbnails
     encoder = Encoder(model, store)
     return Executors(
         archive=archive,
         loader=make_loader(archive, config, store),
-        crafter=Crafter(archive, model.info, config, partial(_has_crashed, store)),
+        crafter=Crafter(archive, model.info, config, partial(_has_crashed, store), ahead),
         encoder=encoder,
-        indexer=Indexer(archive, store, encoder.space),
+        indexer=Indexer(archive, store, encoder.space, thumbnails),
         ranker=Ranker(archive, store),
         grouper=Grouper(archive, store),
         reader=make_reader(archive, config, store),
@@ -230,6 +248,11 @@ def assemble(archive: Archive, config: Config, store: Store, model: EmbeddingMod
 def _has_crashed(store: Store) -> bool:
     """Whether the archive knows an image on which a decoder died or hung."""
     return any(skip.reason in (CRASHED, TIMED_OUT) for skip in store.skips(Filter()))
+
+
+def make_thumbnails(archive: Archive, config: Config) -> Thumbnails:
+    """The thumbnails of an archive."""
+    return Thumbnails(archive, config.max_pixels, decoder=make_decoder(config))
 
 
 def make_decoder(config: Config) -> ImageDecoder:

@@ -17,7 +17,11 @@ from memery.isolation import IN_PROCESS, ImageDecoder
 
 SIDES = (160, 320, 640, 1280)
 """Longest sides that are made, pixels."""
+GRID_SIDE = 320
+"""What a grid of images shows: made while the image is decoded for the index."""
 _KEPT_BYTES = 512 << 20
+_SHARE_AHEAD = 0.25
+"""How much of the bound is filled before anyone has asked for a thumbnail."""
 _SHARE_LEFT = 0.9
 """How much of the bound is left when the oldest have been dropped."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK
@@ -77,9 +81,36 @@ class Thumbnails(ForkAware):
             ImageError: it cannot be decoded, or has too many pixels.
         """
         picture = self._decoder.webp(data, side, self._max_pixels)
-        with contextlib.suppress(OSError, ArchiveError):  # a full disk must not cost the answer
-            self._keep(self._place(digest, side), picture)
+        self.add(digest, side, picture)  # a full disk must not cost the answer
         return picture
+
+    def wants(self, digest: str, side: int) -> bool:
+        """Whether a thumbnail is worth making before anyone asks for it.
+
+        None is there yet, and there is room for it without dropping another.
+        """
+        try:
+            with self._mutex:
+                has_room = self._count() < _SHARE_AHEAD * self._kept
+            return has_room and not self._place(digest, side).exists()
+        except (OSError, ArchiveError):
+            return False
+
+    def add(self, digest: str, side: int, picture: bytes) -> None:
+        """Keep a thumbnail that was made elsewhere, unless it cannot be written."""
+        with contextlib.suppress(OSError, ArchiveError):
+            self._keep(self._place(digest, side), picture)
+
+    def forget(self, digest: str) -> None:
+        """Delete what is kept of a content whose file is gone."""
+        with contextlib.suppress(OSError):
+            for side in SIDES:
+                self._place(digest, side).unlink(missing_ok=True)
+
+    def _count(self) -> int:
+        if self._bytes is None:
+            self._bytes = sum(size for _, size, _ in self._files())
+        return self._bytes
 
     def _place(self, digest: str, side: int) -> Path:
         return self._archive.thumbnails / f"{digest}-{side}-{DECODING}.webp"
@@ -94,10 +125,7 @@ class Thumbnails(ForkAware):
             file.write(picture)
         draft.replace(place)
         with self._mutex:
-            if self._bytes is None:
-                self._bytes = sum(size for _, size, _ in self._files())
-            else:
-                self._bytes += len(picture)
+            self._bytes = self._count() if self._bytes is None else self._bytes + len(picture)
             if self._bytes > self._kept:
                 self._drop_oldest()
 

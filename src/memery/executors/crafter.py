@@ -22,6 +22,7 @@ from memery.files import read_file
 from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import ModelInfo
 from memery.stores.interface import SkipAddition
+from memery.thumbnails import GRID_SIDE, Thumbnails
 from memery.types import FileEntry, Query, Skip, Term
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Crafter:
         info: of the model that the pictures are for.
         config: threads, batch size and limits.
         has_crashed: whether the archive knows an image on which a decoder dies or hangs.
+        thumbnails: where to put the thumbnails that are made of what is decoded anyway.
     """
 
     def __init__(
@@ -63,12 +65,14 @@ class Crafter:
         info: ModelInfo,
         config: Config,
         has_crashed: Callable[[], bool] = lambda: False,
+        thumbnails: Thumbnails | None = None,
     ) -> None:
         self._archive = archive
         self._root = os.fspath(archive.root)
         self._info = info
         self._config = config
         self._has_crashed = has_crashed
+        self._thumbnails = thumbnails
 
     def craft(
         self,
@@ -156,7 +160,9 @@ class Crafter:
     ) -> _Result:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._picture(entry, data, known, lambda: decoder, undated, outdated)
+            return self._picture(
+                entry, data, known, lambda: decoder, undated, outdated, self._thumbnails
+            )
         except ImageError as error:
             return self.skip(entry, error)
 
@@ -175,6 +181,7 @@ class Crafter:
         choose_decoder: Callable[[], ImageDecoder],
         undated: Container[str] = (),
         outdated: Container[str] = (),
+        thumbnails: Thumbnails | None = None,
     ) -> Picture:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         is_known = digest in known
@@ -183,7 +190,12 @@ class Crafter:
         if is_known:
             taken = choose_decoder().read_date(data, limit) if digest in undated else None
             return Picture(entry, digest, None, taken)
-        return Picture(entry, digest, choose_decoder().decode(data, self._info.resize, limit))
+        side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
+        decoded = choose_decoder().decode(data, self._info.resize, limit, side)
+        if thumbnails and side:
+            thumbnails.add(digest, side, decoded.thumbnail)
+            decoded = replace(decoded, thumbnail=b"")
+        return Picture(entry, digest, decoded)
 
 
 class _Reads:

@@ -13,6 +13,7 @@ from memery.errors import ArchiveMissing, ModelMismatch
 from memery.executors.interface import Batch, Changes, Read
 from memery.filters import Filter
 from memery.stores.interface import Addition, Content, Space, Store
+from memery.thumbnails import Thumbnails
 from memery.types import FileEntry, IndexReport, Progress, Skip
 
 if TYPE_CHECKING:
@@ -30,12 +31,16 @@ class Indexer:
         archive: which archive is written.
         store: where to commit.
         space: the space of the embeddings.
+        thumbnails: those of the archive; what is gone has none there any more.
     """
 
-    def __init__(self, archive: Archive, store: Store, space: Space) -> None:
+    def __init__(
+        self, archive: Archive, store: Store, space: Space, thumbnails: Thumbnails | None = None
+    ) -> None:
         self._archive = archive
         self._store = store
         self._space = space
+        self._thumbnails = thumbnails
         self._scope = Filter(archive.scope)
         self.expect(0)
 
@@ -180,6 +185,10 @@ class Indexer:
     def refresh(self) -> None:
         """Bring the search index up to date, outside `begin`."""
         self._store.refresh(self._space)
+        if self._thumbnails is not None:
+            for digest, files in self._gone_digests.items():
+                if files > 0:  # it has not moved
+                    self._thumbnails.forget(digest)
 
     def report(self, changes: Changes) -> IndexReport:
         """What was done."""

@@ -72,13 +72,13 @@ class Memery:
         try:
             choose = choose or partial(plugins.choose_model, rebuild=rebuild)
             model = choose(self._archive, self._store, self._config)
-            self._executors = plugins.assemble(self._archive, self._config, self._store, model)
+            self._thumbnails = plugins.make_thumbnails(self._archive, self._config)
+            self._executors = plugins.assemble(
+                self._archive, self._config, self._store, model, self._thumbnails
+            )
         except BaseException:
             self._store.close()
             raise
-
-        decoder = plugins.make_decoder(self._config)
-        self._thumbnails = Thumbnails(self._archive, self._config.max_pixels, decoder=decoder)
 
     @property
     def archive(self) -> Archive:

@@ -6,6 +6,7 @@ import { count, counted, decimal, fileName } from "./texts.js";
 
 const AGAIN = [1000, 4000]; // ms until a small copy that did not come is asked for once more
 const MOST = 640; // px: larger copies would only make the grid slow
+const ENLARGED = 1.25; // times its size that a copy is shown at most: the copies of 320 px are there already
 const COLOUR = /^#[0-9a-f]{6}$/i;
 
 /** A tile for a picture; `place` fills in where it stands. */
@@ -60,10 +61,12 @@ export function place(element, picture, { index, total, box, href, isSelected, i
   const caption = element.children[2];
   caption.textContent = captions ? written(picture, captions) : "";
   const image = link.firstElementChild;
-  const source = thumbnail(picture, Math.min(MOST, Math.max(box.width, box.height) * Math.min(2, devicePixelRatio)));
+  const wished = (Math.max(box.width, box.height) * Math.min(2, devicePixelRatio)) / ENLARGED;
+  const source = thumbnail(picture, Math.min(MOST, wished));
+  const side = Number(new URL(source, document.baseURI).searchParams.get("size"));
   // A sharper copy replaces a small one; a smaller one is not worth the wait.
-  if (!image.src || Number(image.dataset.side) < Math.max(box.width, box.height)) {
-    image.dataset.side = new URL(source, document.baseURI).searchParams.get("size");
+  if (!image.src || Number(image.dataset.side) < side) {
+    image.dataset.side = side;
     image.src = source;
   }
 }
