@@ -271,6 +271,17 @@ def test_links_are_followed_when_asked_and_that_is_remembered(photos, tmp_path):
     assert paths(query_flow(photos, "cyan", top_k=1)) == ["trip/linked/far.png"]
 
 
+@pytest.mark.parametrize("link", ["a link", "trip 2", "zz link"])
+def test_linked_folder_does_not_hide_the_folder_itself(photos, link):
+    with Memery(photos) as memery:
+        memery.build()
+        without_links = set(paths(memery.recall("red")))
+    (photos / link).symlink_to("trip", target_is_directory=True)
+    with Memery(photos, follow_links=True) as memery:
+        memery.build()
+        assert set(paths(memery.recall("red"))) == without_links
+
+
 @pytest.mark.parametrize("part", ["", "index", "lock", "lock.pid", "store.sqlite3", ".gitignore"])
 def test_links_in_an_archive_are_not_followed(photos, tmp_path, part):
     outside = tmp_path / "home"

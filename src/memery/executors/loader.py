@@ -89,17 +89,21 @@ class _Scan:
         self.skips: list[Skip] = []
 
     def files(self) -> Iterator[tuple[str, int, int]]:
-        """Path, size and mtime_ns of the candidates below the folder, in no order."""
+        """Path, size and mtime_ns of the candidates below the folder, in no order.
+
+        Links to folders are followed last, so that a folder in this tree is found by its own path.
+        """
         waiting = [self._start]
-        while waiting:
-            folder = waiting.pop()
+        links: list[str] = []
+        while waiting or links:
+            folder = waiting.pop() if waiting else links.pop()
             prefix = f"{folder}/" if folder else ""
             for entry in self._entries(folder):
                 path = prefix + entry.name
                 try:
                     if entry.is_dir(follow_symlinks=self._follow_links):
                         if path != self._archive and self._is_wanted(entry.name, path):
-                            waiting.append(path)
+                            (links if entry.is_symlink() else waiting).append(path)
                     elif self._is_candidate(entry, path):
                         stat = entry.stat(follow_symlinks=self._follow_links)
                         yield path, stat.st_size, modified_ns(stat)
