@@ -40,7 +40,7 @@ def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
     """The rank of a picture for a text, 1 for the best."""
     for top_k in (min(_FIRST, count), count):
         # Words in quotation marks would have to stand in the picture.
-        for hit in memery.recall(unquoted(text), top_k=top_k):
+        for hit in memery.recall(unquoted(text), top_k=top_k, list_copies=True):
             if hit.path == file:
                 return hit.rank
     raise SystemExit(f"{file} is named in captions.jsonl, but is not indexed.")
@@ -49,7 +49,8 @@ def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
 def label_precision(memery: Memery, labels: dict[str, set[str]]) -> float:
     """Mean precision at 10 of every label as a query."""
     precisions = [
-        sum(hit.path in files for hit in memery.recall(label, top_k=10)) / min(10, len(files))
+        sum(hit.path in files for hit in memery.recall(label, top_k=10, list_copies=True))
+        / min(10, len(files))
         for label, files in labels.items()
     ]
     return statistics.mean(precisions)

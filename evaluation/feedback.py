@@ -44,7 +44,7 @@ def precision(paths: list[str], judged: list[str], right: set[str]) -> float:
 
 def measure(memery: Memery, label: str, right: set[str]) -> dict[str, float] | None:
     """Precision without and with feedback, or None where there is nothing to say."""
-    first = memery.recall(label, top_k=2 * _JUDGED, mode="visual")
+    first = memery.recall(label, top_k=2 * _JUDGED, mode="visual", list_copies=True)
     judged = [hit.path for hit in first[:_JUDGED]]
     more = [hit for hit in first[:_JUDGED] if hit.path in right][:_HANDED]
     less = [hit for hit in first[:_JUDGED] if hit.path not in right][:_HANDED]
@@ -52,9 +52,11 @@ def measure(memery: Memery, label: str, right: set[str]) -> dict[str, float] | N
         return None
     answers = {
         "before": first,
-        "more": memery.recall(label, more=more, top_k=2 * _JUDGED, mode="visual"),
-        "less": memery.recall(label, less=less, top_k=2 * _JUDGED, mode="visual"),
-        "both": memery.recall(label, more=more, less=less, top_k=2 * _JUDGED, mode="visual"),
+        "more": memery.recall(label, more=more, top_k=2 * _JUDGED, mode="visual", list_copies=True),
+        "less": memery.recall(label, less=less, top_k=2 * _JUDGED, mode="visual", list_copies=True),
+        "both": memery.recall(
+            label, more=more, less=less, top_k=2 * _JUDGED, mode="visual", list_copies=True
+        ),
     }
     return {
         name: precision([hit.path for hit in hits], judged, right) for name, hits in answers.items()
