@@ -247,3 +247,21 @@ def test_a_copy_of_which_only_the_date_has_changed_is_listed(photos):
         memery.build()
         (photos / "0.png").touch()
         assert found(memery.duplicates(exact_only=True)) == [["0.png", "trip/again.png"]]
+
+
+def test_a_damaged_copy_is_never_the_best(tmp_path):
+    """It may have as many pixels, more bytes and an older date; a smaller whole one is kept too."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    scene(7).save(folder / "real.jpg", quality=90)
+    data = (folder / "real.jpg").read_bytes()
+    (folder / "a damaged.jpg").write_bytes(data[: int(len(data) * 0.98)] + bytes(len(data)))
+    os.utime(folder / "a damaged.jpg", (1_600_000_000, 1_600_000_000))
+    with Memery(folder) as memery:
+        ((best, other),) = memery.duplicates(refresh=True)
+        assert (best.path, other.path) == ("real.jpg", "a damaged.jpg")
+        assert other.image.damage
+        (folder / "real.jpg").unlink()
+        scene(7).resize((160, 120)).save(folder / "small.jpg", quality=90)
+        ((best, other),) = memery.duplicates(refresh=True)
+        assert (best.path, other.path) == ("small.jpg", "a damaged.jpg")

@@ -306,8 +306,8 @@ class Copy(os.PathLike[str]):
 class DuplicateGroup(Sequence[Copy]):
     """Images that are one picture, the best copy first.
 
-    The best has the most pixels; of several such the most bytes; then a file goes before a symbolic
-    link, then the oldest date. No two copies are the same file.
+    The best is not damaged; of several such it has the most pixels, then the most bytes; then a
+    file goes before a symbolic link, then the oldest date. No two copies are the same file.
 
     Attributes:
         copies: two or more.

@@ -92,12 +92,13 @@ class Grouper:
                 files.setdefault((facts.st_dev, facts.st_ino), image)
         return list(files.values())
 
-    def _keep_priority(self, image: ImageFile) -> tuple[int, int, bool, str, bytes]:
-        """Most pixels first, then most bytes, then what no link leads to, then the oldest."""
+    def _keep_priority(self, image: ImageFile) -> tuple[bool, int, int, bool, str, bytes]:
+        """What is whole first, then most pixels, most bytes, what no link leads to, the oldest."""
         location = self._location(image)
         is_link = os.path.realpath(location) != location
         pixels = image.width * image.height
-        return -pixels, -image.size, is_link, image.date, os.fsencode(image.path)
+        rest = image.date, os.fsencode(image.path)
+        return bool(image.damage), -pixels, -image.size, is_link, *rest
 
     def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
         best = images[0].digest
