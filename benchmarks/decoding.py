@@ -87,7 +87,7 @@ def child() -> None:
 
 
 def run(only: str = "") -> None:
-    """Each in a process of its own."""
+    """Measure each case in a separate process."""
     for name, (image, format_, options) in cases().items():
         if only not in name:
             continue

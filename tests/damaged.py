@@ -52,7 +52,7 @@ def cut(data, share):
 
 
 def tiff_with_rows(count):
-    """A TIFF of 8 pixels a row, with each row in a strip of its own: the same few bytes."""
+    """A TIFF of 8 pixels a row, with one strip per row: all the same few bytes."""
     strips = struct.pack("<I", 8) * count, struct.pack("<I", 8) * count
     tags = {256: 8, 257: count, 258: 8, 259: 1, 262: 1, 273: None, 277: 1, 278: 1, 279: None}
     start = 8 + 2 + 12 * len(tags) + 4

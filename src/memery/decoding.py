@@ -178,7 +178,7 @@ def _formats() -> tuple[str, ...]:
     for name in plugins:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     _silence_libtiff()
-    # Without a handler of its own, errors that Pillow logs go to standard error.
+    # Without a handler, errors that Pillow logs go to standard error.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
 
@@ -259,7 +259,7 @@ def read_date(data: bytes, max_pixels: int) -> Taken:
         return Taken()
 
 
-def decodes_anew(data: bytes, max_pixels: int) -> bool:
+def pixels_have_changed(data: bytes, max_pixels: int) -> bool:
     """Whether an image may have other pixels than those that version 1 of `DECODING` decoded.
 
     That version knew no profiles and one ground, and took broken PNG files for whole ones. An image
@@ -492,7 +492,7 @@ def _turn_upright(image: Image.Image) -> int:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
-    except Exception as error:  # it also writes the metadata anew, which may be broken
+    except Exception as error:  # it also rewrites the metadata, which may be broken
         logger.debug("The metadata of an image is broken: %r", error)
     return orientation
 

@@ -39,7 +39,7 @@ class Conversion:
         from PIL import ImageCms
 
         converted = ImageCms.applyTransform(image, self.transform)
-        assert converted is not None  # only in place there is none
+        assert converted is not None  # None is returned in place only
         return converted
 
 

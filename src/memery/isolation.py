@@ -66,8 +66,8 @@ class ImageDecoder(Protocol):
         """See `memery.decoding.read_date`."""
         ...
 
-    def decodes_anew(self, data: bytes, max_pixels: int) -> bool:
-        """See `memery.decoding.decodes_anew`."""
+    def pixels_have_changed(self, data: bytes, max_pixels: int) -> bool:
+        """See `memery.decoding.pixels_have_changed`."""
         ...
 
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
@@ -109,9 +109,9 @@ class IsolatedDecoder:
         """See `memery.decoding.read_date`."""
         return self._call(max_pixels, decoding.read_date, data, max_pixels)
 
-    def decodes_anew(self, data: bytes, max_pixels: int) -> bool:
-        """See `memery.decoding.decodes_anew`."""
-        return self._call(max_pixels, decoding.decodes_anew, data, max_pixels)
+    def pixels_have_changed(self, data: bytes, max_pixels: int) -> bool:
+        """See `memery.decoding.pixels_have_changed`."""
+        return self._call(max_pixels, decoding.pixels_have_changed, data, max_pixels)
 
     def upright_size(self, data: bytes, max_pixels: int) -> tuple[int, int]:
         """See `memery.decoding.upright_size`."""

@@ -82,7 +82,7 @@ def _sound_png_chunks(data: bytes) -> Iterator[bytes]:
     for kind, body, checksum in _png_chunks(data):
         start = len(body).to_bytes(_LENGTH, "big") + kind + body
         if not kind[:1] or not kind[0] & _ANCILLARY_BIT:
-            # Pillow reads the header's checksum before it decodes. Pixels have one of their own.
+            # Pillow reads the header's checksum before it decodes. The pixels' data has another.
             yield start + (checksum if kind == b"IDAT" else _checksum(kind, body))
         elif kind in _USED and checksum == _checksum(kind, body):
             size = _unpacked_size(kind, body)
@@ -160,7 +160,7 @@ def _loaded(image: ImageFile, ground: int | None = None) -> ImageFile:
     from PIL import Image
 
     if ground is not None:
-        if hasattr(image, "_frame_transparency"):  # a GIF would make a ground of its own
+        if hasattr(image, "_frame_transparency"):  # a GIF would fill its ground itself
             image._frame_transparency = None
         bands = len(image.getbands())
         values = (ground,) * bands if bands > 1 else 0 if ground == _GREY else _WHITE

@@ -186,7 +186,7 @@ class Crafter:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         is_known = digest in known
         if is_known and digest in outdated:
-            is_known = not choose_decoder().decodes_anew(data, limit)
+            is_known = not choose_decoder().pixels_have_changed(data, limit)
         if is_known:
             taken = choose_decoder().read_date(data, limit) if digest in undated else None
             return Picture(entry, digest, None, taken)
