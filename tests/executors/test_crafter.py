@@ -4,11 +4,13 @@ import itertools
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from damaged import damaged_avif
+from memery import files
 from memery.archive import Archive
 from memery.config import Config
 from memery.executors import crafter as module
@@ -109,9 +111,10 @@ def test_limits_are_the_configs(folder):
     assert "max_pixels=10" in batch.skips[0].circumstances
 
 
-def test_a_time_that_cannot_be_trusted_is_stored_one_off(folder):
+def test_time_of_a_file_that_may_still_change_is_stored_one_off(folder, monkeypatch):
     (settled,) = entries(folder, 1)
     now = time.time_ns()
+    monkeypatch.setattr(files, "time", SimpleNamespace(time_ns=lambda: now))
     os.utime(folder / "000.png", ns=(now, now))
     fresh = FileEntry("000.png", settled.size, now)
     (batch,) = crafter(folder).craft([fresh], set())
