@@ -78,4 +78,4 @@ def test_what_is_read_in_a_picture_never_runs(page, serve, built, tmp_path):
         expect(page.locator("#viewer .facts .words")).to_have_text(WRITTEN)
         assert WRITTEN in page.locator("#viewer .picture img").get_attribute("alt")
         assert page.locator("#viewer .facts img, #viewer .facts script").count() == 0
-        assert page.title() == "memery"
+        assert page.title() == "red.png · memery"

@@ -80,10 +80,18 @@ def test_an_open_picture(page, home, keep):
     keep(page, "viewer")
 
 
-def test_nothing_strong(page, home, keep):
-    ready(page, f"{home.url}?text=submarine")
-    expect(page.locator("#notice")).to_contain_text("Nothing here really matches")
-    keep(page, "nothing-strong")
+def test_nothing_strong(page, album, tmp_path, keep):
+    folder = tmp_path / "photos"
+    shutil.copytree(album, folder, ignore=shutil.ignore_patterns(".memery"))
+    for name in PHOTOS:  # among few images nothing is called weak
+        with Image.open(folder / name) as photo:
+            half = photo.convert("RGB").crop((0, 0, photo.width // 2, photo.height))
+            half.save(folder / f"half-{name}")
+    build(folder, "starter")
+    with serving(folder, "--no-index", MEMERY_MODEL="starter") as served:
+        ready(page, f"{served.url}?text=submarine")
+        expect(page.locator("#notice")).to_contain_text("Nothing here really matches")
+        keep(page, "nothing-strong")
 
 
 def test_a_phone(phone, home, keep):
