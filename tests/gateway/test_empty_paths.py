@@ -36,6 +36,9 @@ COMMANDS = (
     ("models", "quantize", "clip-b32", "--images", ""),
     ("models", "export", "", "out"),
     ("models", "export", "checkpoint", ""),
+    *(("serve", ".", f"{option}=", "--port=70000") for option in (
+        "--token", "--host", "--allowed-host", "--forwarded-allow", "--cors-origin",
+    )),
 )  # fmt: skip
 
 

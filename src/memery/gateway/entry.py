@@ -21,13 +21,17 @@ Paths = Annotated[
     list[Path] | None,
     typer.Argument(metavar="PATH...", parser=options.path, help="Folders of images."),
 ]
-Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
+Host = Annotated[
+    str,
+    typer.Option(metavar="ADDRESS", callback=options.not_empty, help="Address to listen on."),
+]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")]
 Token = Annotated[
     str,
     typer.Option(
         envvar="MEMERY_SERVE_TOKEN",
         show_envvar=False,
+        callback=options.not_empty,
         help="What clients must show; made where the address is not this machine's own.",
     ),
 ]
@@ -35,18 +39,34 @@ AllowIndex = Annotated[
     bool, typer.Option("--allow-index", help="Let clients of other machines start indexing.")
 ]
 Hosts = Annotated[
-    list[str], typer.Option("--allowed-host", metavar="NAME", help="A name of this server.")
+    list[str],
+    typer.Option(
+        "--allowed-host",
+        metavar="NAME",
+        callback=options.not_empty,
+        help="A name of this server.",
+    ),
 ]
 RootPath = Annotated[
     str, typer.Option(metavar="PATH", help="What a proxy has before the server's paths.")
 ]
 Forwarded = Annotated[
     list[str],
-    typer.Option("--forwarded-allow", metavar="IP", help="A proxy whose headers are believed."),
+    typer.Option(
+        "--forwarded-allow",
+        metavar="IP",
+        callback=options.not_empty,
+        help="A proxy whose headers are believed.",
+    ),
 ]
 Origins = Annotated[
     list[str],
-    typer.Option("--cors-origin", metavar="ORIGIN", help="A site whose pages may ask."),
+    typer.Option(
+        "--cors-origin",
+        metavar="ORIGIN",
+        callback=options.not_empty,
+        help="A site whose pages may ask.",
+    ),
 ]
 
 

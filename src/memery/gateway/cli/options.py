@@ -11,13 +11,13 @@ from memery.gateway.cli.choices import Mode, Orientation, ReportFormat, ResultFo
 
 Names = TypeVar("Names", str | None, str, list[str])
 
-_EMPTY = "it is empty. Is a shell variable unset? Use . for the current folder"
+_EMPTY = "it is empty. Is a shell variable unset?"
 
 
 def path(text: str) -> Path:
     """Parse a path; an empty one would be the current folder without anyone having named it."""
     if not text:
-        raise typer.BadParameter(_EMPTY)
+        raise typer.BadParameter(f"{_EMPTY} Use . for the current folder")
     return Path(text)
 
 
