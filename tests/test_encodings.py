@@ -113,6 +113,20 @@ def test_zero_bytes_end_paths_that_are_raw_in_every_encoding(tmp_path, photos):
         assert sorted(done.stdout.split(b"\0")[:-1]) == expected
 
 
+@pytest.mark.parametrize("query", ["ÉTÉ", "\N{GRINNING FACE}", "猫"])
+def test_finds_names_in_a_locale_without_their_characters(tmp_path, photos, query):
+    (photos / "é.png").rename(photos / "été.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "memery", "recall", "photos", query, "--format", "paths"],
+        env=environment(tmp_path, **SETTINGS["C locale"]),
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    assert done.stdout.splitlines()[0] == f"photos/{query.lower()}.png".encode()
+
+
 def on_terminal(tmp_path, *words):
     main, side = pty.openpty()
     with subprocess.Popen(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import posixpath
 import re
 import unicodedata
@@ -66,23 +68,25 @@ def all_name_words(path: str) -> list[str]:
 
 def folded_name(name: str) -> str:
     """A name without the differences of case and of Unicode's composed and decomposed forms."""
+    name = _from_utf8(name)
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
-def name_keys(name: str) -> tuple[str, ...]:
+def name_keys(name: str) -> tuple[bytes, ...]:
     """What a file or folder called so is looked up by: folded, with and without an extension."""
     last = posixpath.basename(folded_name(name).rstrip("/"))
-    return tuple(filter(None, dict.fromkeys((last, posixpath.splitext(last)[0]))))
+    keys = dict.fromkeys((last, posixpath.splitext(last)[0]))
+    return tuple(_key(key) for key in keys if key)
 
 
-def file_key(path: str) -> str:
+def file_key(path: str) -> bytes:
     """What a file is looked up by: its folded name without the extension."""
-    return posixpath.splitext(posixpath.basename(folded_name(path)))[0]
+    return _key(posixpath.splitext(posixpath.basename(folded_name(path)))[0])
 
 
-def folder_key(path: str) -> str:
+def folder_key(path: str) -> bytes:
     """What a folder is looked up by: its folded name."""
-    return posixpath.basename(folded_name(path))
+    return _key(posixpath.basename(folded_name(path)))
 
 
 def is_called(path: str, name: str, *, folder: bool = False) -> bool:
@@ -98,4 +102,18 @@ def is_called(path: str, name: str, *, folder: bool = False) -> bool:
 
 
 def _tokens(name: str) -> list[str]:
-    return tokens(spaced(joined(name.encode("utf-8", "ignore").decode("utf-8"))))
+    return tokens(spaced(joined(_from_utf8(name).encode("utf-8", "ignore").decode("utf-8"))))
+
+
+def _from_utf8(name: str) -> str:
+    """A name as UTF-8 has it, where the locale decodes the names of files otherwise.
+
+    What the locale has no characters for is a query that was UTF-8 already.
+    """
+    with contextlib.suppress(UnicodeEncodeError):
+        return os.fsencode(name).decode("utf-8", "surrogateescape")
+    return name
+
+
+def _key(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")  # one key in every locale

@@ -316,7 +316,7 @@ def keep_name(connection: sqlite3.Connection, path: bytes) -> None:
     while name := posixpath.dirname(name):
         rows.append((folder_key(name), os.fsencode(f"{name}/")))
     sql = "INSERT OR IGNORE INTO names (key, path) VALUES (?, ?)"
-    connection.executemany(sql, ((os.fsencode(key), row) for key, row in rows))
+    connection.executemany(sql, rows)
 
 
 _FILLED = {1: _name_files, 2: _date_and_call_files}

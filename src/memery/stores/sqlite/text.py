@@ -156,7 +156,7 @@ class Texts:
         self, space: Space, name: str, scope: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
         """Images whose file has this name, then those in folders of this name."""
-        keys = [os.fsencode(key) for key in name_keys(name)]
+        keys = name_keys(name)
         sql = f"SELECT path FROM names WHERE key IN ({','.join('?' * len(keys))}) ORDER BY path"
         found: dict[str, ImageFile] = {}
         with self._db.reading() as db:
@@ -285,7 +285,7 @@ def forget_name(db: sqlite3.Connection, path: bytes) -> None:
     """A file is gone: its name is not to be found any more."""
     db.execute(
         "DELETE FROM names WHERE key = ? AND path = ?",
-        (os.fsencode(file_key(os.fsdecode(path))), path),
+        (file_key(os.fsdecode(path)), path),
     )
     file = "(SELECT id FROM files WHERE path = ?)"
     db.execute(f"DELETE FROM file_words WHERE rowid = {file}", (path,))
