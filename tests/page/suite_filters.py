@@ -55,7 +55,7 @@ def test_a_span_of_days(page, site):
 
 def test_filters_that_nothing_passes(page, site):
     page.goto(f"{site.url}?since=1990&until=1990")
-    expect(page.locator("#notice")).to_contain_text("No picture passes these filters")
+    expect(page.locator("#notice")).to_contain_text("No image is dated 1990")
     page.get_by_role("button", name="Clear the filters").click()
     page.wait_for_selector(TILE)
 

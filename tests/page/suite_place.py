@@ -20,7 +20,7 @@ def album(serve, tmp_path_factory, built):
     for number in range(20 * MONTHS):
         size = (40 + (number * 37) % 50, 40)
         day = number * 30.4 / 20
-        paint(folder / f"{number:03}.png", (number % 250, 90, 160), size, day=day)
+        paint(folder / f"{number:03}.png", (number % 250, 90, number // 250), size, day=day)
     built(folder)
     with serve(folder, "--no-index") as served:
         yield served

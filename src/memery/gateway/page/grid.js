@@ -195,7 +195,9 @@ export class Grid {
     this.#tiles.veil(coming, this.#wish().height + GAP);
     const { focused } = this.#tiles;
     if (focused !== null && this.#blocks.box(focused)) wanted.set(focused, this.#blocks.box(focused));
-    if (!wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
+    // One that is not here yet is on its way: it was gone to.
+    const isHere = this.#blocks.isHere(Math.floor(this.current / PAGE));
+    if (isHere && !wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
     this.#tiles.fill(wanted, this.#results, this.current);
     const divider = this.#blocks.divider;
     this.#divider.hidden = divider === null;
