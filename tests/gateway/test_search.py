@@ -302,7 +302,7 @@ def test_nothing_is_indexed_yet(tmp_path):
     (tmp_path / "empty").mkdir()
     with serving(tmp_path / "empty", words=["--no-index"]) as server:
         assert server.search(text="red")["total"] == 0
-        assert server.get("/v1/images").json() == {"total": 0, "images": []}
+        assert server.get("/v1/images").json() == {"total": 0, "warnings": [], "images": []}
         assert [job["state"] for job in server.get("/v1/index").json()] == ["idle"]
         assert server.get("/v1/status").json()["images"] == 0
     assert not (tmp_path / "empty" / ".memery").exists()
