@@ -263,6 +263,24 @@ def test_an_empty_part_is_an_empty_file(server):
     assert "is an empty file" in error["message"]
 
 
+def test_an_image_of_a_term_that_was_not_sent_is_named(server):
+    search = json.dumps({"query": [{"image": "this"}]}).encode()
+    for parts in ([], [("this", None, b"text")]):
+        answer = server.send_form("/v1/search", [("search", None, search), *parts])
+        assert answer.status == 422
+        assert "the body has no file named 'this'" in answer.json()["detail"]
+
+
+def test_json_with_a_huge_integer_is_refused_in_plain_words(server):
+    kind = {"Content-Type": "application/json"}
+    body = b'{"query": [{"text": "red"}], "top_k": ' + b"1" * 5000 + b"}"
+    answer = server.ask("POST", "/v1/search", body, kind)
+    assert answer.status == 400
+    assert answer.json()["detail"] == (
+        "The body is not valid JSON: a number has more than 100 digits."
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "methods"),
     [

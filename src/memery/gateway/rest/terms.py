@@ -73,7 +73,7 @@ def make_term(
                 return Asked(field, term, {"upload": value, "boost": boost})
             case _:
                 if value not in parts:
-                    message = "the body has no such part"
+                    message = f"the body has no file named {value!r}"
                     raise Problem(422, f"{field}: {message}.", errors=[(field, message)])
                 term = Term(image=parts[value], boost=boost)
                 return Asked(field, term, {"image": value, "boost": boost})
