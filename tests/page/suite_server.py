@@ -19,7 +19,7 @@ def crowd(tmp_path_factory, built):
     folder = tmp_path_factory.mktemp("crowd") / "photos"
     for number in range(2000):
         colour = (number % 250, (number * 7) % 250, (number * 13) % 250)
-        size = (30 + number % 40, 40)
+        size = (30 + number % 40, 40 + number // 1000)  # no two are copies
         paint(folder / f"{number // 500}" / f"{number:04}.png", colour, size, day=number)
     built(folder)
     return folder
