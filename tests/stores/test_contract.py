@@ -18,6 +18,7 @@ from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Addition, Content, SkipAddition, Space, Text
 from memery.stores.sqlite import schema
+from memery.stores.sqlite.index import ExactIndex
 from memery.stores.sqlite.schema import MIGRATIONS
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.testing import MemoryStore
@@ -381,6 +382,35 @@ def test_search_is_that_of_the_double(tmp_path, paths, seed):
         count = reference.count_above(SPACE, query, score, EVERYWHERE)
         assert tested.count_above(SPACE, query, score, EVERYWHERE) == count
     tested.close()
+
+
+def test_counting_after_a_search_in_one_snapshot_searches_the_index_once(tmp_path, monkeypatch):
+    searched, search = [], ExactIndex.search
+
+    def spy(self, vector, limit, allowed):
+        searched.append(limit)
+        return search(self, vector, limit, allowed)
+
+    random = np.random.default_rng(3)
+    vectors = [unit(*random.standard_normal(DIM)) for _ in range(300)]
+    query, other = vectors[0], vectors[1]
+    store = sqlite_store(tmp_path)
+    with store.writing():
+        store.commit(SPACE, [addition(f"{i}.png", v) for i, v in enumerate(vectors)], [])
+    store.refresh(SPACE)
+    scores = [score for _, score in store.search(SPACE, query, 300, EVERYWHERE).ranked]
+    others = [score for _, score in store.search(SPACE, other, 300, EVERYWHERE).ranked]
+    monkeypatch.setattr(ExactIndex, "search", spy)
+    with store.snapshot():
+        store.search(SPACE, query, 10, EVERYWHERE)
+        assert store.count_above(SPACE, query, scores[20], EVERYWHERE) == 21
+        assert len(searched) == 1
+        assert store.count_above(SPACE, query, scores[200], EVERYWHERE) == 201
+        assert store.count_above(SPACE, query, -2, EVERYWHERE) == 300
+        assert store.count_above(SPACE, other, others[20], EVERYWHERE) == 21
+        store.search(SPACE, query, 10, Filter(under="elsewhere"))
+        assert store.count_above(SPACE, query, scores[5], EVERYWHERE) == 6
+    store.close()
 
 
 def test_the_index_follows_a_growing_store(tmp_path):

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -140,6 +141,16 @@ def discard(generation: Path, why: str) -> None:
     shutil.rmtree(generation, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Nearest:
+    """What the index has found for a vector, best first: counting needs the same search."""
+
+    vector: NDArray[np.float32]
+    want: int
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
 class Searcher:
     """Searches one space, in one transaction.
 
@@ -155,11 +166,12 @@ class Searcher:
         self._folder = folder
         self._generation = generation
         self._index = opened
+        self._nearest: _Nearest | None = None
 
     def _drop(self, why: str) -> None:
         assert self._generation is not None
         discard(self._generation, why)
-        self._index = self._generation = None
+        self._index = self._generation = self._nearest = None
 
     def search(
         self,
@@ -213,9 +225,13 @@ class Searcher:
         ids, scores = self._scan(db, space, vector, self._last_id())
         if self._index is not None:
             want, whole = _ABOVE, len(self._index.ids)
-            indexed_ids, indexed_scores = self._index.search(vector, want, None)
+            nearest = self._nearest
+            if nearest is not None and np.array_equal(nearest.vector, vector):
+                want, indexed_ids, indexed_scores = nearest.want, nearest.ids, nearest.scores
+            else:
+                indexed_ids, indexed_scores = self._index.search(vector, want, None)
             while want < whole and len(indexed_ids) and indexed_scores[-1] >= least - _ROUNDING:
-                want *= _ABOVE_GROWS
+                want = max(_ABOVE, want * _ABOVE_GROWS)
                 indexed_ids, indexed_scores = self._index.search(vector, want, None)
             ids = np.concatenate([indexed_ids, ids])
             scores = np.concatenate([indexed_scores, scores])
@@ -250,6 +266,8 @@ class Searcher:
                 self._drop("it holds numbers that are none")
                 newer = self._scan_newer(db, space, vector, allowed)
                 return self._candidates(db, space, vector, want, allowed, newer)
+            if allowed is None:
+                self._nearest = _Nearest(vector, want, indexed_ids, indexed_scores)
             ids = np.concatenate([indexed_ids, ids])
             scores = np.concatenate([indexed_scores, scores])
         best = np.argsort(-scores, kind="stable")[:want]
