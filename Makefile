@@ -14,7 +14,7 @@ FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow browser test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
+.PHONY: help demo test coverage test-slow browser test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +46,9 @@ browser: $(TEST_READY) # for the page's tests: looked for, else installed, else 
 	@$(BIN)/python tests/browser.py >/dev/null
 
 test: browser check ## Run every check, and every test that is fast
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
+
+coverage: browser ## Run the fast tests with branch coverage, which must be 90 % or more
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term
 
 test-slow: browser ## Run the tests that take longer
