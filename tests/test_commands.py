@@ -136,6 +136,7 @@ def test_many_queries_share_a_process(run, photos, tmp_path):
         (["recall", "photos", "red", "--model", "nobody"], 4, "no model"),
         (["build", "photos", "--model", "broken"], 4, "not finite"),
         (["purge", "photos", "--yes"], 3, "no archive"),
+        (["purge", "missing", "--yes"], 3, "--archive DIR"),
         (["recall", "photos", "red", "--show"], 2, "--show"),
         (["recall", "photos", "red", "--copy-to", "photos/red.png"], 3, "--copy-to"),
     ],
@@ -204,6 +205,9 @@ def test_build_status_purge(run, photos):
     assert "Part of" in text(run("status", "photos/trip"))
     assert "as a whole" in run("purge", "photos/trip", "--yes", check=3).stderr.decode()
     run("purge", "photos", check=1, data=b"n\n")
+    unanswered = run("purge", "photos", check=2, data=b"").stderr.decode()
+    assert "--yes" in unanswered
+    assert "Interrupted" not in unanswered
     (photos / ".memery" / "mine.txt").write_text("kept")
     run("purge", "photos", "--yes")
     assert [file.name for file in (photos / ".memery").iterdir()] == ["mine.txt"]

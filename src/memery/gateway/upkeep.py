@@ -10,7 +10,7 @@ from typing import Any
 from memery import plugins
 from memery.archive import Archive, find_archive, find_orphan
 from memery.config import Config, load_config
-from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, ModelMismatch
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, FolderError, ModelMismatch
 from memery.stores.interface import Store
 
 
@@ -26,13 +26,27 @@ def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
             deleted.
     """
     config = load_config(**settings)
-    archive = find_orphan(path, config.archive) or find_archive(path, config.archive)
+    archive = find_orphan(path, config.archive) or _find_archive(path, config)
     if not archive.exists():
         raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
     if config.archive is not None:
         _check_owner(archive, config)
     archive.purge()
     return archive.folder
+
+
+def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
+    """As `find_archive`; a folder that is gone may have had its archive at any place."""
+    try:
+        return find_archive(path, config.archive)
+    except FolderError:
+        folder = os.path.expanduser(path)  # noqa: PTH111 - that of Path raises for ~nobody
+        if config.archive is not None or os.path.lexists(folder):
+            raise
+        raise FolderError(
+            f"There is no folder {path}: check the spelling. If it was deleted and its archive was"
+            " kept in another place, name that place with --archive DIR."
+        ) from None
 
 
 def _check_owner(archive: Archive, config: Config) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import typer
 
+from memery.errors import ConfigError
 from memery.gallery import printable
 from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
@@ -53,7 +54,7 @@ def purge(
 ) -> int:
     """Delete what memery stored about a folder, or what one model made of it."""
     what = f"the embeddings of {printable(model_id)} for" if model_id else "what memery knows about"
-    if not yes and not typer.confirm(f"Delete {what} {printable(str(path))}?", err=True):
+    if not yes and not _is_confirmed(f"Delete {what} {printable(str(path))}?"):
         return NOTHING_FOUND
     if model_id is not None:
         count = drop_model(path, model_id, **settings)
@@ -63,3 +64,22 @@ def purge(
     folder = purge_archive(path, **settings)
     notices.say(f"What memery stored in {folder} is deleted. The images are untouched.")
     return 0
+
+
+def _is_confirmed(question: str) -> bool:
+    """Ask on standard error.
+
+    Raises:
+        ConfigError: standard input ends without an answer.
+    """
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as abort:
+        # Typer raises the same for Ctrl-C and for the end of the input.
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        typer.echo(err=True)
+        raise ConfigError(
+            "Nothing was deleted: standard input ended without an answer. Use --yes to delete"
+            " without being asked."
+        ) from None
