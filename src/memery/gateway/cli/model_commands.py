@@ -145,9 +145,11 @@ def quantize(name: str, images: Path | None, notices: Notices) -> None:
 
 
 def _decoded(folder: Path, resize: Resize) -> Iterator[NDArray[np.uint8]]:
-    """The images of a folder that can be read, as the model takes them."""
+    """The images of a folder that can be read, as the model takes them; no hidden ones."""
     for file in sorted(folder.rglob("*")):
-        if file.suffix[1:].lower() in EXTENSIONS and file.is_file():
+        # The archive's thumbnails are in a hidden folder: each would count as another image.
+        is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if not is_hidden and file.suffix[1:].lower() in EXTENSIONS and file.is_file():
             with contextlib.suppress(ImageError, OSError):
                 yield decode(file.read_bytes(), resize, Config().max_pixels).pixels
 
