@@ -234,6 +234,20 @@ def test_a_file_name_finds_the_file(tmp_path, mode):
                 assert hit.signals[-1].name == "name"
 
 
+def test_each_text_of_a_query_may_be_a_name(tmp_path):
+    folder = tmp_path / "photos"
+    for number in range(40):
+        paint(folder, f"IMG_{1500 + number}.png", (255, 2 * number, 0), size=(40 + number, 30))
+    paint(folder, "trip/blue.png", "blue")
+    paint(folder, "trip/IMG_1540.png", "green")
+    index_flow(folder)
+    for mode in ("auto", "text"):
+        found = query_flow(folder, ["IMG_1540", "trip", "img_1501.PNG"], mode=mode)
+        assert set(paths(found)[:2]) == {"trip/IMG_1540.png", "IMG_1501.png"}
+        assert paths(found)[2] == "trip/blue.png"
+        assert found.strong == sum(not hit.weak for hit in found) == 3
+
+
 def test_a_folder_name_finds_its_images_first(tmp_path):
     folder = tmp_path / "photos"
     paint(folder, "a/Summer_Trip/deep/sea.png", "blue")
@@ -250,6 +264,20 @@ def test_a_folder_name_finds_its_images_first(tmp_path):
     (folder / "a/Summer_Trip/deep/sea.png").rename(folder / "away.png")
     assert query_flow(folder, "deep").strong is None
     assert paths(query_flow(folder, "away"))[0] == "away.png"
+
+
+@pytest.mark.parametrize("query", ["album", "beach holiday"])
+def test_every_match_of_a_name_is_strong(tmp_path, monkeypatch, query):
+    monkeypatch.setattr("memery.executors.ranker._MATCHES_MAX", 5)
+    folder = tmp_path / "photos"
+    for number in range(40):
+        name = f"album/beach holiday {number}" if number < 20 else f"other/{number}"
+        paint(folder, f"{name}.png", (255, 2 * number, 0), size=(40 + number, 30))
+    index_flow(folder)
+    for wanted in ({}, {"sort": "date"}, {"top_k": 3}, {"mode": "text"}):
+        found = query_flow(folder, query, refresh=False, **{"top_k": 40, **wanted})
+        assert found.strong == 20, wanted
+        assert sum(not hit.weak for hit in found) == min(20, len(found))
 
 
 def test_a_file_name_finds_the_file_in_every_collection(tmp_path):

@@ -37,7 +37,7 @@ class Words:
         every: the same with stop words.
         pairs: words that follow one another in the query, stop words included.
         quoted: phrases that must stand in a picture's text, its name or its notes.
-        name: the whole text, which may be the name of a file or folder; empty if there are several.
+        names: whole texts, each of which may be the name of a file or folder.
         digests: of the images to find, as far as files were given; exact copies of them match.
         ids: of the images to find, as far as ids were given.
         has_less: there is something to find less of.
@@ -47,7 +47,7 @@ class Words:
     every: tuple[tuple[str, ...], ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     quoted: tuple[str, ...] = ()
-    name: str = ""
+    names: tuple[str, ...] = ()
     digests: frozenset[str] = frozenset()
     ids: tuple[str, ...] = ()
     has_less: bool = False
@@ -69,7 +69,7 @@ def words_of(texts: Iterable[str]) -> Words:
         tuple(every)[:PAIRS_MAX],
         tuple(pairs)[:PAIRS_MAX],
         tuple(phrase for phrase in phrases if tokens(phrase)),
-        unquoted(listed[0]).strip() if len(listed) == 1 else "",
+        tuple(filter(None, (unquoted(text).strip() for text in listed)))[:PAIRS_MAX],
     )
 
 

@@ -37,7 +37,8 @@ _MEANINGS = 8
 _SLIPS_MAX = 2
 """Words of a query that may all be misspelt; looking for what one is a slip of takes 30 ms."""
 _MATCHES_MAX = 1000
-"""Images that hold words of a query and are ranked by that, beside those ranked by sight."""
+"""Images whose text holds words of a query and that are ranked by that, beside those by sight.
+Matches of a name have no limit: each of them is strong, however many there are."""
 
 
 class Ranker:
@@ -150,7 +151,7 @@ class Ranker:
     ) -> list[Candidate]:
         """Only images whose text or name holds words of the query, all of them."""
         asked = words.content or words.every
-        called = self._called(space, words, ranking.scope, None)
+        called = self._called(space, words, ranking.scope)
         if not asked and not called:
             raise QueryError("Mode text needs words to look for: give a text.")
         texts: Sequence[Match] = ()
@@ -163,16 +164,15 @@ class Ranker:
         fold = not ranking.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
-    def _called(
-        self, space: Space, words: Words, scope: Filter, limit: int | None
-    ) -> dict[ImageFile, float]:
-        """Images whose name, or whose folder's name, is the query, with their weights."""
-        if not words.name:
-            return {}
-        return {
-            image: CALLED_FILE_WEIGHT if is_called(image.path, words.name) else CALLED_FOLDER_WEIGHT
-            for image in self._store.find_called(space, words.name, scope, limit)
-        }
+    def _called(self, space: Space, words: Words, scope: Filter) -> dict[ImageFile, float]:
+        """Images whose name, or whose folder's name, is a text of the query, with their weights."""
+        called: dict[ImageFile, float] = {}
+        for name in words.names:
+            for image in self._store.find_called(space, name, scope, None):
+                is_file = is_called(image.path, name)
+                weight = CALLED_FILE_WEIGHT if is_file else CALLED_FOLDER_WEIGHT
+                called[image] = max(weight, called.get(image, 0))
+        return called
 
     def _by_all(
         self,
@@ -194,13 +194,13 @@ class Ranker:
         # With a threshold everything that holds the words is counted, else the best will do.
         most = _MATCHES_MAX if least is None else None
         if ranking.mode != "visual":
-            called = self._called(space, words, scope, most)
+            called = self._called(space, words, scope)
         if ranking.mode != "visual" and asked:
             groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
             texts = self._store.find_text(space, groups, scope, most, besides)
             literal = [[phrase] for phrase in asked]
-            names = self._store.find_names(space, groups if is_sure else literal, scope, most)
+            names = self._store.find_names(space, groups if is_sure else literal, scope, None)
         if texts or names or called:
             limit = max(limit, DEPTH)
         fold = not ranking.list_copies
