@@ -59,6 +59,7 @@ _NAMES = tuple(
 _DIGEST = re.compile(r"(?=\d*[a-f])[0-9a-f]{16,}", re.ASCII | re.IGNORECASE)
 """Some digits of a digest in hexadecimal may look like a date."""
 _NOON, _MIDNIGHT = 12, 24
+_LEAP_SECOND = 60
 _MICROSECONDS = 6
 """Digits of a fraction of a second that a datetime holds."""
 
@@ -133,7 +134,7 @@ def _from_gps(image: Image.Image) -> Iterator[datetime | None]:
         return
     try:
         hour, minute, second = (int(number) for number in gps[_GPS_TIME])
-        moment = day.replace(hour=hour, minute=minute, second=second)
+        moment = day.replace(hour=hour, minute=minute, second=_storable(second))
     except (LookupError, TypeError, ValueError, ArithmeticError):
         yield day
     else:
@@ -151,7 +152,7 @@ def _parsed(value: object, fraction: object = None) -> datetime | None:
     hour = 0 if hour == _MIDNIGHT else hour  # some telephones count a day's first hour as 24
     fraction = match["fraction"] or (_text(fraction) if match["second"] else "")
     try:
-        found = datetime(year, month, day, hour, minute, second, _microseconds(fraction))
+        found = datetime(year, month, day, hour, minute, _storable(second), _microseconds(fraction))
     except ValueError:
         return None
     return _local(found) if match["utc"] else found
@@ -166,6 +167,11 @@ def _text(value: object) -> str:
 def _microseconds(digits: str) -> int:
     digits = digits if digits.isascii() and digits.isdecimal() else ""
     return int(digits[:_MICROSECONDS].ljust(_MICROSECONDS, "0"))
+
+
+def _storable(second: int) -> int:
+    """A second that a datetime holds: the one before a leap second."""
+    return _LEAP_SECOND - 1 if second == _LEAP_SECOND else second
 
 
 def _local(moment: datetime) -> datetime:
@@ -190,7 +196,7 @@ def _date_of(match: re.Match[str]) -> datetime | None:
             int(parts["day"]),
             hour,
             int(parts.get("minute") or 0),
-            int(parts.get("second") or 0),
+            _storable(int(parts.get("second") or 0)),
             _microseconds(parts.get("fraction") or ""),
         )
     except ValueError:
