@@ -4,6 +4,7 @@ import contextlib
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from damaged import cut, encoded, noise, png_chunk
-from memery import index_flow
+from memery import decoding, index_flow
 from memery.decoding import Resize, decode, decode_upright, media_type, upright_size
 from memery.errors import ImageError
 from memery.gateway.standing import status
@@ -153,6 +154,15 @@ def test_broken_exif_keeps_no_pixel_from_being_read(format_, exif):
     image = decoded(encoded(PICTURE, format_, exif=exif))
     assert image.damage == ""
     assert (image.width, image.height) == (64, 64)
+
+
+def test_broken_exif_prints_no_warning_without_a_file_name():
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        decoding._formats.cache_clear()  # as in a process that has decoded nothing yet
+        decoded(encoded(PICTURE, "JPEG", exif=exif))
+    assert not caught
 
 
 def test_much_text_in_a_png_keeps_no_pixel_from_being_read():

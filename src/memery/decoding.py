@@ -7,6 +7,7 @@ import importlib.util
 import io
 import logging
 import struct
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -178,6 +179,9 @@ def _formats() -> tuple[str, ...]:
     for name in plugins:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     _silence_libtiff()
+    # Pillow warns of broken metadata, and does not know the file's name. A filter around each image
+    # would change those of other threads, too.
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Without a handler, errors that Pillow logs go to standard error.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
     return (*_FORMATS, "HEIF") if _register_heif() else _FORMATS
