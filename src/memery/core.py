@@ -304,9 +304,10 @@ def encode_query(
 
 def _unread(x: Executors) -> Callable[[str], str]:
     """What to say of a text that the model cannot read."""
-    model_id, name = x.encoder.space.model_id, multilingual_model()
+    model_id = x.encoder.space.model_id
 
     def sentence(text: str) -> str:
+        name = multilingual_model()  # reads the registry, which few queries need
         return (
             f"The model {model_id} cannot read “{text[:_SHOWN]}”: only the words in images and the"
             f" names of files were compared with it. {name} reads many languages: memery models"

@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ＇](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
-_CJK = re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
-"""Kana and Han: written without spaces."""
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _RARE_HAN, _RUNE = "\U0002a6d6", "\u16a0"
 """Two characters that hardly any vocabulary has."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -36,6 +34,17 @@ STOP_WORDS = frozenset(
     """.split()  # noqa: SIM905 - a list of 150 strings is no easier to read
 )
 """English words that say nothing about what a picture shows, and words for pictures themselves."""
+
+
+@cache
+def _cjk() -> re.Pattern[str]:
+    """Kana and Han: written without spaces. Compiling it takes 3 ms, and few texts need it."""
+    return re.compile(r"[぀-ヿ㐀-䶿一-鿿豈-﫿\U00020000-\U0003ffff]")
+
+
+@cache
+def _han() -> re.Pattern[str]:
+    return re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
 def tokens(text: str) -> list[str]:
@@ -68,7 +77,7 @@ def obscured(text: str) -> str | None:
 def _obscured(letter: str) -> str:
     if letter.isascii() or unicodedata.category(letter)[0] in "PZC":
         return letter
-    return _RARE_HAN if _HAN.match(letter) else _RUNE
+    return _RARE_HAN if _han().match(letter) else _RUNE
 
 
 def joined(text: str) -> str:
@@ -78,7 +87,9 @@ def joined(text: str) -> str:
 
 def spaced(text: str) -> str:
     """The same text with every kana and Han character a word of its own."""
-    return _CJK.sub(lambda match: f" {match[0]} ", text)
+    if text.isascii():
+        return text
+    return _cjk().sub(lambda match: f" {match[0]} ", text)
 
 
 def content_words(text: str) -> list[tuple[str, ...]]:
@@ -90,9 +101,13 @@ def content_words(text: str) -> list[tuple[str, ...]]:
     found = dict.fromkeys(
         tuple(tokens(spaced(word)))
         for word in tokens(joined(text))
-        if word not in STOP_WORDS and (len(word) > 1 or _CJK.match(word) or word.isdecimal())
+        if word not in STOP_WORDS and (len(word) > 1 or _stands_alone(word))
     )
     return list(found)[:WORDS_MAX]
+
+
+def _stands_alone(letter: str) -> bool:
+    return letter.isdecimal() or (not letter.isascii() and _cjk().match(letter) is not None)
 
 
 def is_inflected(one: str, other: str) -> bool:
