@@ -460,6 +460,22 @@ def test_starting_is_cheap():
     assert not {"numpy", "PIL", "onnxruntime", "faiss", "rich"} & set(loaded)
 
 
+def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
+    run("build", "photos", MEMERY_MODEL="starter")
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "memery", "recall", "photos", "red"],
+        cwd=photos.parent,
+        env=run.environment | {"MEMERY_MODEL": "starter"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "memery.core" in loaded
+    unused = "dates icc image_limits isolation matching models.registry ppm readers.tiling repair"
+    assert not loaded & {f"memery.{name}" for name in unused.split()}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -13,20 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from memery.dates import Taken, date_taken
 from memery.errors import ImageError
 from memery.excluded import SIGNATURE_BYTES, unsupported
-from memery.icc import conversion
-from memery.image_limits import check_cost, jpeg_reduction
 from memery.likeness import SIDE, colour, likeness
-from memery.notes import written_into
-from memery.ppm import load_scaled
-from memery.repair import (
-    decoded_part,
-    has_wrong_checksum,
-    without_broken_metadata,
-    without_reserved_end,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
     from PIL.ImageFile import ImageFile
+
+    from memery.dates import Taken
 
 logger = logging.getLogger(__name__)
 
@@ -235,6 +226,8 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
     """
     import numpy as np
 
+    from memery.icc import conversion
+
     with _loaded(data, side, max_pixels) as loaded:
         colours = conversion(loaded.image)
         _turn_upright(loaded.image)
@@ -256,6 +249,8 @@ def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
 
 def read_date(data: bytes, max_pixels: int) -> Taken:
     """When an image was taken, as its metadata says; a file that cannot be decoded has no date."""
+    from memery.dates import Taken, date_taken
+
     try:
         with _opened(data, max_pixels) as image:
             return date_taken(image)
@@ -269,6 +264,9 @@ def pixels_have_changed(data: bytes, max_pixels: int) -> bool:
     That version knew no profiles and one ground, and took broken PNG files for whole ones. An image
     that can no longer be decoded has other pixels, too.
     """
+    from memery.icc import conversion
+    from memery.repair import has_wrong_checksum
+
     try:
         with _opened(data, max_pixels) as image:
             differs = image.has_transparency_data or conversion(image) is not None
@@ -303,6 +301,8 @@ def media_type(file: BinaryIO) -> str:
     try:
         image = _open(file)
     except ImageError:
+        from memery.repair import without_broken_metadata
+
         file.seek(0)
         image = _open(io.BytesIO(without_broken_metadata(file.read())))
     with image:
@@ -336,6 +336,8 @@ def _opened(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
 @contextlib.contextmanager
 def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
     """An image that is decoded, a JPEG reduced as `_reduce` does; of a damaged file, a part."""
+    from memery.ppm import load_scaled
+
     size, margins = (0, 0), (0.0, 0.0)
 
     def open_reduced(data: bytes) -> ImageFile:
@@ -356,6 +358,8 @@ def _loaded(data: bytes, enough: int, max_pixels: int) -> Iterator[_Loaded]:
 
 def _load(data: bytes, open_image: Callable[[bytes], ImageFile]) -> tuple[ImageFile, str]:
     """Decode an image: all of it, else without its metadata, else the part that is sound."""
+    from memery.repair import decoded_part, without_broken_metadata, without_reserved_end
+
     data = without_reserved_end(data)
     loaded = _load_whole(data, open_image)
     if isinstance(loaded, ImageError) and loaded.reason in _BROKEN:
@@ -402,11 +406,15 @@ def _undecodable(error: Exception) -> ImageError:
 
 def _open_bytes(data: bytes, max_pixels: int) -> ImageFile:
     """Open an image that may be decoded within the limits, whatever its metadata."""
+    from memery.image_limits import check_cost
+
     if not data:
         raise ImageError("truncated", "the file is empty")
     try:
         image = _open(io.BytesIO(data))
     except ImageError as error:
+        from memery.repair import without_broken_metadata
+
         broken = error.reason in _BROKEN
         sound = without_broken_metadata(data) if broken else data
         if sound == data:
@@ -451,6 +459,10 @@ def _unidentified(file: BinaryIO) -> ImageError:
 
 def _decode(loaded: _Loaded, resize: Resize, thumbnail_side: int) -> Decoded:
     import numpy as np
+
+    from memery.dates import date_taken
+    from memery.icc import conversion
+    from memery.notes import written_into
 
     image, (width, height) = loaded.image, loaded.size
     format_ = image.format or "unknown"
@@ -511,6 +523,8 @@ def _reduce(image: Image.Image, enough: int, max_pixels: int) -> tuple[float, fl
         become 113 at 1/8, of which the last is half empty. A resize that took it for full would
         stretch the picture.
     """
+    from memery.image_limits import jpeg_reduction
+
     least = jpeg_reduction(image, max_pixels)
     drafted = image.draft(
         "RGB", (min(enough, image.width // least or 1), min(enough, image.height // least or 1))

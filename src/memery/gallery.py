@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import os
 from collections.abc import Iterable
@@ -31,6 +29,8 @@ class Picture:
 
 def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) -> str | None:
     """An image as the `data:` URL of a JPEG of at most side × side pixels; None if unreadable."""
+    import base64
+
     from PIL import Image
 
     try:
@@ -59,27 +59,31 @@ def grid_html(pictures: Iterable[Picture]) -> str:
 
 def sheet_html(title: str, sections: Iterable[tuple[str, Iterable[Picture]]]) -> str:
     """A contact sheet: one self-contained HTML page, a heading and a grid per section."""
+    from html import escape
+
     body = "".join(
-        f"<h2>{html.escape(printable(heading))}</h2>{grid_html(pictures)}"
+        f"<h2>{escape(printable(heading))}</h2>{grid_html(pictures)}"
         for heading, pictures in sections
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{html.escape(title)}</title>"
+        f"<title>{escape(title)}</title>"
         "<style>:root{color-scheme:light dark}body{margin:24px;font-family:system-ui,sans-serif}"
         "h2{font-size:16px;margin:24px 0 8px}</style>"
-        f"<h1>{html.escape(title)}</h1>{body}</html>\n"
+        f"<h1>{escape(title)}</h1>{body}</html>\n"
     )
 
 
 def _figure_html(picture: Picture) -> str:
-    caption = html.escape(printable(picture.caption))
+    from html import escape
+
+    caption = escape(printable(picture.caption))
     url = thumbnail_url(picture.location)
     shown = (
         f'<img src="{url}" alt="{caption}" style="max-width:100%">' if url else "(cannot be shown)"
     )
     return (
         f'<figure style="{_FIGURE}">{shown}<figcaption>{caption}'
-        f" <small>{html.escape(picture.note)}</small></figcaption></figure>"
+        f" <small>{escape(picture.note)}</small></figcaption></figure>"
     )

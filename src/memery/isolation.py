@@ -50,7 +50,11 @@ _CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize, "Taken":
 
 
 class ImageDecoder(Protocol):
-    """What `memery.decoding` does, in this process or in others."""
+    """What `memery.decoding` does, in this process or in others.
+
+    The module itself is one: nothing to start, and nothing to send. memery uses it where no decoder
+    has died yet.
+    """
 
     def decode(
         self, data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
@@ -77,10 +81,6 @@ class ImageDecoder(Protocol):
     def webp(self, data: bytes, side: int, max_pixels: int) -> bytes:
         """See `memery.decoding.webp`."""
         ...
-
-
-IN_PROCESS: ImageDecoder = decoding
-"""Nothing to start, and nothing to send: what memery uses where no decoder has died yet."""
 
 
 class IsolatedDecoder:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import (
@@ -30,7 +31,6 @@ from memery.executors.ranker import Ranker
 from memery.executors.reader import Reader
 from memery.filters import Filter
 from memery.gallery import printable
-from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import EmbeddingModel
 from memery.readers.interface import TextReader
 from memery.stores.interface import Searchable, Space, Store
@@ -38,6 +38,8 @@ from memery.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
+
+    from memery.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +259,11 @@ def make_thumbnails(archive: Archive, config: Config) -> Thumbnails:
 
 def make_decoder(config: Config) -> ImageDecoder:
     """What decodes outside of the indexing flow."""
-    return IsolatedDecoder(config.decode_seconds) if config.isolate else IN_PROCESS
+    if not config.isolate:
+        return in_process
+    from memery.isolation import IsolatedDecoder
+
+    return IsolatedDecoder(config.decode_seconds)
 
 
 def join(x: Executors, model: EmbeddingModel, store: Searchable) -> Executors:

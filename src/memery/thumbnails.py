@@ -8,12 +8,16 @@ import stat
 import threading
 import uuid
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from memery import decoding as in_process
 from memery.archive import Archive
 from memery.decoding import DECODING
 from memery.errors import ArchiveError
 from memery.forks import ForkAware
-from memery.isolation import IN_PROCESS, ImageDecoder
+
+if TYPE_CHECKING:
+    from memery.isolation import ImageDecoder
 
 SIDES = (160, 320, 640, 1280)
 """Longest sides that are made, pixels."""
@@ -42,7 +46,7 @@ class Thumbnails(ForkAware):
         archive: Archive,
         max_pixels: int,
         kept: int = _KEPT_BYTES,
-        decoder: ImageDecoder = IN_PROCESS,
+        decoder: ImageDecoder = in_process,
     ) -> None:
         self._archive = archive
         self._max_pixels = max_pixels

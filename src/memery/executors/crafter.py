@@ -11,19 +11,23 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from typing import TYPE_CHECKING
 
+from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import decoders
 from memery.errors import FolderError, ImageError
-from memery.executors.daemon_pool import DaemonPool
 from memery.executors.interface import Batch, Picture
 from memery.files import read_file
-from memery.isolation import IN_PROCESS, ImageDecoder, IsolatedDecoder
 from memery.models.interface import ModelInfo
 from memery.stores.interface import SkipAddition
 from memery.thumbnails import GRID_SIDE, Thumbnails
 from memery.types import FileEntry, Query, Skip, Term
+
+if TYPE_CHECKING:
+    from memery.executors.daemon_pool import DaemonPool
+    from memery.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -88,12 +92,12 @@ class Crafter:
         size = min(_FIRST_BATCH, self._config.batch_size)
         was_cut_short = self._archive.is_marked
         decoder = self._decoder()
-        if was_cut_short and decoder is not IN_PROCESS:
+        if was_cut_short and decoder is not in_process:
             logger.warning(
                 "The last run was cut short while images were decoded. They are decoded in"
                 " separate processes this time: one that makes a decoder crash is skipped."
             )
-        if decoder is IN_PROCESS:
+        if decoder is in_process:
             self._archive.mark()
         reads = _Reads(self, partial(self._read, known, undated, outdated), decoder)
         is_done = False
@@ -117,7 +121,11 @@ class Crafter:
         isolate = self._config.isolate
         if isolate is None:
             isolate = self._archive.is_marked or self._has_crashed()
-        return IsolatedDecoder(self._config.decode_seconds) if isolate else IN_PROCESS
+        if not isolate:
+            return in_process
+        from memery.isolation import IsolatedDecoder
+
+        return IsolatedDecoder(self._config.decode_seconds)
 
     def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
         """Read the image terms of a query; decode those whose digest is not known."""
@@ -247,7 +255,7 @@ class _Reads:
     @property
     def _seconds(self) -> float:
         seconds = self._crafter.decode_seconds
-        return seconds if self._decoder is IN_PROCESS else _CHILD_FACTOR * seconds
+        return seconds if self._decoder is in_process else _CHILD_FACTOR * seconds
 
     def _give_up(self, entry: FileEntry) -> _Result | None:
         """Leave a thread behind; what other threads had not finished begins again.
@@ -256,13 +264,15 @@ class _Reads:
             the result for the file, or None where it is to be tried in a child process.
         """
         result = None
-        if self._decoder is IN_PROCESS:
+        if self._decoder is in_process:
             logger.warning(
                 "%s takes longer than %d s to decode. Images are decoded in separate processes"
                 " from here on.",
                 entry.path,
                 self._crafter.decode_seconds,
             )
+            from memery.isolation import IsolatedDecoder
+
             self._decoder = IsolatedDecoder(self._crafter.decode_seconds)
         else:  # a child would have been ended: it is the file itself that does not come
             self._silent += 1
@@ -284,6 +294,8 @@ class _Reads:
         return self._pool.submit(self._read, entry, self._decoder)
 
     def _new_pool(self) -> DaemonPool:
+        from memery.executors.daemon_pool import DaemonPool
+
         return DaemonPool(self._crafter.threads, "memery-crafter")
 
 

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
-from memery.candidates import candidates
 from memery.files import stat_if_unchanged
 from memery.filters import Filter
-from memery.likeness import unpacked
-from memery.matching import matches
 from memery.stores.interface import Likenesses, Space, Store, snapshot_of
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
@@ -57,6 +54,10 @@ class Grouper:
 
     def _near(self, known: Likenesses) -> list[list[str]]:
         """Digests of contents that are one picture."""
+        from memery.candidates import candidates
+        from memery.likeness import unpacked
+        from memery.matching import matches
+
         hashes, miniatures = unpacked(known.likenesses)
         words: dict[int, frozenset[str]] = {}
 

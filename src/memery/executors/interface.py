@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
-from memery.dates import Taken
-from memery.decoding import Decoded
 from memery.excluded import Excluded
 from memery.filters import Filter
 from memery.stores.interface import Searchable, SkipAddition, Space, Text, snapshot_of
@@ -24,6 +22,9 @@ from memery.words.query import Words
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from memery.dates import Taken
+    from memery.decoding import Decoded
 
 
 @dataclass(frozen=True, slots=True)

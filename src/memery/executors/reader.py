@@ -13,17 +13,20 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.interface import Read
 from memery.files import read_file
-from memery.isolation import IN_PROCESS, ImageDecoder
 from memery.readers.interface import Reading, TextReader
-from memery.readers.tiling import is_long, long_side, read_tiles
 from memery.stores.interface import Text
 from memery.types import FileEntry
+
+if TYPE_CHECKING:
+    from memery.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Reader:
         archive: Archive,
         reader: TextReader,
         config: Config,
-        decoder: ImageDecoder = IN_PROCESS,
+        decoder: ImageDecoder = in_process,
     ) -> None:
         self._unfinished = _Unfinished(archive.reading)
         self._decoder = decoder
@@ -113,6 +116,8 @@ class Reader:
             return error
 
     def _read_image(self, data: bytes, side: int) -> Reading:
+        from memery.readers.tiling import is_long, long_side, read_tiles
+
         limit = self._config.max_pixels
         pixels = self._decoder.decode_upright(data, side, limit)
         height, width = pixels.shape[:2]

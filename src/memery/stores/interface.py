@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from memery.dates import Taken
 from memery.filters import Filter
 from memery.types import FileEntry, ImageFile, Line, Skip
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from memery.dates import Taken
 
 
 Stamp = tuple[int, int]

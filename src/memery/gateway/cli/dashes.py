@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 import typer
@@ -30,6 +29,8 @@ class TextCommand(TyperCommand):
             if option is not None and not option.is_flag:
                 next(words, None)  # its value
             elif option is None and _is_text(word, names):
+                import shlex
+
                 raise typer.BadParameter(
                     f"{word!r} is not an option. If it is part of the query, put the whole query in"
                     " quotation marks; if the query begins with it, put -- before the query:"

@@ -9,13 +9,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from memery import decoding as in_process
 from memery.config import processors
 from memery.gateway.collections import Collections
 from memery.gateway.jobs import IndexJobs
 from memery.gateway.rest.metrics import Metrics
 from memery.gateway.rest.options import Options
 from memery.gateway.rest.uploads import Uploads
-from memery.isolation import IN_PROCESS, ImageDecoder
+from memery.isolation import ImageDecoder
 from memery.models.shared import SharedModel
 
 
@@ -41,7 +42,7 @@ class Service:
     uploads: Uploads
     collections: Collections
     jobs: IndexJobs
-    decoder: ImageDecoder = IN_PROCESS
+    decoder: ImageDecoder = in_process
     is_stopping: Callable[[], bool] = field(default=lambda: False)
     streams: int = 0
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(processors()))

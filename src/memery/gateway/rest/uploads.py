@@ -7,8 +7,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from memery import decoding as in_process
 from memery.errors import ImageError
-from memery.isolation import IN_PROCESS, ImageDecoder
+from memery.isolation import ImageDecoder
 
 _SIDE = 320
 
@@ -41,7 +42,7 @@ class Uploads:
         decoder: what decodes them.
     """
 
-    def __init__(self, kept: int, max_pixels: int, decoder: ImageDecoder = IN_PROCESS) -> None:
+    def __init__(self, kept: int, max_pixels: int, decoder: ImageDecoder = in_process) -> None:
         self._decoder = decoder
         self._kept = kept
         self._max_pixels = max_pixels

@@ -8,7 +8,6 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterable
 
-from memery.dates import SOURCES
 from memery.filters import Filter
 from memery.likeness import LIKENESS_BYTES
 from memery.stores.interface import Facets, Likenesses, Listing, Space
@@ -116,6 +115,8 @@ class Listings:
 
     def count_dates(self, space: Space, scope: Filter) -> dict[str, int]:
         """Images by the source of their date."""
+        from memery.dates import SOURCES
+
         where = condition(scope)
         sql = f"SELECT {DATE_SOURCE}, count(*) {_SEARCHABLE.format(where.sql)} GROUP BY 1"
         with self._db.reading() as db:

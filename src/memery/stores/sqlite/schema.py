@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from memery.archive import APPLICATION_ID, unwritable
-from memery.dates import date_in_name
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
 from memery.types import image_id
 from memery.words.names import all_name_words, file_key, folder_key, name_words
@@ -293,6 +292,8 @@ def _name_files(connection: sqlite3.Connection) -> None:
 
 def _date_files(connection: sqlite3.Connection) -> None:
     """Give the files of an archive from before the dates in their names."""
+    from memery.dates import date_in_name
+
     sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
     for id_, path in connection.execute(sql).fetchall():
         named_at = date_in_name(posixpath.basename(os.fsdecode(path)))

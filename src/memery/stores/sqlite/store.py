@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
-from memery.dates import date_in_name
 from memery.errors import RETRIED_REASONS, ArchiveError, ArchiveLocked
 from memery.filters import Filter
 from memery.stores.interface import Addition, Found, SkipAddition, Space, Stamp
@@ -374,6 +373,8 @@ def _utf8(text: str) -> str:
 
 
 def _add(db: sqlite3.Connection, space: int, addition: Addition) -> None:
+    from memery.dates import date_in_name
+
     digest = bytes.fromhex(addition.digest)
     new = addition.content
     if new is not None:
