@@ -128,6 +128,23 @@ def test_a_turned_tiff_tells_its_upright_size():
     assert (decoded.width, decoded.height) == (64, 32)
 
 
+def test_a_png_is_not_decoded_for_its_size(monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = encoded(Image.new("RGB", (32, 64)), "PNG", exif=exif)
+    chunk = turned[turned.index(b"eXIf") - 4 : turned.index(b"IDAT") - 4]
+    late = turned.replace(chunk, b"")[:-12] + chunk + turned[-12:]
+    assert upright_size(turned, LIMIT) == upright_size(late, LIMIT) == (64, 32)
+    decoded = []
+
+    def record(image):
+        decoded.append(image)
+
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", record)
+    assert upright_size(encoded(Image.new("RGB", (32, 64)), "PNG"), LIMIT) == (32, 64)
+    assert not decoded
+
+
 def test_transparency_is_white():
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     palette = Image.new("P", (8, 8), 1)

@@ -59,6 +59,8 @@ DECODING = 2
 other pixels."""
 _WEBP_QUALITY, _WEBP_EFFORT = 80, 2
 """Effort 2 of 6 takes a third of the time of the default, and 5 % more bytes."""
+_PNG_ORIENTED = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
+"""One of these stands in a PNG that may have an orientation."""
 _ENDS_EARLY = (EOFError, IndexError, struct.error)
 """What Pillow's plug-ins raise where they read beyond the end of a file."""
 _BROKEN = ("truncated", "damaged")
@@ -237,12 +239,16 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
 
 
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
-    """Width and height of an image file as it is shown, pixels; nothing is decoded.
+    """Width and height of an image file as it is shown, pixels.
+
+    Nothing is decoded but a PNG that has EXIF or XMP, which may stand behind the pixels.
 
     Raises:
         ImageError: it is no image, or has more pixels than max_pixels.
     """
     with _opened(data, max_pixels) as image:
+        if image.format == "PNG" and not any(name in data for name in _PNG_ORIENTED):
+            return image.size
         turned = _orientation(image) in _QUARTER_TURNS and image.format != "TIFF"
         return (image.height, image.width) if turned else image.size
 

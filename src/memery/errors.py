@@ -6,6 +6,7 @@ MemeryError
 ├── ConfigError            a setting has no such value
 ├── FolderError            the folder is missing, is no folder or cannot be read
 ├── ImageError             an image cannot be decoded (`reason` is one of `SKIP_REASONS`)
+│   └── QueryImageError    … and it is an image of the query
 ├── ArchiveError           the archive cannot be read or written
 │   ├── ArchiveMissing     nothing was indexed here yet
 │   ├── ArchiveLocked      another process is writing (`holder` says which)
@@ -96,6 +97,18 @@ class ImageError(MemeryError):
         super().__init__(f"{subject} cannot be used: {what}." if subject else what)
         self.reason = reason
         self.detail = detail
+
+
+class QueryImageError(ImageError):
+    """An image of the query cannot be decoded.
+
+    Attributes:
+        term: its number among the image terms of the query, from 0.
+    """
+
+    def __init__(self, error: ImageError, subject: str, term: int) -> None:
+        super().__init__(error.reason, error.detail, subject)
+        self.term = term
 
 
 class ArchiveError(MemeryError):

@@ -366,3 +366,14 @@ def test_json_that_is_none_is_named(server):
         assert answer.status == 400
         assert [error["field"] for error in answer.json()["errors"]] == ["body"]
         assert "recursion" not in answer.json()["detail"]
+
+
+def test_an_image_that_opens_but_cannot_be_decoded_is_named(server):
+    search = json.dumps({"query": [{"image": "sound"}, {"text": "red"}, {"image": "cut"}]}).encode()
+    cut = png("red", (40, 30))[:50]
+    parts = [("search", None, search), ("sound", "a.png", png("red")), ("cut", "b.png", cut)]
+    answer = server.send_form("/v1/search", parts)
+    assert answer.status == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "query.2.image"
+    assert "cannot be used" in error["message"]

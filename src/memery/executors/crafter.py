@@ -17,7 +17,7 @@ from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import decoders
-from memery.errors import FolderError, ImageError
+from memery.errors import FolderError, ImageError, QueryImageError
 from memery.executors.interface import Batch, Picture
 from memery.files import read_file
 from memery.models.interface import ModelInfo
@@ -129,9 +129,10 @@ class Crafter:
 
     def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
         """Read the image terms of a query; decode those whose digest is not known."""
-        return [self._read_term(term, known) for term in query.terms if term.image is not None]
+        terms = [term for term in query.terms if term.image is not None]
+        return [self._read_term(number, term, known) for number, term in enumerate(terms)]
 
-    def _read_term(self, term: Term, known: Container[str]) -> Picture:
+    def _read_term(self, number: int, term: Term, known: Container[str]) -> Picture:
         if isinstance(term.image, bytes):
             name, entry = "The picture", FileEntry("", len(term.image), 0)
         else:
@@ -146,7 +147,7 @@ class Crafter:
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
-            raise ImageError(reason, detail, subject=name) from None
+            raise QueryImageError(ImageError(reason, detail), name, number) from None
 
     @property
     def threads(self) -> int:

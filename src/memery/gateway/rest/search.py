@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from memery.errors import ImageUnknown, QueryError
+from memery.errors import ImageUnknown, QueryError, QueryImageError
 from memery.filters import Filter
 from memery.gateway.collections import Answer
 from memery.gateway.rest import bodies, parameters
@@ -218,6 +218,9 @@ def _answer(
     except ImageUnknown as error:
         field = next(one.field for one in asked if one.term.id == error.id)
         raise of_error(error, field) from None
+    except QueryImageError as error:
+        fields = [one.field for one in asked if one.term.image is not None]
+        raise of_error(error, fields[error.term]) from None
     return _document(request, served, asked, ranking, found, explain=explain)
 
 
