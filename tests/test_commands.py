@@ -476,6 +476,12 @@ def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
     assert not loaded & {f"memery.{name}" for name in unused.split()}
 
 
+def test_a_search_with_what_is_built_in_asks_for_no_plug_ins(run, photos, monkeypatch):
+    run("build", "photos", MEMERY_MODEL="starter")
+    monkeypatch.setattr("memery.plugins._entry_points", pytest.fail)
+    assert b"Rank" in run("recall", "photos", "red", MEMERY_MODEL="starter").stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

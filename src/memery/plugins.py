@@ -59,6 +59,11 @@ def names(group: str) -> list[str]:
     return [*BUILT_IN[group], *sorted(third_parties - BUILT_IN[group].keys())]
 
 
+def is_plugin(group: str, name: str) -> bool:
+    """Whether a plug-in has that name. Asking what is installed reads a file of each package."""
+    return name in BUILT_IN[group] or name in names(group)
+
+
 def _entry_points(group: str) -> Iterable[EntryPoint]:
     from importlib.metadata import entry_points
 
@@ -96,7 +101,7 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
         ModelError: no model of that name is available.
     """
     config = config or Config()
-    if name not in names("memery.models"):
+    if not is_plugin("memery.models", name):
         from memery.models import catalogue  # what it needs takes 50 ms to import
 
         model = catalogue.open_model(
@@ -169,7 +174,7 @@ def multilingual_model() -> str:
 
 def _remembered(space: Space, archive: Archive, config: Config) -> EmbeddingModel:
     """The model that the archive was built with, if this machine has it."""
-    if space.model_id in names("memery.models"):
+    if is_plugin("memery.models", space.model_id):
         return open_model(space.model_id, config)
     from memery.models import catalogue
 

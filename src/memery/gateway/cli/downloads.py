@@ -12,7 +12,7 @@ from memery.gateway.cli.console import Notices
 def have_model(settings: dict[str, Any], notices: Notices) -> None:
     """Download the model that was named, with a bar, if it is not there."""
     name = load_config(**settings).model
-    if name == "auto" or name in plugins.names("memery.models"):
+    if name == "auto" or plugins.is_plugin("memery.models", name):
         return
     from memery.gateway.cli.model_commands import fetch
     from memery.models import catalogue

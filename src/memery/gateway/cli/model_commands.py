@@ -45,7 +45,7 @@ def _names() -> list[str]:
 
 def _known(name: str) -> Known:
     """What is known of a model without downloading anything."""
-    if name in plugins.names("memery.models"):
+    if plugins.is_plugin("memery.models", name):
         info = plugins.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
         return Known(name, state, info.size, info.dim, info.licence, info.source)
@@ -119,7 +119,7 @@ def _installed(name: str) -> Installed:
 
 def _check_downloaded(name: str) -> None:
     """Refuse a name that stands for code instead of downloaded files."""
-    if name in plugins.names("memery.models"):
+    if plugins.is_plugin("memery.models", name):
         raise ModelError(f"{name} comes with a program: it needs no download and has no files.")
 
 
