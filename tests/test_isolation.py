@@ -8,13 +8,14 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
-from memery import Memery, decoding, index_flow, isolation
+from memery import Memery, decoding, index_flow, isolation, query_flow
 from memery.archive import find_archive
 from memery.decoding import Resize
 from memery.errors import ImageError
@@ -219,6 +220,25 @@ def test_a_mark_is_purged_with_the_archive(photos):
     (folder / "reading").write_text(f"{'0' * 64} 1\n")
     purge(photos)
     assert not folder.exists()
+
+
+def test_a_query_image_on_which_the_decoder_hangs_is_refused(photos, monkeypatch):
+    load, released = ImageFile.ImageFile.load, threading.Event()
+
+    def hang(image):
+        if image.size == HANGS:
+            released.wait(60)
+        return load(image)
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", hang)
+    index_flow(photos)
+    try:
+        with pytest.raises(ImageError) as refused:
+            query_flow(photos, image_query=png("red", HANGS), decode_seconds=1)
+    finally:
+        released.set()
+    assert refused.value.reason == "decoder timed out"
+    assert query_flow(photos, image_query=png("red", (20, 20)))
 
 
 def same(one, two):

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import decoders
-from memery.errors import FolderError, ImageError, QueryImageError
+from memery.decoding import Decoded, decoders
+from memery.errors import TIMED_OUT, FolderError, ImageError, QueryImageError
 from memery.executors.interface import Batch, Picture
 from memery.files import read_file
 from memery.models.interface import ModelInfo
@@ -141,13 +141,30 @@ class Crafter:
             entry = FileEntry(os.fspath(term.image), 0, 0)
         try:
             if isinstance(term.image, bytes):
-                return self._picture(entry, term.image, known, self._decoder)
-            entry, data = read_file(entry.path, entry, self._config.max_bytes)
-            return self._picture(entry, data, known, self._decoder)
+                data = term.image
+            else:
+                entry, data = read_file(entry.path, entry, self._config.max_bytes)
+            digest = hashlib.sha256(data).hexdigest()
+            return Picture(entry, digest, None if digest in known else self._decode_in_time(data))
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
             raise QueryImageError(ImageError(reason, detail), name, number) from None
+
+    def _decode_in_time(self, data: bytes) -> Decoded:
+        """Decode an image of a query; a decoder that hangs leaves a thread behind."""
+        from memery.executors.daemon_pool import DaemonPool
+
+        decoder, seconds = self._decoder(), self._config.decode_seconds
+        pool = DaemonPool(1, "memery-query")
+        try:
+            future = pool.submit(decoder.decode, data, self._info.resize, self._config.max_pixels)
+            # A child is ended in time by itself.
+            if not wait([future], seconds * (1 if decoder is in_process else _CHILD_FACTOR)).done:
+                raise ImageError(TIMED_OUT, f"no result after {seconds} s")
+            return future.result()
+        finally:
+            pool.close(wait=False)
 
     @property
     def threads(self) -> int:
