@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 
+import hypothesis
 import pytest
 
 from memery.__main__ import main
@@ -15,6 +16,10 @@ from memery.gateway.cli import console
 
 # Tests that are not about text in pictures do not read any: the engine takes a second to load.
 os.environ["MEMERY_READ_TEXT"] = "0"
+
+# A busy machine is no failure: no example has to be done in a given time.
+hypothesis.settings.register_profile("memery", deadline=None)
+hypothesis.settings.load_profile("memery")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memery.words.names import name_words
@@ -68,7 +68,6 @@ def test_tokens_stay_what_they_are(text):
     assert tokens(" ".join(tokens(text))) == tokens(text)
 
 
-@settings(deadline=None)  # the first one reads the list of words
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789é", max_size=90))
 def test_splitting_loses_no_letter(token):
     assert "".join(split(token)) == token
