@@ -135,6 +135,7 @@ def test_pull_build_recall_int8_and_another_model(run, hub, home):
     small = run("build", "photos", "--precision", "int8", "--format", "json").stdout
     assert json.loads(small)["model_id"] == "clip-b32+int8"
 
+    run("models", "pull", SECOND)
     other = json.loads(run("build", "photos", "--model", SECOND, "--format", "json").stdout)
     assert (other["model_id"], other["encoded"]) == (SECOND, 200)
     # The same weights in another layout: the same scores, in a space of their own.
