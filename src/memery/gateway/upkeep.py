@@ -41,7 +41,7 @@ def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
         return find_archive(path, config.archive)
     except FolderError:
         folder = os.path.expanduser(path)  # noqa: PTH111 - that of Path raises for ~nobody
-        if config.archive is not None or os.path.lexists(folder):
+        if config.archive is not None or not folder or os.path.lexists(folder):
             raise
         raise FolderError(
             f"There is no folder {path}: check the spelling. If it was deleted and its archive was"
