@@ -161,22 +161,36 @@ use(memery, "gray")
 def test_a_model_that_another_thread_loads_is_loaded_by_the_child(run):
     program = """
 from memery.models.runtime import Network
+from memery.models import starter
 from memery.models.starter import StarterModel
+# The child comes while only the network is being opened: no import and no tokenizer is under way.
 loading, leave, open_ = threading.Event(), threading.Event(), Network._open
+parent, read, names, is_read = os.getpid(), starter.read_tokenizer, [], threading.Event()
+def reading(path):
+    tokenizer = read(path)
+    if os.getpid() == parent:
+        names.append(path.name)
+        if len(names) == 2:
+            is_read.set()
+    return tokenizer
+starter.read_tokenizer = reading
 def slow(self, options):
-    loading.set()
-    leave.wait()
+    if os.getpid() == parent:  # the child may inherit the lock of an event that is being waited for
+        loading.set()
+        leave.wait()
     return open_(self, options)
 Network._open = slow
 model = StarterModel()
 thread = threading.Thread(target=model.encode_texts, args=[["red"]])
 thread.start()
 loading.wait()
+is_read.wait()
 def encode():
-    leave.set()
     print(len(model.encode_texts(["red"])), flush=True)
-in_child(encode)
-leave.set()
+try:
+    in_child(encode)
+finally:
+    leave.set()
 thread.join()
 """
     assert run(program) == ["1"]
