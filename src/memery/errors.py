@@ -50,7 +50,7 @@ class QueryTypeError(QueryError, TypeError):
     """A part of the query is of a type that makes no term; the message names those that do."""
 
 
-class FilterConflict(QueryError):  # noqa: N818 - a state, as those below
+class FilterConflict(QueryError):  # noqa: N818 - names a state, like ArchiveMissing
     """Two conditions of a filter exclude each other.
 
     Attributes:

@@ -65,7 +65,7 @@ def _renew_property_locks() -> None:
     classes = {kind for module in modules for kind in vars(module).values() if isclass(kind)}
     for attribute in [value for kind in classes for value in vars(kind).values()]:
         if isinstance(attribute, cached_property):
-            attribute.lock = RLock()  # type: ignore[attr-defined]
+            attribute.lock = RLock()  # type: ignore[attr-defined]  # not in typeshed
 
 
 if hasattr(os, "register_at_fork"):

@@ -132,7 +132,7 @@ class Loader(Protocol):
         ...
 
 
-class PixelsMissing(LookupError):  # noqa: N818 - a state, read as one
+class PixelsMissing(LookupError):  # noqa: N818 - names a state, like ArchiveMissing
     """A picture came without pixels, since its embedding was known, and the embedding has gone."""
 
 

@@ -40,7 +40,7 @@ def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
     try:
         return find_archive(path, config.archive)
     except FolderError:
-        folder = os.path.expanduser(path)  # noqa: PTH111 - that of Path raises for ~nobody
+        folder = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises for an unknown user
         if config.archive is not None or not folder or os.path.lexists(folder):
             raise
         raise FolderError(

@@ -47,7 +47,7 @@ def launch(target: str) -> bool:
         return True
     nothing = subprocess.DEVNULL
     try:
-        opener = subprocess.Popen(  # noqa: S603 - likewise
+        opener = subprocess.Popen(  # noqa: S603 - no shell; the path is one argument
             ["open" if sys.platform == "darwin" else "xdg-open", target],
             stdin=nothing,
             stdout=nothing,

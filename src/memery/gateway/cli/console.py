@@ -92,7 +92,7 @@ def _end_at_once(code: int) -> NoReturn:
 
 
 def _say(message: str) -> None:
-    print("memery:", printable(message.strip()), file=sys.stderr)  # noqa: T201
+    print("memery:", printable(message.strip()), file=sys.stderr)  # noqa: T201 - a message to the user
 
 
 class Notices:

@@ -65,7 +65,7 @@ class ConfinedFolder:
         Raises:
             OSError: or the system knows no links.
         """
-        target = os.path.relpath(to, os.path.dirname(name))  # noqa: PTH120
+        target = os.path.relpath(to, os.path.dirname(name))  # noqa: PTH120 - names, not paths
         with self._parent(name) as (last, parent):
             with contextlib.suppress(OSError):
                 if os.readlink(last, dir_fd=parent) == target:
