@@ -8,7 +8,7 @@ import stat
 import threading
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from memery import decoding as in_process
 from memery.archive import Archive
@@ -19,8 +19,8 @@ from memery.forks import ForkAware
 if TYPE_CHECKING:
     from memery.isolation import ImageDecoder
 
-SIDES = (160, 320, 640, 1280)
-"""Longest sides that are made, pixels."""
+Side = Literal["160", "320", "640", "1280"]
+"""Longest sides that are made, pixels, as a request names them."""
 GRID_SIDE = 320
 """What a grid of images shows: made while the image is decoded for the index."""
 _KEPT_BYTES = 512 << 20
@@ -108,8 +108,8 @@ class Thumbnails(ForkAware):
     def forget(self, digest: str) -> None:
         """Delete what is kept of a content whose file is gone."""
         with contextlib.suppress(OSError):
-            for side in SIDES:
-                self._place(digest, side).unlink(missing_ok=True)
+            for side in get_args(Side):
+                self._place(digest, int(side)).unlink(missing_ok=True)
 
     def _count(self) -> int:
         if self._bytes is None:

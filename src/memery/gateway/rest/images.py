@@ -29,6 +29,7 @@ from memery.gateway.rest.parameters import CollectionName, ListCopies, Where
 from memery.gateway.rest.problems import Problem
 from memery.gateway.rest.search import known, refuse_away
 from memery.gateway.rest.service import Served, Service, base_path
+from memery.thumbnails import Side
 
 router = APIRouter(tags=["images"])
 
@@ -214,7 +215,7 @@ def disposition(path: str, *, attachment: bool) -> str:
 def thumbnail(
     served: Served,
     id_: Id,
-    size: Annotated[Literal["160", "320", "640", "1280"], Query(description="Pixels.")] = "320",
+    size: Annotated[Side, Query(description="Pixels.")] = "320",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
     """A small version of an image: WebP, its longer side at most that many pixels."""

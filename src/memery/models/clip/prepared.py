@@ -30,7 +30,6 @@ IMAGE_FILE, TEXT_FILE = "image.onnx", "text.onnx"
 """Names of networks that memery writes for its own use."""
 _FACTS = "facts.json"
 _PLAIN = ("precision", "is_variant", "fingerprint", "dim", "size", "digests")
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

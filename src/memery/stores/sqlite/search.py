@@ -184,12 +184,14 @@ class Searcher:
         fold: bool,
     ) -> Found:
         """The best images that pass a filter, best first, equal scores by path."""
+        import numpy as np
+
         passing = condition(scope)
         if scope == Filter():
             allowed, total = None, count_images(db, space, scope, fold=fold)
         else:
             rows = _rows_passing(db, space, passing)
-            allowed = _unique(rows)
+            allowed = np.unique(rows)
             total = len(allowed if fold else rows)
         newer = self._scan_newer(db, space, vector, allowed)
         want = limit + _MARGIN
@@ -415,12 +417,6 @@ def _rows_passing(db: sqlite3.Connection, space: int, passing: Condition) -> NDA
     sql = _PASSING.format("embeddings.id", "" if passing.paths_only else _FACTS_TOO, passing.sql)
     rows = db.execute(sql, (space, *passing.values))
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
-
-
-def _unique(ids: NDArray[np.int64]) -> NDArray[np.int64]:
-    import numpy as np
-
-    return np.unique(ids)
 
 
 def _exact_scores(
