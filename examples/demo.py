@@ -7,6 +7,7 @@ python examples/demo.py --dir ~/Pictures --query "a dog on a beach"
 from __future__ import annotations
 
 import argparse
+import html
 import importlib.util
 import json
 import shutil
@@ -15,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.gallery import Picture, sheet_html
+from memery.gallery import Picture, grid_html
 
 OUTPUT = Path("demo")
 PHOTOS = (
@@ -92,6 +93,15 @@ def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
     return " ".join(wanted.words), pictures
 
 
+def contact_sheet(sections: list[tuple[str, list[Picture]]]) -> str:
+    """One self-contained HTML page: a heading and a grid of thumbnails for each query."""
+    body = "".join(f"<h2>{html.escape(query)}</h2>{grid_html(hits)}" for query, hits in sections)
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>memery</title>'
+        f'<body style="font-family:system-ui,sans-serif;margin:24px">{body}</html>\n'
+    )
+
+
 def main() -> None:
     """Build, recall, write the contact sheet."""
     parser = argparse.ArgumentParser(description="index a folder of photographs and recall some")
@@ -110,7 +120,7 @@ def main() -> None:
     sections = [recall(folder, wanted) for wanted in recalls]
     OUTPUT.mkdir(exist_ok=True)
     sheet = OUTPUT / "contact-sheet.html"
-    sheet.write_text(sheet_html("memery: what it found", sections), encoding="utf-8")
+    sheet.write_text(contact_sheet(sections), encoding="utf-8")
     print(f"The same as pictures: {sheet.resolve().as_uri()}")
 
 

@@ -10,8 +10,9 @@ from PIL import Image
 import memery
 from memery.config import Config, load_config, processors, quota
 from memery.errors import ConfigError, QueryError
-from memery.gallery import Picture, printable, sheet_html
-from memery.types import Hit, ImageFile, Query, Results, Term
+from memery.gallery import Picture, grid_html, printable
+from memery.results import Results
+from memery.types import Hit, ImageFile, Query, Term
 
 
 def test_exports_are_pinned():
@@ -66,10 +67,10 @@ def test_pages_show_names_and_never_run_them(tmp_path):
     assert "<b>" not in page
     assert page.count("data:image/jpeg;base64,") == 2
     assert "cannot be shown" in page
-    sheet = sheet_html("t", [("<script>alert(1)</script>", [Picture(found[0], "a\x1b[31m")])])
-    assert "<script" not in sheet
-    assert "\x1b" not in sheet
-    assert not re.search(r'(src|href)="(?!data:)', sheet)
+    grid = grid_html([Picture(found[0], "<script>alert(1)</script>\x1b[31m")])
+    assert "<script" not in grid
+    assert "\x1b" not in grid
+    assert not re.search(r'(src|href)="(?!data:)', grid)
     assert printable("é\n\udcff") == "é\\n\\udcff"
 
 

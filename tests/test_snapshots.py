@@ -22,10 +22,11 @@ from memery.decoding import decode
 from memery.errors import MemeryError
 from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
+from memery.results import Results
 from memery.stores.interface import Addition, Content, Searchable, Space, Text
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel, MemoryStore
-from memery.types import FileEntry, Line, Query, Ranking, Results, Term
+from memery.types import FileEntry, Line, Query, Ranking, Term
 
 NOT_READING = ("remember_query", "content_key")
 READING = [name for name in vars(Searchable) if name[0] != "_" and name not in NOT_READING]

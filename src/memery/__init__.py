@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from memery.errors import MemeryError as MemeryError
     from memery.filters import Filter as Filter
     from memery.gateway.library import Memery as Memery
+    from memery.results import Results as Results
     from memery.types import Copy as Copy
     from memery.types import DuplicateGroup as DuplicateGroup
     from memery.types import Hit as Hit
     from memery.types import IndexReport as IndexReport
     from memery.types import Progress as Progress
     from memery.types import Query as Query
-    from memery.types import Results as Results
     from memery.types import Skip as Skip
     from memery.types import Term as Term
 
@@ -37,6 +37,7 @@ _HOMES = {
     "Memery": "memery.gateway.library",
     "MemeryError": "memery.errors",
     "Filter": "memery.filters",
+    "Results": "memery.results",
     **dict.fromkeys(
         (
             "Copy",
@@ -45,7 +46,6 @@ _HOMES = {
             "IndexReport",
             "Progress",
             "Query",
-            "Results",
             "Skip",
             "Term",
         ),

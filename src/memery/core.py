@@ -29,7 +29,8 @@ from memery.executors.interface import Executors, Picture, PixelsMissing, Reader
 from memery.filters import Day, Filter
 from memery.plugins import default_executors, multilingual_model
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
-from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Results, Took
+from memery.results import Results
+from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Took
 from memery.words.query import Words, words_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Pictures as one self-contained piece of HTML: the notebook's grid and the contact sheet."""
+"""Images as one self-contained piece of HTML: the grid that a notebook shows."""
 
 from __future__ import annotations
 
@@ -55,24 +55,6 @@ def printable(text: str) -> str:
 def grid_html(pictures: Iterable[Picture]) -> str:
     """A grid of thumbnails with captions, as HTML without scripts or outside addresses."""
     return f'<div style="{_GRID}">' + "".join(map(_figure_html, pictures)) + "</div>"
-
-
-def sheet_html(title: str, sections: Iterable[tuple[str, Iterable[Picture]]]) -> str:
-    """A contact sheet: one self-contained HTML page, a heading and a grid per section."""
-    from html import escape
-
-    body = "".join(
-        f"<h2>{escape(printable(heading))}</h2>{grid_html(pictures)}"
-        for heading, pictures in sections
-    )
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title>"
-        "<style>:root{color-scheme:light dark}body{margin:24px;font-family:system-ui,sans-serif}"
-        "h2{font-size:16px;margin:24px 0 8px}</style>"
-        f"<h1>{escape(title)}</h1>{body}</html>\n"
-    )
 
 
 def _figure_html(picture: Picture) -> str:

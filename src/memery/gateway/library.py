@@ -26,6 +26,7 @@ from memery.filters import Day, Filter
 from memery.gateway.standing import Status, status_of
 from memery.models.interface import EmbeddingModel
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
+from memery.results import Results
 from memery.stores.interface import Space, Store
 from memery.thumbnails import Thumbnails
 from memery.types import (
@@ -35,7 +36,6 @@ from memery.types import (
     Line,
     Query,
     Ranking,
-    Results,
     Skip,
 )
 

@@ -12,7 +12,8 @@ from typing import BinaryIO
 
 from memery.errors import ConfigError, FolderError
 from memery.gallery import printable
-from memery.types import Hit, Results
+from memery.results import Results
+from memery.types import Hit
 
 _LAUNCH_SECONDS = 3.0
 """Where no program opens a file, xdg-open has tried all by then; some programs it waits for."""

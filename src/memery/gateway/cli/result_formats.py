@@ -10,7 +10,8 @@ from memery.gateway.cli.choices import ResultFormat
 from memery.gateway.cli.formats import write_json, write_paths, write_table
 from memery.gateway.cli.terms import STDIN
 from memery.plurals import counted
-from memery.types import Hit, Results, Signal, Term
+from memery.results import Results
+from memery.types import Hit, Signal, Term
 
 _SCORE_DIGITS = 6
 _STRENGTH_DIGITS = 2

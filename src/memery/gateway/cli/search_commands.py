@@ -18,8 +18,9 @@ from memery.gateway.cli.downloads import have_model
 from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
 from memery.plurals import counted
+from memery.results import Results
 from memery.text_files import text_lines
-from memery.types import Progress, Query, Results
+from memery.types import Progress, Query
 
 Ask = Callable[[bool, Callable[[Progress], object] | None], Results]
 """Asks the library: whether to index first, and whom to tell the counts."""
