@@ -159,7 +159,6 @@ def _fetch(
     hub = _hub()
     from huggingface_hub import constants
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils._headers import build_hf_headers
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
@@ -182,7 +181,7 @@ def _fetch(
     url = hub.hf_hub_url(repository, file.path, revision=commit)
     token = _token()
     facts = hub.get_hf_file_metadata(url, token=token, retry_on_errors=True)
-    headers = build_hf_headers(token=token)
+    headers = hub.utils.build_hf_headers(token=token)
     if urlsplit(facts.location).netloc != urlsplit(url).netloc:
         headers.pop("authorization", None)  # the token is the hub's, not its content server's
     http_get(
