@@ -1,5 +1,6 @@
 """Finding what people mean: words in pictures and names, filters, similar pictures, feedback."""
 
+import contextlib
 import io
 import itertools
 import os
@@ -773,3 +774,25 @@ def test_dates_that_no_file_can_have_are_dates_all_the_same(photos, day):
         everything = memery.recall("red").total
         since, until = memery.recall("red", since=day).total, memery.recall("red", until=day).total
     assert (since, until) == ((everything, 0) if year < 2000 else (0, everything))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "conditions"),
+    [
+        (10_413_792_000, [{"since": "2263"}, {"since": "9999"}]),  # 1 January 2300
+        (-14_831_769_600, [{"until": "1600"}, {"until": "0001"}]),
+    ],
+)
+def test_finds_no_file_dated_out_of_range_by_a_date_further_out(photos, seconds, conditions):
+    """Such a file counts as the last, or the first, moment that can be stored."""
+    strange = photos / "strange.png"
+    Image.new("RGB", (30, 20), "red").save(strange)
+    with contextlib.suppress(OverflowError):
+        os.utime(strange, (seconds, seconds))
+    if strange.stat().st_mtime != seconds:
+        pytest.skip("this file system has no such dates")
+    nearest = {"since": "2262-04-11"} if seconds > 0 else {"until": "1677-09-22"}
+    with Memery(photos) as memery:
+        memery.build()
+        assert paths(memery.recall("red", **nearest)) == ["strange.png"]
+        assert [paths(memery.recall("red", **one)) for one in conditions] == [[], []]

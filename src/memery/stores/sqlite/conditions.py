@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,8 @@ from memery.stores.sqlite.images import TAKEN
 from memery.words.tokens import joined, spaced, tokens
 
 _SECOND_NS = 1_000_000_000
-_LAST_NS = (1 << 63) - 1
-_YEARS = range(1678, 2262)
-"""Those that 64 bits of nanoseconds hold whole; no file is older or newer."""
+_YEARS = range(1677, 2263)
+"""Those that 64 bits of nanoseconds hold, the first and the last of them in part."""
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
 _ORIENTATION = {
     "landscape": "width > height",
@@ -109,11 +109,16 @@ def _dates(scope: Filter) -> list[tuple[str, tuple[Any, ...]]]:
     return parts
 
 
-def _nanoseconds(moment: datetime) -> int:
-    """Since the epoch, as far as SQLite's integers reach."""
-    if moment.year not in _YEARS:
-        return _LAST_NS if moment.year > _YEARS[0] else -_LAST_NS
-    return int(moment.timestamp() * _SECOND_NS)
+def _nanoseconds(moment: datetime) -> float:
+    """Since the epoch; infinite where no time that is stored is as early or as late.
+
+    The nearest integer would be the time of every file whose own is out of reach.
+    """
+    if moment.year in _YEARS:
+        count = int(moment.timestamp() * _SECOND_NS)
+        if abs(count) < 1 << 63:
+            return count
+    return math.inf if moment.year > _YEARS[0] else -math.inf
 
 
 def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[Any, ...]]:
