@@ -10,7 +10,7 @@ from memery.gateway.cli import formats
 from memery.gateway.cli.choices import DuplicateFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.gateway.cli.downloads import have_model
-from memery.gateway.cli.search_commands import make_filter
+from memery.gateway.cli.search_commands import make_filter, say_excluded
 from memery.gateway.library import Memery
 from memery.plurals import counted
 from memery.types import Copy, DuplicateGroup
@@ -30,12 +30,16 @@ def duplicates(
     """Find images that are one picture; nothing is deleted."""
     where = make_filter(path, conditions)
     have_model(settings, notices)
-    with Memery(path, **settings) as memery, notices.progress() as tally:
-        groups = memery.duplicates(exact_only=exact, where=where, refresh=refresh, progress=tally)
-    write_groups(groups, path, format_)
-    if not groups:
-        notices.say(f"No image in {path} has a copy.")
-        return NOTHING_FOUND
+    with Memery(path, **settings) as memery:
+        with notices.progress() as tally:
+            groups = memery.duplicates(
+                exact_only=exact, where=where, refresh=refresh, progress=tally
+            )
+        write_groups(groups, path, format_)
+        if not groups:
+            notices.say(f"No image in {path} has a copy.")
+            say_excluded(memery, notices)
+            return NOTHING_FOUND
     others = sum(len(group.others) for group in groups)
     spare = formats.size(sum(copy.image.size for group in groups for copy in group.others))
     notices.say(

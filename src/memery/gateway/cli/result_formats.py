@@ -87,6 +87,8 @@ def _signal_json(signal: Signal) -> dict[str, Any]:
 
 
 def _write_table(results: Results, path: Path, *, explain: bool) -> None:
+    if not results:
+        return
     is_folded = any(hit.copies > 1 for hit in results)
     columns = {"Rank": "right", "Score": "right", "Strength": "right"}
     columns |= {"Copies": "right"} if is_folded else {}

@@ -168,9 +168,7 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
         )
         for sentence in results.warnings or [f"Nothing to show: {why}."]:
             notices.say(sentence)
-        if not memery.count():
-            for sentence in memery.preview().excluded.sentences():
-                notices.say(sentence)
+        say_excluded(memery, notices)
         return NOTHING_FOUND
     unmatched = all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1
     nearest = ["Nothing here really matches: these are the nearest."] if unmatched else []
@@ -186,6 +184,13 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
     if output.open_:
         actions.open_best(results)
     return 0
+
+
+def say_excluded(memery: Memery, notices: Notices) -> None:
+    """Where the folder has no images, say which of its files cannot be read, and what helps."""
+    if not memery.count():
+        for sentence in memery.preview().excluded.sentences():
+            notices.say(sentence)
 
 
 def _summarise(tally: Tally, notices: Notices) -> None:
