@@ -188,11 +188,11 @@ def _silence_libtiff() -> None:
     """
     import ctypes
 
-    from PIL import Image
+    from PIL import _imaging
 
     with contextlib.suppress(OSError, AttributeError):
         # A name is looked for in the libraries that this one is linked to, too.
-        library = ctypes.CDLL(Image.core.__file__)
+        library = ctypes.CDLL(_imaging.__file__)
         for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
             handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
             handler(None)
