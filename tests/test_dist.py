@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "src" / "memery" / "gateway" / "page"
+PACKAGE = ROOT / "src"
+WEB = PACKAGE / "memery" / "gateway" / "web"
 
 
 @pytest.mark.slow
@@ -24,7 +25,7 @@ def test_wheel_recalls_in_an_empty_environment(tmp_path):
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"memery/words/english.{kind}" for kind in ("txt.gz", "LICENCE")} <= names
-    assert {f"memery/gateway/page/{file.name}" for file in PAGE.iterdir()} <= names
+    assert {str(file.relative_to(PACKAGE)) for file in WEB.rglob("*") if file.is_file()} <= names
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     constraints = ROOT / "constraints.txt"

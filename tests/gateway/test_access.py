@@ -25,7 +25,7 @@ def guarded(photos, server):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1/search?text=red", "/v1/nowhere", "/healthz", "/page/nothing.js"]
+    "path", ["/", "/v1/search?text=red", "/v1/nowhere", "/healthz", "/page/latest/nothing.js"]
 )
 def test_every_answer_is_guarded(server, path):
     headers = server.get(path).headers

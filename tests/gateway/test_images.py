@@ -186,7 +186,7 @@ def test_thumbnails_keep_within_their_bound(tmp_path):
 def test_head_is_get_without_the_body(server, photos):
     image = by_path(server, "trip/sea.jpg")
     for path in (
-        "/", "/page/main.js", "/healthz", "/readyz", "/v1/search?text=red", "/v1/nowhere",
+        "/", "/page/latest/main.js", "/healthz", "/readyz", "/v1/search?text=red", "/v1/nowhere",
         "/v1/search?since=soon&text=red", image["image_url"], image["thumbnail_url"],
     ):  # fmt: skip
         get, head = server.get(path), server.ask("HEAD", path)
@@ -280,7 +280,7 @@ def spellings():
 def test_no_spelling_leads_out(server):
     tried = 0
     places = ("/v1/images/{}", "/v1/images/{}/file", "/v1/images/{}/similar", "/v1/thumbnails/{}",
-              "/v1/uploads/{}/thumbnail", "/page/{}", "/{}")  # fmt: skip
+              "/v1/uploads/{}/thumbnail", "/page/latest/{}", "/{}")  # fmt: skip
     parameters = ("under", "not_under", "collection", "similar_to", "upload", "ext", "since")
     for spelling in spellings():
         for place in places:

@@ -1,7 +1,9 @@
-"""The page's own files: one list of modules, addresses that may be kept."""
+"""The page's files: the list of modules to preload, and URLs that browsers can cache."""
 
+import posixpath
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -11,7 +13,8 @@ from memery.gateway.rest import page
 from memery.gateway.rest.problems import Problem
 
 CLASSIC = {"theme.js"}
-"""Scripts that are no modules: they run before anything is painted."""
+"""Scripts that are not modules: they run before anything is painted."""
+WEB = Path(str(resources.files("memery.gateway") / "web"))
 
 
 @pytest.fixture
@@ -21,53 +24,53 @@ def client():
     return TestClient(app)
 
 
-def addresses(html):
+def urls(html):
     return re.findall(r'(?:src|href)="(page/[^"]+)"', html)
 
 
-def test_every_module_is_preloaded_once(client):
+def test_preloads_every_module_once(client):
     html = client.get("/").text
     preloaded = re.findall(r'<link rel="modulepreload" href="page/\w+/([^"]+)"', html)
-    folder = resources.files("memery.gateway") / "page"
-    files = {file.name for file in folder.iterdir() if file.name.endswith(".js")}
+    files = {file.relative_to(WEB).as_posix() for file in WEB.rglob("*.js")}
     assert set(preloaded) == files - CLASSIC
     assert len(preloaded) == len(set(preloaded))
 
 
-def test_a_module_comes_after_what_it_imports():
+def test_lists_a_module_after_its_imports():
     order = page.modules()
-    imports = re.compile(r'"\./([^"]+)";')
-    folder = resources.files("memery.gateway") / "page"
+    imports = re.compile(r'^import\b[^;]*"(\.[^"]+)";', re.MULTILINE)
     for name in order:
-        for imported in imports.findall((folder / name).read_text()):
+        for target in imports.findall((WEB / name).read_text()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
             assert order.index(imported) < order.index(name)
-    assert order.index("first.js") < 8  # the first request waits for few modules
+    assert order.index("search/first-request.js") < 8  # the first request waits for few modules
 
 
-def test_files_of_this_version_are_kept_for_ever(client):
+def test_files_of_this_version_are_immutable(client):
     answer = client.get("/")
     assert answer.headers["Cache-Control"] == "no-cache"
-    found = addresses(answer.text)
+    found = urls(answer.text)
     assert len(found) > 40
-    for address in found:
-        assert address.startswith(f"page/{page.version()}/")
-        part = client.get(f"/{address}")
+    for url in found:
+        assert url.startswith(f"page/{page.version()}/")
+        part = client.get(f"/{url}")
         assert part.status_code == 200
         assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
-def test_files_of_another_version_are_asked_for_again(client):
-    old = client.get("/page/0123456789abcdef/main.js")
+def test_files_of_another_version_are_revalidated(client):
+    old = client.get("/page/0123456789abcdef/state/terms.js")
     assert old.status_code == 200
     assert old.headers["Cache-Control"] == "no-cache"
-    plain = client.get("/page/main.js")
-    assert plain.headers["Cache-Control"] == "no-cache"
-    assert plain.content == old.content
-    again = client.get("/page/main.js", headers={"If-None-Match": plain.headers["ETag"]})
+    again = client.get(
+        "/page/0123456789abcdef/state/terms.js", headers={"If-None-Match": old.headers["ETag"]}
+    )
     assert again.status_code == 304
 
 
-@pytest.mark.parametrize("path", ["nothing.js", "x/nothing.js", "__init__.py"])
-def test_rejects_other_names(client, path):
-    with pytest.raises(Problem, match="no such part"):
-        client.get(f"/page/{path}")
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "x/nothing.js", "__init__.py", "state/../main.js", "state", "types.d.ts"]
+)
+def test_rejects_other_paths(client, path):
+    with pytest.raises(Problem, match="no such file"):
+        client.get(f"/page/{page.version()}/{path}".replace("..", "%2e%2e"))

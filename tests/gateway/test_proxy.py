@@ -46,7 +46,7 @@ def test_every_address_in_an_answer_leads_back(behind):
         assert (answer.status, bool(body)) == (200, True)
     answer, _ = ask(behind, "GET", f"{PREFIX}/")
     assert answer.status == 200
-    assert ask(behind, "GET", f"{PREFIX}/page/main.js")[0].status == 200
+    assert ask(behind, "GET", f"{PREFIX}/page/latest/main.js")[0].status == 200
     assert ask(behind, "GET", f"{PREFIX}/v1/nowhere")[0].status == 404
     answer, body = ask(behind, "GET", f"{PREFIX}/v1/openapi.json")
     assert json.loads(body)["servers"] == [{"url": PREFIX}]

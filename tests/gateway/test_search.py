@@ -291,7 +291,7 @@ def test_json_with_a_huge_integer_is_refused_in_plain_words(server):
         ("/v1/encode", "POST"),
         ("/healthz", "GET, HEAD"),
         ("/", "GET, HEAD"),
-        ("/page/main.js", "GET, HEAD"),
+        ("/page/latest/main.js", "GET, HEAD"),
     ],
 )
 def test_405_names_every_method_of_the_path(server, path, methods):

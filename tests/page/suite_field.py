@@ -61,7 +61,8 @@ def test_what_is_typed_is_read_as_the_server_reads_it(page, site):
     ready(page, site.url)
     cases = json.loads((ROOT / "tests" / "words" / "texts.json").read_text(encoding="utf-8"))
     read = """async (texts) => {
-        const { fromParameters, toParameters, typed, words } = await import("./page/terms.js");
+        const { fromParameters, toParameters, typed, words } =
+            await import("./page/latest/state/terms.js");
         const again = (terms) => {
             const parameters = new URLSearchParams();
             toParameters(terms, parameters);

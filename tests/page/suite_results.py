@@ -139,7 +139,7 @@ def test_rows_are_as_wide_as_the_page(page, site):
     ready(page, site.url)
     rows = page.evaluate(
         """async () => {
-            const {justified} = await import('./page/layout.js');
+            const {justified} = await import('./page/latest/grid/layout.js');
             const found = [];
             for (let count = 1; count <= 100; count += 1) {
                 const ratios = Array.from({length: count}, (_, i) => 0.4 + (i * 79) % 280 / 100);
@@ -166,7 +166,7 @@ def test_no_image_is_left_alone_above_the_divider(page, site):
     ready(page, site.url)
     rows = page.evaluate(
         """async () => {
-            const {justified} = await import('./page/layout.js');
+            const {justified} = await import('./page/latest/grid/layout.js');
             const found = [];
             for (let number = 0; number < 1180; number += 1) {
                 const [count, shift] = [2 + number % 59, 31 * Math.floor(number / 59)];

@@ -84,8 +84,8 @@ def parse_text(value: str) -> list[tuple[str, float]]:
 
     `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash means
     less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
-    and nothing or white space stands before it; `\-` is a literal dash. `page/terms.js` reads what
-    is typed in the same way; `tests/words/texts.json` has the cases that both are held to.
+    and nothing or white space stands before it; `\-` is a literal dash. The page's `state/terms.js`
+    reads what is typed in the same way; both are tested with the cases of `tests/words/texts.json`.
     """
     plain, less = "", []
     for part in _PART.finditer(value):

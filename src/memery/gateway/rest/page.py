@@ -1,12 +1,15 @@
-"""The page: static files of the package, named one by one."""
+"""The web page: static files of the package `memery.gateway.web`."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import posixpath
 import re
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Annotated
 
 from fastapi import APIRouter, Header
@@ -22,35 +25,38 @@ _MEDIA_TYPES = {
     "svg": "image/svg+xml",
     "webmanifest": "application/manifest+json",
 }
-_INDEX, _FIRST = "index.html", "first.js"
-_LATER = ' fetchpriority="low"'
+_INDEX, _FIRST_REQUEST = "index.html", "search/first-request.js"
+_LOW_PRIORITY = ' fetchpriority="low"'
 _PRELOADS = "<!-- modulepreload -->"
-"""Where index.html lists the modules that the browser is to fetch at once."""
+"""The place in index.html where the list of modules to preload is inserted."""
 _ENTRY = re.compile(r'<script type="module"[^>]* src="page/([^"]+)"')
-_IMPORT = re.compile(r'^import\b[^;]*"\./([^"]+)";', re.MULTILINE)
-_ALWAYS_ASK = "no-cache"
-_FOREVER = "public, max-age=31536000, immutable"
+_IMPORT = re.compile(r'^import\b[^;]*"(\.{1,2}/[^"]+)";', re.MULTILINE)
+_REVALIDATE = "no-cache"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 @cache
 def _files() -> dict[str, bytes]:
-    """What may be asked for, by name: a path from outside is only ever looked up here.
+    """The page's files by path: a requested path is only ever looked up here.
 
-    The files are read once, so that an upgrade under a running server does not mix two versions.
+    The files are read once, so that an upgrade of a running server does not mix two versions.
     """
-    folder = resources.files("memery.gateway") / "page"
-    if not folder.is_dir():
-        return {}
-    return {
-        file.name: file.read_bytes()
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.is_file() and file.name.rpartition(".")[2] in _MEDIA_TYPES
-    }
+    folder = resources.files("memery.gateway") / "web"
+    return dict(sorted(_read_files(folder))) if folder.is_dir() else {}
+
+
+def _read_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        path = prefix + entry.name
+        if entry.is_dir():
+            yield from _read_files(entry, f"{path}/")
+        elif path.rpartition(".")[2] in _MEDIA_TYPES:
+            yield path, entry.read_bytes()
 
 
 @cache
 def version() -> str:
-    """A name for the files as they are: it is part of their addresses, so that they may be kept."""
+    """A hash of all files. It is part of their URLs, so that browsers can cache them for ever."""
     digest = hashlib.sha256()
     for name, content in _files().items():
         digest.update(f"{name} {len(content)} ".encode())
@@ -60,14 +66,15 @@ def version() -> str:
 
 @cache
 def modules() -> tuple[str, ...]:
-    """The page's modules in the order in which they run, found by what each one imports."""
+    """The page's modules in execution order: each one after the modules that it imports."""
     found: dict[str, None] = {}
 
-    def follow(name: str, path: tuple[str, ...]) -> None:
-        for imported in _IMPORT.findall(_files()[name].decode()):
-            if imported not in found and imported not in path:
-                follow(imported, (*path, name))
-        found[name] = None
+    def follow(path: str, importers: tuple[str, ...]) -> None:
+        for target in _IMPORT.findall(_files()[path].decode()):
+            imported = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+            if imported not in found and imported not in importers:
+                follow(imported, (*importers, path))
+        found[path] = None
 
     for entry in _ENTRY.findall(_files()[_INDEX].decode()):
         follow(entry, ())
@@ -76,12 +83,12 @@ def modules() -> tuple[str, ...]:
 
 @cache
 def _index() -> bytes:
-    """The page itself, with the addresses of its files' version and the list of its modules."""
-    # A browser has six connections: what the first request needs must not wait for the rest.
-    needed = modules().index(_FIRST) + 1
+    """index.html with versioned URLs and the list of modules to preload."""
+    # A browser opens six connections: modules that the first request needs come first.
+    needed = modules().index(_FIRST_REQUEST) + 1
     preloads = [
-        f'<link rel="modulepreload" href="page/{name}"{"" if number < needed else _LATER}>'
-        for number, name in enumerate(modules())
+        f'<link rel="modulepreload" href="page/{path}"{"" if number < needed else _LOW_PRIORITY}>'
+        for number, path in enumerate(modules())
     ]
     html = _files()[_INDEX].decode().replace(_PRELOADS, "\n".join(preloads))
     return html.replace('="page/', f'="page/{version()}/').encode()
@@ -93,41 +100,27 @@ async def index(
 ) -> Response:
     """The page."""
     if _INDEX not in _files():
-        raise _no_such_part()
-    return _answer(_INDEX, _index(), if_none_match, accept_encoding)
+        raise _not_found()
+    return _respond(_INDEX, _index(), if_none_match, accept_encoding)
 
 
-@router.get("/page/{name}")
+@router.get("/page/{requested_version}/{path:path}")
 async def file(
-    name: str,
+    requested_version: str,
+    path: str,
     if_none_match: Annotated[str, Header()] = "",
     accept_encoding: Annotated[str, Header()] = "",
 ) -> Response:
-    """A part of it."""
-    return _answer(name, _content(name), if_none_match, accept_encoding)
-
-
-@router.get("/page/{of_version}/{name}")
-async def file_of_version(
-    of_version: str,
-    name: str,
-    if_none_match: Annotated[str, Header()] = "",
-    accept_encoding: Annotated[str, Header()] = "",
-) -> Response:
-    """A part of it, which may be kept for ever while it is of this version."""
-    kept = _FOREVER if of_version == version() else _ALWAYS_ASK
-    return _answer(name, _content(name), if_none_match, accept_encoding, kept)
-
-
-def _content(name: str) -> bytes:
-    content = _files().get(name)
+    """One file of the page, cacheable for ever if the URL has the current version."""
+    content = _files().get(path)
     if content is None:
-        raise _no_such_part()
-    return content
+        raise _not_found()
+    cache_control = _IMMUTABLE if requested_version == version() else _REVALIDATE
+    return _respond(path, content, if_none_match, accept_encoding, cache_control)
 
 
-def _no_such_part() -> Problem:
-    return Problem(404, "The page has no such part.")
+def _not_found() -> Problem:
+    return Problem(404, "The page has no such file.")
 
 
 @cache
@@ -135,12 +128,12 @@ def _compressed(content: bytes) -> bytes:
     return gzip.compress(content, mtime=0)
 
 
-def _answer(
-    name: str,
+def _respond(
+    path: str,
     content: bytes,
     if_none_match: str,
     accept_encoding: str,
-    cache_control: str = _ALWAYS_ASK,
+    cache_control: str = _REVALIDATE,
 ) -> Response:
     headers = {"Cache-Control": cache_control, "Vary": "Accept-Encoding"}
     if "gzip" in accept_encoding:
@@ -149,4 +142,4 @@ def _answer(
     tag = headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     if tag in if_none_match or if_none_match.strip() == "*":
         return Response(None, 304, headers)
-    return Response(content, 200, headers, _MEDIA_TYPES[name.rpartition(".")[2]])
+    return Response(content, 200, headers, _MEDIA_TYPES[path.rpartition(".")[2]])
