@@ -2,6 +2,7 @@
 
 import os
 import re
+from contextlib import contextmanager
 
 import pytest
 from PIL import Image
@@ -60,19 +61,53 @@ def test_filters_that_nothing_passes(page, site):
     page.wait_for_selector(TILE)
 
 
-def test_nothing_moves_when_the_months_come(page, site):
-    held = []
+def boxes(page):
+    return [tile(page, index).bounding_box() for index in range(5)]
 
-    def hold(route):
-        held.append(route)
 
-    page.route(re.compile("/v1/facets"), hold)
-    ready(page, site.url)
-    before = [tile(page, index).bounding_box() for index in range(5)]
-    for route in held:
+@contextmanager
+def held(page, paths):
+    """Hold back the answers to these requests until the block ends."""
+    routes, is_held = [], True
+    page.route(paths, lambda route: routes.append(route) if is_held else route.continue_())
+    yield
+    is_held = False
+    for route in routes:
         route.continue_()
+
+
+def test_images_stay_in_place_when_the_status_arrives(page, site):
+    with held(page, re.compile(r"/v1/(status|collections|index)")):
+        ready(page, site.url)
+        before = boxes(page)
+    expect(page.locator("#status")).to_contain_text("1 skipped")
+    assert boxes(page) == before
+
+
+def test_images_stay_in_place_on_a_phone_when_the_status_arrives(phone, serve, tmp_path, built):
+    for number in range(6):
+        paint(tmp_path / f"sea-{number}.png", (0, 0, 130 + 9 * number))
+    (tmp_path / "broken.jpg").write_bytes(b"not an image")
+    built(tmp_path, "starter")
+    with serve(tmp_path, MEMERY_MODEL="starter") as served:
+        phone.goto(served.url)
+        expect(phone.locator("#status")).to_contain_text("Update")  # it no longer indexes
+        with held(phone, re.compile(r"/v1/(status|collections|index)")):
+            ready(phone, served.url)
+            before = boxes(phone)
+        expect(phone.locator("#status")).to_contain_text("Update")
+        expect(phone.locator("#status")).to_contain_text("get a better model")
+        expect(phone.locator("#status")).to_contain_text("1 skipped")
+        assert boxes(phone) == before
+
+
+def test_images_stay_in_place_when_the_months_arrive(page, site):
+    with held(page, re.compile("/v1/facets")):
+        ready(page, site.url)
+        expect(page.locator("#status")).to_contain_text("1 skipped")
+        before = boxes(page)
     page.get_by_role("navigation", name="Months").get_by_role("button").first.wait_for()
-    assert [tile(page, index).bounding_box() for index in range(5)] == before
+    assert boxes(page) == before
 
 
 def test_months_beside_the_list(page, site):
