@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response
+from starlette.types import Message, Receive, Scope, Send
 
 from memery.decoding import DECODING
 from memery.errors import ImageError
@@ -34,10 +32,7 @@ from memery.thumbnails import Side
 router = APIRouter(tags=["images"])
 
 Id = Annotated[str, Path(alias="id", description="Of an image, as answers name it.")]
-_CHUNK = 1 << 18
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
-_DIGITS = 18
-"""Of a position, at most: no file reaches further."""
+_BAD_REQUEST = 400
 _FOREVER = "private, max-age=31536000, immutable"
 _ISOLATED = "default-src 'none'; sandbox"
 """What a file may do where a browser shows it by itself: nothing."""
@@ -116,11 +111,11 @@ def file(
     served: Served,
     id_: Id,
     download: Annotated[bool, Query(description="To be saved, not shown.")] = False,
-    range_: Annotated[str, Header(alias="Range")] = "",
-    if_range: Annotated[str, Header()] = "",
     if_none_match: Annotated[str, Header()] = "",
+    _range: Annotated[str, Header(alias="Range")] = "",  # for OpenAPI: the response reads both
+    _if_range: Annotated[str, Header(alias="If-Range")] = "",
 ) -> Response:
-    """The file itself, or a range of it."""
+    """The file itself, or ranges of it."""
     found = served.collections.image(id_)
     opened, media_type = _opened(found)
     facts = os.fstat(opened.fileno())
@@ -128,28 +123,52 @@ def file(
     headers = {
         "ETag": tag,
         "Cache-Control": "private, no-cache",
-        "Accept-Ranges": "bytes",
         "Content-Security-Policy": _ISOLATED,
         "Content-Disposition": disposition(found.path, attachment=download),
     }
     if tag in if_none_match or if_none_match.strip() == "*":
         opened.close()
         return Response(None, 304, headers)
-    first, last = 0, facts.st_size - 1
-    status = 200
-    if range_ and if_range in ("", tag):
-        try:
-            wanted = byte_range(range_, facts.st_size)
-        except ValueError:
-            opened.close()
-            headers["Content-Range"] = f"bytes */{facts.st_size}"
-            raise Problem(416, "The file has no such part.", headers=headers) from None
-        if wanted is not None:
-            (first, last), status = wanted, 206
-            headers["Content-Range"] = f"bytes {first}-{last}/{facts.st_size}"
-    headers["Content-Length"] = str(last - first + 1)
-    opened.seek(first)
-    return StreamingResponse(_chunks(opened, last - first + 1), status, headers, media_type)
+    return OpenFile(opened, facts, headers, media_type)
+
+
+class OpenFile(FileResponse):
+    """An open file: what was checked is sent, whatever has its name by now.
+
+    Args:
+        file: opened for reading; closed when the answer ends.
+        facts: of the file.
+        headers: of the answer.
+        media_type: of the file.
+    """
+
+    chunk_size = 1 << 18
+
+    def __init__(
+        self, file: BinaryIO, facts: os.stat_result, headers: dict[str, str], media_type: str
+    ) -> None:
+        path = f"/dev/fd/{file.fileno()}"
+        super().__init__(path, headers=headers, media_type=media_type, stat_result=facts)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def check_range(message: Message) -> None:
+            if (status := message.get("status", 200)) >= _BAD_REQUEST:
+                headers = {"Content-Range": f"bytes */{self.headers['content-length']}"}
+                raise Problem(status, "The file has no such part.", headers=headers)
+            await send(message)
+
+        with self._file:
+            try:
+                await super().__call__(scope, receive, check_range)
+            except Problem as problem:
+                if problem.status != _BAD_REQUEST:
+                    raise
+                # A range that is not understood is ignored (RFC 9110, 14.2).
+                others = [header for header in scope["headers"] if header[0] != b"range"]
+                await super().__call__({**scope, "headers": others}, receive, send)
 
 
 def _opened(found: FoundImage) -> tuple[BinaryIO, str]:
@@ -161,41 +180,6 @@ def _opened(found: FoundImage) -> tuple[BinaryIO, str]:
 
 def _gone(error: ImageError) -> Problem:
     return Problem(404, f"The image cannot be shown: {error}. Bring the index up to date.")
-
-
-async def _chunks(file: BinaryIO, size: int) -> AsyncIterator[bytes]:
-    with file:
-        while size > 0:
-            chunk = await run_in_threadpool(file.read, min(size, _CHUNK))
-            if not chunk:
-                return
-            size -= len(chunk)
-            yield chunk
-
-
-def byte_range(header: str, size: int) -> tuple[int, int] | None:
-    """First and last byte of a range (RFC 9110, 14.1); None where the whole is to be sent.
-
-    Raises:
-        ValueError: there is no such part.
-    """
-    match = _RANGE.fullmatch(header.strip())
-    if match is None or not any(match.groups()):
-        return None  # several ranges, other units: a server may ignore them
-    begin, end = (_position(digits) if digits else None for digits in match.groups())
-    if begin is None:
-        begin, end = max(size - (end or 0), 0), None
-    elif end is not None and end < begin:
-        return None
-    last = size - 1 if end is None else min(end, size - 1)
-    if begin > last:
-        raise ValueError(header)
-    return begin, last
-
-
-def _position(digits: str) -> int:
-    digits = digits.lstrip("0") or "0"
-    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 def disposition(path: str, *, attachment: bool) -> str:
