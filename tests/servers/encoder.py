@@ -4,13 +4,13 @@ import base64
 import contextlib
 import json
 import socket
-import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 
 from memery.testing import ColourModel
+from servers.base import running
 
 PROBLEM = "application/problem+json"
 VECTORS = "application/vnd.memery.vectors"
@@ -126,13 +126,5 @@ class Handler(BaseHTTPRequestHandler):
 def serving(encoder):
     """Serve an encoder until the end of the block."""
     handler = type("Served", (Handler,), {"encoder": encoder})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        encoder.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield encoder
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(handler) as encoder.url:
+        yield encoder

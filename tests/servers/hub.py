@@ -10,7 +10,9 @@ import json
 import re
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from servers.base import running
 
 LARGE = 10_000
 
@@ -155,14 +157,8 @@ class Handler(BaseHTTPRequestHandler):
 def serving(hub):
     """Serve a hub until the end of the block."""
     handler = type("Served", (Handler,), {"hub": hub})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with running(handler) as hub.url:
         try:
             yield hub
         finally:
             hub.stop.set()
-            server.shutdown()
-            thread.join()

@@ -3,8 +3,9 @@
 import contextlib
 import http.client
 import http.server
-import threading
 from urllib.parse import urlsplit
+
+from servers.base import running
 
 _OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 
@@ -56,12 +57,5 @@ def proxying(url, prefix, *, strips):
     kind = type("Handler", (_Handler,), {
         "target": urlsplit(url).netloc, "prefix": prefix, "strips": strips,
     })  # fmt: skip
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}{prefix}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with running(kind) as address:
+        yield f"{address}{prefix}"
