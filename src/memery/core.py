@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memery.archive import find_archive
@@ -25,7 +26,8 @@ from memery.errors import (
     ImageUnknown,
     ModelMismatch,
 )
-from memery.executors.interface import Executors, Picture, PixelsMissing, Reader
+from memery.executors.interface import Executors
+from memery.executors.types import LoadedImage, PixelsMissing
 from memery.filters import Day, Filter
 from memery.plugins import default_executors, multilingual_model
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
@@ -150,7 +152,7 @@ def search(
     if refresh:
         refresh_index(x, progress)
     else:
-        x.indexer.require()
+        x.indexer.ensure_indexed()
     indexing = _milliseconds(started)
     encoded = encode_query(x, query, pictures, require=not refresh)
     return rank_query(x, encoded, ranking, indexing=indexing, require=not refresh)
@@ -176,64 +178,50 @@ def find_duplicates(
     if refresh:
         refresh_index(x, progress)
     else:
-        x.indexer.require()
+        x.indexer.ensure_indexed()
     within = scope.within(x.archive.scope)
     return x.grouper.group(x.encoder.space, within, exact_only=exact_only)
 
 
 def run_index(
-    x: Executors,
+    executors: Executors,
     progress: Report | None = None,
     *,
     rebuild: bool = False,
     reread: bool = False,
-    adopt: bool = True,
-    texts: bool = True,
+    activate: bool = True,
+    ocr: bool = True,
 ) -> IndexReport:
-    """The indexing flow over executors that are at hand.
+    """Run the indexing flow with given executors.
 
     Args:
-        x: the executors.
+        executors: the executors.
         progress: as in `index_flow`.
         rebuild: as in `index_flow`.
-        reread: open every file, to find changes that size and time do not tell.
-        adopt: let the model's space answer searches from now on.
-        texts: read the text in pictures too, if there is a Reader.
+        reread: open every file, to find changes that leave size and time as they were.
+        activate: let the model's space answer searches from now on.
+        ocr: recognise the text in images too, if there is a Reader.
     """
-    report = progress or (lambda _: None)
-    everything = rebuild or reread
-    x.indexer.expect(0)
-    changes = x.loader.load(x.encoder.space, everything=everything)
-    moves = adopt and not x.indexer.answers()
-    if changes or moves:
-        with x.indexer.begin():
-            if x.indexer.is_stale():  # another process wrote before the lock was ours
-                changes = x.loader.load(x.encoder.space, everything=everything)
-            report(x.indexer.expect(len(changes.unread)))
-            x.indexer.remove(changes.gone)
-            known = set() if rebuild else x.indexer.known()
-            again = x.indexer.undated(), x.indexer.outdated()
-            with contextlib.closing(x.crafter.craft(changes.unread, known, *again)) as batches:
-                for batch in batches:
-                    embeddings = x.encoder.encode_images(batch.pictures)
-                    report(x.indexer.index(batch, embeddings))
-            if rebuild:
-                x.indexer.prune()
-            if moves:
-                x.indexer.adopt()
-    x.indexer.refresh()
-    if texts and x.reader is not None and x.indexer.unread(everything=rebuild):
-        _read_texts(x, x.reader, report, everything=rebuild)
-    return x.indexer.report(changes)
-
-
-def _read_texts(x: Executors, reader: Reader, report: Report, *, everything: bool) -> None:
-    """The second stage of the indexing flow: slow, and cut short at any time without loss."""
-    with x.indexer.begin():
-        pending = x.indexer.unread(everything=everything)
-        with contextlib.closing(reader.read(pending)) as batches:
-            for read in batches:
-                report(x.indexer.index_texts(read))
+    notify = progress or (lambda _: None)
+    crafter, encoder, indexer = executors.crafter, executors.encoder, executors.indexer
+    scan = partial(executors.loader.load, encoder.space, everything=rebuild or reread)
+    with indexer.run(scan, rebuild=rebuild, activate=activate) as run:
+        if run.pending_files:
+            notify(run.progress())
+        files = crafter.craft(run.pending_files, run.known, run.undated, run.outdated)
+        with contextlib.closing(files) as batches:
+            for batch in batches:
+                notify(run.commit(batch, encoder.encode_images(batch.images)))
+    report = run.report()
+    if not ocr or executors.reader is None:
+        return report
+    with (
+        indexer.ocr_run(report, everything=rebuild) as ocr_run,
+        contextlib.closing(executors.reader.read(ocr_run.pending_images)) as texts,
+    ):
+        for ocr_batch in texts:
+            notify(ocr_run.commit(ocr_batch))
+    return ocr_run.report()
 
 
 def refresh_index(x: Executors, progress: Report | None = None) -> None:
@@ -247,14 +235,14 @@ def refresh_index(x: Executors, progress: Report | None = None) -> None:
         FolderError: the folder's files cannot be read, likewise.
     """
     try:
-        run_index(x, progress, adopt=False, texts=False)
+        run_index(x, progress, activate=False, ocr=False)
     except ArchiveLocked as error:
         logger.warning("%s Meanwhile the answer is from what it has committed.", error)
     except ArchiveDamaged:
         raise
     except (ArchiveError, FolderError) as error:
         try:
-            x.indexer.require()
+            x.indexer.ensure_indexed()
         except (ArchiveMissing, ModelMismatch):
             raise error from None
         logger.warning("%s This answer is from what was indexed before.", error)
@@ -280,7 +268,7 @@ class EncodedQuery:
 
 
 def encode_query(
-    x: Executors, query: Query, pictures: Sequence[Picture], *, require: bool = False
+    x: Executors, query: Query, pictures: Sequence[LoadedImage], *, require: bool = False
 ) -> EncodedQuery:
     """The first half of the querying flow: it may wait for the model, so no snapshot is held.
 
@@ -318,7 +306,7 @@ def _unread(x: Executors) -> Callable[[str], str]:
     return sentence
 
 
-def _words(query: Query, pictures: Sequence[Picture]) -> Words:
+def _words(query: Query, pictures: Sequence[LoadedImage]) -> Words:
     wanted = [term for term in query.terms if term.boost > 0]
     given = zip((term for term in query.terms if term.image is not None), pictures, strict=True)
     return replace(
@@ -364,7 +352,7 @@ def rank_query(
 def _check(x: Executors, query: Query, *, require: bool) -> None:
     """Refuse what the store, as it is in this snapshot, cannot answer."""
     if require:
-        x.indexer.require()
+        x.indexer.ensure_indexed()
     for id_ in (term.id for term in query.terms if term.id is not None):
         if x.store is not None and x.store.image(x.encoder.space, id_) is None:
             raise ImageUnknown(id_)

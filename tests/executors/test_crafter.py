@@ -43,14 +43,14 @@ def crafter(folder, **settings):
 def test_order_is_kept(folder):
     files = entries(folder, 50)
     batches = list(crafter(folder, batch_size=8, workers=4).craft(files, set()))
-    assert [len(batch.pictures) for batch in batches] == [8] * 6 + [2]
-    pictures = itertools.chain.from_iterable(batch.pictures for batch in batches)
+    assert [len(batch.images) for batch in batches] == [8] * 6 + [2]
+    pictures = itertools.chain.from_iterable(batch.images for batch in batches)
     assert [picture.entry for picture in pictures] == files
 
 
 def test_first_batches_are_small(folder):
     files = entries(folder, 100)
-    sizes = [len(batch.pictures) for batch in crafter(folder).craft(files, set())]
+    sizes = [len(batch.images) for batch in crafter(folder).craft(files, set())]
     assert sizes == [8, 16, 32, 32, 12]
 
 
@@ -78,10 +78,10 @@ def test_known_and_repeated_contents_carry_no_pixels(folder):
     (folder / "copy.png").write_bytes((folder / "000.png").read_bytes())
     files.append(FileEntry("copy.png", files[0].size, OLD))
     (batch,) = crafter(folder).craft(files, set())
-    assert [picture.decoded is None for picture in batch.pictures] == [False, False, False, True]
-    known = {batch.pictures[1].digest}
+    assert [picture.decoded is None for picture in batch.images] == [False, False, False, True]
+    known = {batch.images[1].digest}
     (again,) = crafter(folder).craft(files, known)
-    assert [picture.decoded is None for picture in again.pictures] == [False, True, False, True]
+    assert [picture.decoded is None for picture in again.images] == [False, True, False, True]
 
 
 def test_a_bad_file_does_not_cost_its_batch(folder):
@@ -93,7 +93,7 @@ def test_a_bad_file_does_not_cost_its_batch(folder):
     os.mkfifo(folder / "pipe.png")
     files.append(FileEntry("pipe.png", 0, OLD))
     (batch,) = crafter(folder).craft(files, set())
-    assert len(batch.pictures) == 2
+    assert len(batch.images) == 2
     assert [(skip.skip.path, skip.skip.reason) for skip in batch.skips] == [
         ("001.png", "not an image"),
         ("avif.avif", "damaged"),
@@ -118,7 +118,7 @@ def test_time_of_a_file_that_may_still_change_is_stored_one_off(folder, monkeypa
     os.utime(folder / "000.png", ns=(now, now))
     fresh = FileEntry("000.png", settled.size, now)
     (batch,) = crafter(folder).craft([fresh], set())
-    assert batch.pictures[0].entry.mtime_ns == now - 1
+    assert batch.images[0].entry.mtime_ns == now - 1
     os.utime(folder / "000.png", ns=(OLD, OLD))
     (batch,) = crafter(folder).craft([settled], set())
-    assert batch.pictures[0].entry.mtime_ns == OLD
+    assert batch.images[0].entry.mtime_ns == OLD

@@ -182,7 +182,11 @@ def test_newest_come_first(folder):
     for age, name in enumerate(("new.png", "old.png", "older.png")):
         paint(folder / name)
         os.utime(folder / name, (1_700_000_000 - age, 1_700_000_000 - age))
-    assert [entry.path for entry in load(folder).unread] == ["new.png", "old.png", "older.png"]
+    assert [entry.path for entry in load(folder).pending_files] == [
+        "new.png",
+        "old.png",
+        "older.png",
+    ]
 
 
 def test_an_archive_inside_the_folder_is_not_looked_into(folder):

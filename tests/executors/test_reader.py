@@ -75,12 +75,12 @@ def test_files_that_changed_or_went_are_passed_over(tmp_path):
     (tmp_path / "002.png").write_bytes(b"words")
     (read,) = reads(tmp_path, pending)
     assert [text.digest for text in read.texts] == [pending[3][1]]
-    assert read.passed == 3
+    assert read.skipped == 3
 
 
 def test_limits_are_the_configs(tmp_path):
     (read,) = reads(tmp_path, files(tmp_path, 2), max_pixels=10)
-    assert (read.texts, read.passed) == ((), 2)
+    assert (read.texts, read.skipped) == ((), 2)
 
 
 def test_an_image_that_cannot_be_decoded_is_not_read_for_ever(tmp_path):
@@ -89,14 +89,14 @@ def test_an_image_that_cannot_be_decoded_is_not_read_for_ever(tmp_path):
     entry = FileEntry("a.avif", len(data), OLD)
     (read,) = reads(tmp_path, [(entry, hashlib.sha256(data).hexdigest())])
     assert [text.lines for text in read.texts] == [()]
-    assert read.passed == 0
+    assert read.skipped == 0
 
 
 def test_a_picture_that_the_engine_fails_on_counts_as_without_text(tmp_path):
     pending = files(tmp_path, 3)
     (read,) = reads(tmp_path, pending, Failing("white"))
     assert [len(text.lines) for text in read.texts] == [1, 0, 1]
-    assert read.passed == 0
+    assert read.skipped == 0
 
 
 def test_an_engine_that_fails_on_everything_ends_it(tmp_path):

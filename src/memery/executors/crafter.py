@@ -18,7 +18,7 @@ from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import Decoded, decoders
 from memery.errors import TIMED_OUT, FolderError, ImageError, QueryImageError
-from memery.executors.interface import Batch, Picture
+from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
 from memery.models.interface import ModelInfo
 from memery.stores.interface import SkipAddition
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_Result = Picture | Skip | SkipAddition
+_Result = LoadedImage | Skip | SkipAddition
 _CHILD_FACTOR = 3
 """How many times the limit a file may take whose decoder is ended in time: it is read, too."""
 _SILENT_MAX = 8
@@ -127,12 +127,12 @@ class Crafter:
 
         return IsolatedDecoder(self._config.decode_seconds)
 
-    def craft_query(self, query: Query, known: Container[str]) -> list[Picture]:
+    def craft_query(self, query: Query, known: Container[str]) -> list[LoadedImage]:
         """Read the image terms of a query; decode those whose digest is not known."""
         terms = [term for term in query.terms if term.image is not None]
         return [self._read_term(number, term, known) for number, term in enumerate(terms)]
 
-    def _read_term(self, number: int, term: Term, known: Container[str]) -> Picture:
+    def _read_term(self, number: int, term: Term, known: Container[str]) -> LoadedImage:
         if isinstance(term.image, bytes):
             name, entry = "The picture", FileEntry("", len(term.image), 0)
         else:
@@ -145,7 +145,9 @@ class Crafter:
             else:
                 entry, data = read_file(entry.path, entry, self._config.max_bytes)
             digest = hashlib.sha256(data).hexdigest()
-            return Picture(entry, digest, None if digest in known else self._decode_in_time(data))
+            return LoadedImage(
+                entry, digest, None if digest in known else self._decode_in_time(data)
+            )
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
@@ -186,7 +188,7 @@ class Crafter:
     ) -> _Result:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._picture(
+            return self._load(
                 entry, data, known, lambda: decoder, undated, outdated, self._thumbnails
             )
         except ImageError as error:
@@ -199,7 +201,7 @@ class Crafter:
             return skip
         return SkipAddition(entry, skip, circumstances(self._config))
 
-    def _picture(
+    def _load(
         self,
         entry: FileEntry,
         data: bytes,
@@ -208,20 +210,20 @@ class Crafter:
         undated: Container[str] = (),
         outdated: Container[str] = (),
         thumbnails: Thumbnails | None = None,
-    ) -> Picture:
+    ) -> LoadedImage:
         digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
         is_known = digest in known
         if is_known and digest in outdated:
             is_known = not choose_decoder().pixels_have_changed(data, limit)
         if is_known:
             taken = choose_decoder().read_date(data, limit) if digest in undated else None
-            return Picture(entry, digest, None, taken)
+            return LoadedImage(entry, digest, None, taken)
         side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
         decoded = choose_decoder().decode(data, self._info.resize, limit, side)
         if thumbnails and side:
             thumbnails.add(digest, side, decoded.thumbnail)
             decoded = replace(decoded, thumbnail=b"")
-        return Picture(entry, digest, decoded)
+        return LoadedImage(entry, digest, decoded)
 
 
 class _Reads:
@@ -317,16 +319,16 @@ class _Reads:
         return DaemonPool(self._crafter.threads, "memery-crafter")
 
 
-def _batch(finished: Sequence[Picture | Skip | SkipAddition], seen: set[str]) -> Batch:
-    pictures = []
-    for picture in finished:
-        if isinstance(picture, Picture):
+def _batch(finished: Sequence[_Result], seen: set[str]) -> Batch:
+    images = []
+    for image in finished:
+        if isinstance(image, LoadedImage):
             # The same content a second time in one run: its first occurrence carries the pixels.
-            again = picture.digest in seen
-            pictures.append(replace(picture, decoded=None) if again else picture)
-            seen.add(picture.digest)
+            again = image.digest in seen
+            images.append(replace(image, decoded=None) if again else image)
+            seen.add(image.digest)
     return Batch(
-        tuple(pictures),
+        tuple(images),
         tuple(skip for skip in finished if isinstance(skip, SkipAddition)),
         tuple(skip for skip in finished if isinstance(skip, Skip)),
     )

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memery.errors import ArchiveError, ImageUnknown, ModelError, QueryError
-from memery.executors.interface import Picture, PixelsMissing
+from memery.executors.types import LoadedImage, PixelsMissing
 from memery.models.interface import EmbeddingModel
 from memery.stores.interface import Searchable, Space
 from memery.types import Query
@@ -64,16 +64,16 @@ class Encoder:
         """Digests that need not be encoded again, looked up one by one."""
         return _Known(self._store, self.space)
 
-    def encode_images(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
-        """Encode the pictures that have pixels: n × dim."""
+    def encode_images(self, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
+        """Encode the images that have pixels: n × dim."""
         import numpy as np
 
-        pixels = [picture.decoded.pixels for picture in pictures if picture.decoded is not None]
+        pixels = [image.decoded.pixels for image in images if image.decoded is not None]
         if not pixels:
             return np.empty((0, self.space.dim), dtype=np.float32)
         return self._checked(self._model.encode_images(np.stack(pixels)), len(pixels))
 
-    def encode_query(self, query: Query, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    def encode_query(self, query: Query, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
         """The normalised sum of boost × embedding.
 
         Raises:
@@ -83,7 +83,7 @@ class Encoder:
         """
         import numpy as np
 
-        crafted = iter(pictures)
+        crafted = iter(images)
         total = np.zeros(self.space.dim, dtype=np.float64)
         for term in query.terms:
             if term.text is not None:
@@ -91,7 +91,7 @@ class Encoder:
             elif term.id is not None:
                 embedding = self._look_up(term.id)
             else:
-                embedding = self._encode_picture(next(crafted))
+                embedding = self._encode_image(next(crafted))
             with np.errstate(over="ignore", invalid="ignore"):  # checked below
                 total += term.boost * embedding.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -133,13 +133,13 @@ class Encoder:
         # With other prompts it is another embedding: they are part of what it is remembered by.
         return self._remembered("\n".join(phrases), encode)
 
-    def _encode_picture(self, picture: Picture) -> NDArray[np.float32]:
-        known = self._store.embedding(self.space, picture.digest)
+    def _encode_image(self, image: LoadedImage) -> NDArray[np.float32]:
+        known = self._store.embedding(self.space, image.digest)
         if known is not None:
             return known
-        if picture.decoded is None:
-            raise PixelsMissing(picture.digest)
-        embedding: NDArray[np.float32] = self.encode_images([picture])[0]
+        if image.decoded is None:
+            raise PixelsMissing(image.digest)
+        embedding: NDArray[np.float32] = self.encode_images([image])[0]
         return embedding
 
     def _look_up(self, id_: str) -> NDArray[np.float32]:

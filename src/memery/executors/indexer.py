@@ -1,16 +1,19 @@
-"""Indexer: commits embeddings batch by batch, refreshes the search index, keeps count."""
+"""Indexer: commits embeddings and texts batch by batch, and refreshes the search index."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import ArchiveMissing, ModelMismatch
-from memery.executors.interface import Batch, Changes, Read
+from memery.executors.progress import ProgressTracker
+from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
 from memery.filters import Filter
 from memery.stores.interface import Addition, Content, Space, Store
 from memery.thumbnails import Thumbnails
@@ -20,18 +23,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_COUNT_SECONDS = 1.0
-"""How often progress counts what is searchable: counting 100,000 takes a while."""
-
 
 class Indexer:
-    """One run's writer.
+    """Writes the archive of one folder.
 
     Args:
         archive: which archive is written.
         store: where to commit.
         space: the space of the embeddings.
-        thumbnails: those of the archive; what is gone has none there any more.
+        thumbnails: those of the archive; the ones of images that are gone are deleted.
     """
 
     def __init__(
@@ -41,134 +41,49 @@ class Indexer:
         self._store = store
         self._space = space
         self._thumbnails = thumbnails
-        self._scope = Filter(archive.scope)
-        self.expect(0)
 
-    def expect(self, total: int) -> Progress:
-        """Begin counting anew."""
-        self._started = time.monotonic()
-        self._total, self._done = total, 0
-        self._encoded = self._reused = self._moved = self._removed = 0
-        self._gone_digests: Counter[str] = Counter()
-        self._skips: list[Skip] = []
-        self._reads: list[Read] = []
-        self._stage = "images"
-        self._version = self._store.version()
-        self._recount()
-        return self._progress()
+    @contextmanager
+    def run(
+        self, scan: Callable[[], Changes], *, rebuild: bool = False, activate: bool = True
+    ) -> Iterator[_IndexRun]:
+        """Index a folder as its only writer; if nothing has changed, lock nothing."""
+        started = time.monotonic()
+        version = self._store.version()
+        changes = scan()
+        activate = activate and not self._is_active()
+        begin = partial(_IndexRun, self._archive, self._store, self._space, started, rebuild)
+        if changes or activate:
+            with self._store.writing():
+                if self._store.version() != version:  # another process wrote before the lock
+                    changes = scan()
+                run = begin(changes, self._store.remove(changes.gone) if changes.gone else ())
+                yield run
+                if rebuild:
+                    self._store.prune()
+                if activate:
+                    self._store.switch_space(self._space)
+        else:
+            run = begin(changes, ())
+            yield run
+        self._store.refresh(self._space)
+        if self._thumbnails is not None:
+            for digest in run.gone_digests():
+                self._thumbnails.forget(digest)
 
-    def begin(self) -> AbstractContextManager[None]:
-        """Be the archive's one writer."""
-        return self._store.writing()
+    @contextmanager
+    def ocr_run(self, report: IndexReport, *, everything: bool = False) -> Iterator[_OcrRun]:
+        """Commit recognised texts as the only writer; without pending images, lock nothing."""
+        started = time.monotonic()
+        scope = Filter(self._archive.scope)
+        if not self._store.unread(scope, everything=everything):
+            yield _OcrRun(self._store, (), report, started)
+            return
+        with self._store.writing():
+            pending = self._store.unread(scope, everything=everything)
+            yield _OcrRun(self._store, pending, report, started)
 
-    def is_stale(self) -> bool:
-        """Whether another process has written since `expect`."""
-        return self._store.version() != self._version
-
-    def known(self) -> set[str]:
-        """Digests whose embedding is stored already."""
-        return self._store.known_digests(self._space)
-
-    def outdated(self) -> set[str]:
-        """Digests whose embedding may be from other pixels than would be decoded now."""
-        return self._store.outdated(self._space)
-
-    def undated(self) -> set[str]:
-        """Digests whose stored date is out of date."""
-        return self._store.undated()
-
-    def remove(self, paths: Sequence[str]) -> None:
-        """Forget files that are gone; should their content turn up elsewhere, it has moved."""
-        if paths:
-            self._gone_digests = Counter(self._store.remove(paths))
-            self._removed = self._gone_digests.total()
-            self._recount()
-
-    def index(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
-        """Commit a batch in one transaction."""
-        rows = iter(embeddings)
-        additions = []
-        for picture in batch.pictures:
-            seen = picture.decoded
-            content = (
-                None
-                if seen is None
-                else Content(
-                    seen.width,
-                    seen.height,
-                    seen.format,
-                    seen.taken_at,
-                    next(rows),
-                    seen.notes,
-                    seen.hashes,
-                    seen.colour,
-                    seen.date_source,
-                    seen.damage,
-                )
-            )
-            additions.append(Addition(picture.entry, picture.digest, content, picture.taken))
-        self._store.commit(self._space, additions, batch.skips)
-        self._count(batch)
-        return self._progress()
-
-    def _count(self, batch: Batch) -> None:
-        encoded = sum(picture.decoded is not None for picture in batch.pictures)
-        self._encoded += encoded
-        self._reused += len(batch.pictures) - encoded
-        for picture in batch.pictures:
-            if self._gone_digests[picture.digest] > 0:
-                self._gone_digests[picture.digest] -= 1
-                self._moved += 1
-        self._skips += [skip.skip for skip in batch.skips] + list(batch.vanished)
-        self._done += len(batch.pictures) + len(batch.skips) + len(batch.vanished)
-        if not self._searchable or time.monotonic() - self._counted > _COUNT_SECONDS:
-            self._recount()
-
-    def _recount(self) -> None:
-        self._searchable = self._store.count(self._space, self._scope)
-        self._counted = time.monotonic()
-
-    def _progress(self) -> Progress:
-        skipped = len(self._skips)
-        if self._stage == "text":
-            skipped = sum(read.passed for read in self._reads)
-        return Progress(self._done, self._total, skipped, self._searchable, self._stage)
-
-    def unread(self, *, everything: bool) -> Sequence[tuple[FileEntry, str]]:
-        """Files whose text is to be read, with their digests; everything: those read too."""
-        pending = self._store.unread(self._scope, everything=everything)
-        self._stage, self._done, self._total = "text", 0, len(pending)
-        return pending
-
-    def index_texts(self, read: Read) -> Progress:
-        """Commit what was read in one transaction."""
-        self._store.commit_texts(read.texts)
-        self._reads.append(read)
-        self._done += len(read.texts) + read.passed
-        return self._progress()
-
-    def answers(self) -> bool:
-        """Whether the space is the one that answers searches of the whole archive.
-
-        A part of the folder never moves the archive to another space: the rest would be lost to it.
-        """
-        return bool(self._archive.scope) or self._store.current_space() in (None, self._space)
-
-    def adopt(self) -> None:
-        """Everything is committed: let the space answer searches from now on."""
-        self._store.switch_space(self._space)
-
-    def prune(self) -> None:
-        """Everything was encoded anew: drop what belongs to files that are gone."""
-        self._store.prune()
-
-    def require(self) -> None:
-        """Refuse to search a space that was never indexed.
-
-        Raises:
-            ArchiveMissing: nothing was indexed at all.
-            ModelMismatch: only with other models.
-        """
+    def ensure_indexed(self) -> None:
+        """Refuse to search a space that was never indexed."""
         held = [space for space, _ in self._store.spaces()]
         if not held:
             raise ArchiveMissing(
@@ -182,32 +97,132 @@ class Indexer:
                 f" memery build {self._archive.root} --model {self._space.model_id}"
             )
 
-    def refresh(self) -> None:
-        """Bring the search index up to date, outside `begin`."""
-        self._store.refresh(self._space)
-        if self._thumbnails is not None:
-            for digest, files in self._gone_digests.items():
-                if files > 0:  # it has not moved
-                    self._thumbnails.forget(digest)
+    def _is_active(self) -> bool:
+        """Whether the space is the one that answers searches of the whole archive.
 
-    def report(self, changes: Changes) -> IndexReport:
-        """What was done."""
-        self._recount()
+        A part of the folder never moves the archive to another space: the rest would be lost to it.
+        """
+        return bool(self._archive.scope) or self._store.current_space() in (None, self._space)
+
+
+class _IndexRun:
+    def __init__(
+        self,
+        archive: Archive,
+        store: Store,
+        space: Space,
+        started: float,
+        rebuild: bool,
+        changes: Changes,
+        removed: Sequence[str],
+    ) -> None:
+        self._archive = archive
+        self._store = store
+        self._space = space
+        self._changes = changes
+        self._started = started
+        self._encoded = self._reused = self._moved = 0
+        self._skips: list[Skip] = []
+        self._removed = len(removed)
+        # If the content of a removed file turns up under another name, the file was moved.
+        self._gone_digests = Counter(removed)
+        self.pending_files: Sequence[FileEntry] = changes.pending_files
+        self.known: Container[str] = set()
+        self.undated: Container[str] = set()
+        self.outdated: Container[str] = set()
+        if self.pending_files:
+            self.known = set() if rebuild else store.known_digests(space)
+            self.undated, self.outdated = store.undated(), store.outdated(space)
+        self._tracker = ProgressTracker("images", len(self.pending_files), self._searchable)
+
+    def progress(self) -> Progress:
+        return self._tracker.progress()
+
+    def commit(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
+        rows = iter(embeddings)
+        additions = [_addition(image, rows) for image in batch.images]
+        self._store.commit(self._space, additions, batch.skips)
+        encoded = sum(image.decoded is not None for image in batch.images)
+        self._encoded += encoded
+        self._reused += len(batch.images) - encoded
+        for image in batch.images:
+            if self._gone_digests[image.digest] > 0:
+                self._gone_digests[image.digest] -= 1
+                self._moved += 1
+        skips = [*(skip.skip for skip in batch.skips), *batch.vanished]
+        self._skips += skips
+        return self._tracker.advance(len(batch.images) + len(skips), len(skips))
+
+    def gone_digests(self) -> Sequence[str]:
+        """Digests of which a file is gone and was not found under another name up to now."""
+        return [digest for digest, files in self._gone_digests.items() if files > 0]
+
+    def report(self) -> IndexReport:
         return IndexReport(
             archive=self._archive.folder,
             index=self._archive.index,
             model_id=self._space.model_id,
-            searchable=self._searchable,
+            searchable=self._searchable(),
             encoded=self._encoded,
             reused=self._reused,
             moved=self._moved,
-            unchanged=changes.unchanged,
+            unchanged=self._changes.unchanged,
             removed=self._removed - self._moved,
-            skips=(*changes.skips, *self._skips),
-            excluded=changes.excluded,
+            skips=(*self._changes.skips, *self._skips),
+            excluded=self._changes.excluded,
             seconds=time.monotonic() - self._started,
-            read=sum(len(read.texts) for read in self._reads),
-            with_text=sum(bool(text.lines) for read in self._reads for text in read.texts),
-            finding=sum(read.finding for read in self._reads),
-            recognising=sum(read.recognising for read in self._reads),
         )
+
+    def _searchable(self) -> int:
+        return self._store.count(self._space, Filter(self._archive.scope))
+
+
+class _OcrRun:
+    def __init__(
+        self,
+        store: Store,
+        pending: Sequence[tuple[FileEntry, str]],
+        report: IndexReport,
+        started: float,
+    ) -> None:
+        self._store = store
+        self._report = report
+        self._started = started
+        self.pending_images = pending
+        self._tracker = ProgressTracker("text", len(pending), lambda: report.searchable)
+
+    def commit(self, batch: OcrBatch) -> Progress:
+        self._store.commit_texts(batch.texts)
+        done = self._report
+        self._report = replace(
+            done,
+            read=done.read + len(batch.texts),
+            with_text=done.with_text + sum(bool(text.lines) for text in batch.texts),
+            finding=done.finding + batch.finding,
+            recognising=done.recognising + batch.recognising,
+        )
+        return self._tracker.advance(len(batch.texts) + batch.skipped, batch.skipped)
+
+    def report(self) -> IndexReport:
+        seconds = time.monotonic() - self._started
+        return replace(self._report, seconds=self._report.seconds + seconds)
+
+
+def _addition(image: LoadedImage, embeddings: Iterator[NDArray[np.float32]]) -> Addition:
+    """The record of an image; one with pixels takes the next embedding."""
+    decoded = image.decoded
+    if decoded is None:
+        return Addition(image.entry, image.digest, None, image.taken)
+    content = Content(
+        width=decoded.width,
+        height=decoded.height,
+        format=decoded.format,
+        taken_at=decoded.taken_at,
+        embedding=next(embeddings),
+        notes=decoded.notes,
+        hashes=decoded.hashes,
+        colour=decoded.colour,
+        date_source=decoded.date_source,
+        damage=decoded.damage,
+    )
+    return Addition(image.entry, image.digest, content, image.taken)

@@ -15,7 +15,7 @@ from memery.archive import Archive
 from memery.decoding import EXTENSIONS
 from memery.errors import ConfigError
 from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
-from memery.executors.interface import Changes
+from memery.executors.types import Changes
 from memery.files import modified_ns
 from memery.filters import Filter
 from memery.stores.interface import Space, Store

@@ -19,7 +19,7 @@ from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ImageError, MemeryError, ReaderError
-from memery.executors.interface import Read
+from memery.executors.types import OcrBatch
 from memery.files import read_file
 from memery.readers.interface import Reading, TextReader
 from memery.stores.interface import Text
@@ -64,12 +64,14 @@ class Reader:
         self._reader = reader
         self._config = config
 
-    def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[Read, None, None]:
+    def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[OcrBatch, None, None]:
         """Read pictures, batch by batch; a file whose content has changed is passed over.
 
         Raises:
             ReaderError: the reader cannot be loaded, or failed on every picture of a full batch.
         """
+        if not pending:
+            return
         info = self._reader.info
         # One at a time where a process has ended, so that the next end tells at which image it was.
         threads = 1 if self._unfinished.load() else self._config.workers or 1
@@ -85,7 +87,7 @@ class Reader:
                     return
                 batch = [running.popleft() for _ in range(min(_BATCH, len(running)))]
                 readings = [(digest, future.result()) for digest, future in batch]
-                yield _read(readings, f"{info.name} {info.version}")
+                yield _ocr_batch(readings, f"{info.name} {info.version}")
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -179,7 +181,7 @@ class _Unfinished:
                 file.truncate(size)
 
 
-def _read(readings: Sequence[tuple[str, Reading | Exception | None]], reader: str) -> Read:
+def _ocr_batch(readings: Sequence[tuple[str, Reading | Exception | None]], reader: str) -> OcrBatch:
     """A batch. What the reader fails on counts as without text: it would fail again."""
     failures = [reading for _, reading in readings if isinstance(reading, Exception)]
     if len(failures) == _BATCH:
@@ -193,9 +195,9 @@ def _read(readings: Sequence[tuple[str, Reading | Exception | None]], reader: st
         for digest, reading in readings
         if reading is not None
     ]
-    return Read(
+    return OcrBatch(
         tuple(Text(digest, reader, reading.lines) for digest, reading in known),
-        passed=len(readings) - len(known),
+        skipped=len(readings) - len(known),
         finding=sum(reading.finding for _, reading in known),
         recognising=sum(reading.recognising for _, reading in known),
     )

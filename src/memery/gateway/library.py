@@ -20,7 +20,8 @@ from memery.errors import (
     ImageUnknown,
     QueryError,
 )
-from memery.executors.interface import Changes, Executors
+from memery.executors.interface import Executors
+from memery.executors.types import Changes
 from memery.files import is_unchanged, open_inside
 from memery.filters import Day, Filter
 from memery.gateway.standing import Status, status_of
@@ -194,7 +195,7 @@ class Memery:
         if term.id is not None:
             with self._executors.snapshot():
                 if not refresh:
-                    self._executors.indexer.require()
+                    self._executors.indexer.ensure_indexed()
                 digest = self.image(term.id).digest
         else:
             crafter, known = self._executors.crafter, self._executors.encoder.known

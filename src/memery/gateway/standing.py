@@ -13,7 +13,7 @@ from memery import plugins
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
 from memery.errors import ReaderError
-from memery.executors.interface import Changes
+from memery.executors.types import Changes
 from memery.filters import Filter
 from memery.stores.interface import Space, Store
 from memery.types import ImageFile, Skip

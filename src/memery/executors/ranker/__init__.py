@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import QueryError
-from memery.executors.interface import Ranked
 from memery.executors.ranker.fusion import (
     CALLED_FILE_WEIGHT,
     CALLED_FOLDER_WEIGHT,
@@ -19,6 +18,7 @@ from memery.executors.ranker.fusion import (
     fuse,
 )
 from memery.executors.ranker.strength import WEAK, Background
+from memery.executors.types import Ranked
 from memery.filters import Filter
 from memery.stores import no_match
 from memery.stores.interface import Groups, Match, Searchable, Space

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from memery.excluded import Excluded
-from memery.executors.interface import Changes
+from memery.executors.types import Changes
 from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json
