@@ -25,9 +25,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import memery, say
-from memery import plugins
+from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
+from memery.models import selection
 from memery.stores.interface import Addition, Content, Space, Store
 from memery.types import FileEntry
 
@@ -103,8 +104,8 @@ def filled(store: Store, space: Space, entries: list[tuple[FileEntry, str]]) -> 
 def fill(folder: Path, entries: list[tuple[FileEntry, str]]) -> None:
     """The archive of a folder, as the built-in model would have made it."""
     config = Config()
-    info = plugins.open_model("starter").info
-    with contextlib.closing(plugins.open_store(find_archive(folder), config)) as store:
+    info = selection.open_model("starter").info
+    with contextlib.closing(assembly.open_store(find_archive(folder), config)) as store:
         filled(store, Space(info.model_id, info.fingerprint, info.dim), entries)
 
 
@@ -186,7 +187,7 @@ def run_clients(port: int, count: int, seconds: float, ask: Callable[[Client, st
 
 def encode_speed() -> None:
     """Pictures per second: the bare model, and one and sixteen clients over HTTP."""
-    model = plugins.open_model("starter")
+    model = selection.open_model("starter")
     size = model.info.resize.size
     pictures = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
     model.encode_images(pictures)

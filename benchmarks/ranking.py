@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.measure import say
 from benchmarks.recall import ROWS, digest_of, fill
-from memery import Filter, Memery, plugins
+from memery import Filter, Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.stores.interface import Text
@@ -72,7 +72,7 @@ SEARCHES = {
 
 
 def _write(folder: Path) -> None:
-    store = plugins.open_store(find_archive(folder), Config())
+    store = assembly.open_store(find_archive(folder), Config())
     random = np.random.default_rng(1)
     with store.writing():
         for start in range(0, ROWS, EVERY * BATCH):

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import RUNS, command_seconds, memery, one_run, say
-from memery import plugins
+from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
+from memery.models import selection
 from memery.stores.interface import Addition, Content, Space
 from memery.types import FileEntry
 
@@ -20,9 +21,9 @@ ROWS, BATCH = 100_000, 5_000
 
 def fill(folder: Path) -> None:
     """Store random unit vectors in the starter's space."""
-    info = plugins.open_model("starter").info
+    info = selection.open_model("starter").info
     space = Space(info.model_id, info.fingerprint, info.dim)
-    store = plugins.open_store(find_archive(folder), Config())
+    store = assembly.open_store(find_archive(folder), Config())
     random = np.random.default_rng(0)
     with store.writing():
         for start in range(0, ROWS, BATCH):

@@ -5,8 +5,8 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import say
-from memery import plugins
 from memery.decoding import decode
+from memery.models import selection
 
 _NO_LIMIT = 1 << 40
 _QUERIES = 200
@@ -15,7 +15,7 @@ _QUERIES = 200
 def run(folder: Path) -> None:
     """Budgets: 25 ms for a picture with decoding and resizing, 3 ms for a warm query."""
     os.sched_setaffinity(0, {0})  # the model takes as many threads as there are processors
-    model = plugins.open_model("starter")
+    model = selection.open_model("starter")
     info = model.info
     files = [file.read_bytes() for file in sorted(folder.glob("*.jpg"))[:100]]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.measure import say
-from memery import index_flow, plugins
+from memery import index_flow
 from memery.config import processors
 from memery.decoding import EXTENSIONS, decode
+from memery.models import selection
 
 BATCH, ROUNDS = 32, 3
 _NO_LIMIT = 1 << 40
@@ -20,7 +21,7 @@ _NO_LIMIT = 1 << 40
 
 def bare_loop(files: list[Path]) -> float:
     """Seconds to read, decode (in threads) and encode, batch after batch, keeping nothing."""
-    model = plugins.open_model("starter")
+    model = selection.open_model("starter")
     info = model.info
 
     def pixels(file: Path) -> np.ndarray:

@@ -35,10 +35,10 @@ import numpy as np
 
 from memery import Memery
 from memery.archive import find_archive
+from memery.assembly import open_reader, open_store
 from memery.config import load_config
 from memery.decoding import EXTENSIONS, decode_upright
 from memery.filters import Filter
-from memery.plugins import open_reader, open_store
 from memery.stores.interface import Addition, Content, Store, Text
 from memery.types import FileEntry, Line
 from memery.words.splitting import split_text

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter, ImageOps
 
-from memery import Memery, plugins
+from memery import Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import ArchiveMissing
@@ -79,7 +79,7 @@ def test_other_words_make_another_picture(photos):
     with Memery(photos, read_text=False) as memery:
         memery.build()
         ((_, again, small), _, _) = memery.duplicates()
-    store = plugins.open_store(find_archive(photos), Config())
+    store = assembly.open_store(find_archive(photos), Config())
 
     def say(*texts):
         with store.writing():

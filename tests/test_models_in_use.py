@@ -14,7 +14,7 @@ from PIL import Image
 
 from memery.config import Config
 from memery.errors import ModelError
-from memery.plugins import open_model
+from memery.models.selection import open_model
 from servers.hub import Hub, Repository, serving
 
 MODELS = Path(__file__).parent / "fixtures" / "models"

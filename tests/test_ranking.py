@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery import Filter, Memery, index_flow, plugins, query_flow
+from memery import Filter, Memery, assembly, index_flow, query_flow
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError, ReaderError
@@ -45,7 +45,7 @@ def paint(folder, name, colour, size=(40, 30), *, taken_at=None, when=1_700_000_
 def write(folder, texts):
     """Let pictures hold text, as if a reader had found it."""
     archive = find_archive(folder)
-    store = plugins.open_store(archive, Config())
+    store = assembly.open_store(archive, Config())
     with Memery(folder) as memery:
         digests = {hit.path: hit.image.digest for hit in memery.recall("red", top_k=100)}
     with store.writing():

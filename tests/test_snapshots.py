@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from memery import Memery, plugins
+from memery import Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.core import search
@@ -333,6 +333,6 @@ def test_searches_a_store_without_snapshots(places):
         store.commit(SPACE, images, [])
         store.commit_texts([Text(images[0].digest, "tests 1", (Line("harbour", 1, (0, 0, 1, 1)),))])
     archive = find_archive(places / "photos")
-    x = plugins.assemble(archive, Config(), store, ColourModel())
+    x = assembly.assemble(archive, Config(), store, ColourModel())
     found = search(x, Query((Term("harbour"),)), Ranking(), refresh=False)
     assert found.total == len(BEFORE) - 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from memery import Memery, Term, index_flow, plugins, query_flow
+from memery import Memery, Term, assembly, index_flow, query_flow
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import (
@@ -357,7 +357,7 @@ def test_a_flow_of_swapped_executors(photos):
             return replace(ranked, hits=ranked.hits[::-1][: ranking.top_k])
 
     archive = find_archive(photos)
-    made = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
+    made = assembly.assemble(archive, Config(), MemoryStore(), ColourModel())
     encoder = Shouting(made.encoder)
     mine = replace(made, encoder=encoder, ranker=Backwards(made.ranker))
     assert index_flow(photos, executors=mine).encoded == 5

@@ -10,7 +10,7 @@ import sys
 import pytest
 from PIL import Image
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive
 from memery.config import Config, load_config
 from memery.errors import ConfigError
@@ -40,7 +40,7 @@ def test_lines_come_as_they_are_written():
 
 
 def load(folder):
-    x = plugins.assemble(
+    x = assembly.assemble(
         Archive(folder, folder / ".memery"), Config(), MemoryStore(), ColourModel()
     )
     return sorted(entry.path for entry in x.loader.load(x.encoder.space).new)

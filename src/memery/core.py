@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memery.archive import find_archive
+from memery.assembly import default_executors
 from memery.config import load_config
 from memery.errors import (
     ArchiveDamaged,
@@ -29,7 +30,7 @@ from memery.errors import (
 from memery.executors.interface import Executors
 from memery.executors.types import LoadedImage, PixelsMissing
 from memery.filters import Day, Filter
-from memery.plugins import default_executors, multilingual_model
+from memery.models.selection import multilingual_model
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.results import Results
 from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Took
@@ -63,7 +64,7 @@ def index_flow(
         path: the folder.
         progress: called with the counts after each committed batch.
         rebuild: read and encode everything anew; what is stored serves until it is replaced.
-        executors: a flow of your own; by default `plugins.default_executors`.
+        executors: a flow of your own; by default `assembly.default_executors`.
         settings: fields of `Config`.
 
     Raises:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import EXTENSIONS
@@ -29,7 +29,7 @@ def paint(file):
 
 def load(folder, **settings):
     archive = Archive(folder, folder / ".memery")
-    x = plugins.assemble(archive, Config(**settings), MemoryStore(), ColourModel())
+    x = assembly.assemble(archive, Config(**settings), MemoryStore(), ColourModel())
     return x.loader.load(x.encoder.space)
 
 
@@ -127,7 +127,7 @@ def test_leaves_out_folders_with_a_nomedia_file_and_all_below(folder):
     (folder / ".nomedia").touch()  # the folder that was named is always looked at
     assert names(load(folder)) == ["a.png", "trip/d.png"]
     part = Archive(folder, folder / ".memery", "sent")
-    x = plugins.assemble(part, Config(), MemoryStore(), ColourModel())
+    x = assembly.assemble(part, Config(), MemoryStore(), ColourModel())
     assert names(x.loader.load(x.encoder.space)) == ["sent/b.png", "sent/deep/c.png"]
 
 
@@ -193,7 +193,7 @@ def test_an_archive_inside_the_folder_is_not_looked_into(folder):
     paint(folder / "a.png")
     paint(folder / "mine" / "b.png")
     archive = Archive(folder, folder / "mine")
-    x = plugins.assemble(archive, Config(), MemoryStore(), ColourModel())
+    x = assembly.assemble(archive, Config(), MemoryStore(), ColourModel())
     assert names(x.loader.load(x.encoder.space)) == ["a.png"]
 
 

@@ -10,7 +10,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Self
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive
 from memery.config import Config, load_config
 from memery.core import Report, encode_query, rank_query
@@ -19,6 +19,7 @@ from memery.executors.interface import Executors
 from memery.filters import Filter
 from memery.gallery import printable
 from memery.gateway.library import Memery
+from memery.models import selection
 from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
 from memery.stores import no_match
@@ -128,14 +129,14 @@ class Collections:
         """The model of the first folder; without folders the one that a new folder would get."""
         for collection in self:
             return self.models[collection.memery.space]
-        return self._share(plugins.open_default(load_config(**self._settings)))
+        return self._share(selection.open_default(load_config(**self._settings)))
 
     def better_model(self) -> str | None:
         """A model that would find more than the built-in one in use; None where it is not."""
-        return plugins.better_than(self.model().info.model_id)
+        return selection.better_than(self.model().info.model_id)
 
     def _choose(self, archive: Archive, store: Store, config: Config) -> SharedModel:
-        return self._share(plugins.choose_model(archive, store, config))
+        return self._share(assembly.choose_model(archive, store, config))
 
     def _share(self, model: EmbeddingModel) -> SharedModel:
         """The model that another folder has opened already, or this one."""
@@ -163,7 +164,7 @@ class Collections:
             members = [Member(c.name, c.memery.store, c.memery.archive.scope) for c in same]
             joint = JointStore(members)
             model = self.models[first.memery.space]
-            self._joined[names] = plugins.join(first.memery.executors, model, joint), joint
+            self._joined[names] = assembly.join(first.memery.executors, model, joint), joint
         return *self._joined[names], names
 
     def search(self, query: Query, ranking: Ranking, name: str | None = None) -> Answer:

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
 from memery.core import Report, find_duplicates, run_index, search
@@ -29,6 +29,7 @@ from memery.models.interface import EmbeddingModel
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.results import Results
 from memery.stores.interface import Space, Store
+from memery.stores.settings import remember_choices
 from memery.thumbnails import Thumbnails
 from memery.types import (
     DuplicateGroup,
@@ -50,7 +51,7 @@ class Memery:
     Args:
         path: the folder.
         rebuild: the next `build` encodes everything anew, whatever model was used before.
-        choose: what chooses the model, `plugins.choose_model` by default.
+        choose: what chooses the model, `assembly.choose_model` by default.
         settings: fields of `Config`, for example `model=` or `archive=`.
 
     Raises:
@@ -69,12 +70,12 @@ class Memery:
     ) -> None:
         self._config = load_config(**settings)
         self._archive = find_archive(path, self._config.archive)
-        self._store = plugins.open_store(self._archive, self._config)
+        self._store = assembly.open_store(self._archive, self._config)
         try:
-            choose = choose or partial(plugins.choose_model, rebuild=rebuild)
+            choose = choose or partial(assembly.choose_model, rebuild=rebuild)
             model = choose(self._archive, self._store, self._config)
-            self._thumbnails = plugins.make_thumbnails(self._archive, self._config)
-            self._executors = plugins.assemble(
+            self._thumbnails = assembly.make_thumbnails(self._archive, self._config)
+            self._executors = assembly.assemble(
                 self._archive, self._config, self._store, model, self._thumbnails
             )
         except BaseException:
@@ -126,7 +127,7 @@ class Memery:
                     f"The archive {self._archive.folder} is damaged: {'; '.join(faults)}. Your"
                     " images are untouched. Delete it with memery purge, then build it again."
                 )
-        plugins.remember_choices(self._store, self._config)
+        remember_choices(self._store, self._config)
         return run_index(self._executors, progress, rebuild=rebuild, reread=verify)
 
     def recall(

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
 from memery.errors import ReaderError
 from memery.executors.types import Changes
 from memery.filters import Filter
 from memery.stores.interface import Space, Store
+from memery.stores.settings import reads_text
 from memery.types import ImageFile, Skip
 
 _NO_SPACE = Space("", "", 1)
@@ -86,7 +87,7 @@ def status(path: str | os.PathLike[str], **settings: Any) -> Status:
     """The state of a folder and its archive; no model is needed."""
     config = load_config(**settings)
     archive = find_archive(path, config.archive)
-    with contextlib.closing(plugins.open_store(archive, config)) as store:
+    with contextlib.closing(assembly.open_store(archive, config)) as store:
         return status_of(archive, config, store)
 
 
@@ -101,7 +102,7 @@ def status_of(archive: Archive, config: Config, store: Store) -> Status:
         exists=space is not None,
         size=_size(archive.folder),
         searchable=store.count(space, scope) if space else 0,
-        changes=plugins.make_loader(archive, config, store).load(space or _NO_SPACE),
+        changes=assembly.make_loader(archive, config, store).load(space or _NO_SPACE),
         skips=tuple(store.skips(scope)),
         damaged=tuple(store.damaged(space, scope)) if space else (),
         space=space,
@@ -117,10 +118,10 @@ def _text_status(config: Config, store: Store, scope: Filter) -> TextStatus:
     read, with_text = store.count_texts(scope)
     reader = None
     with contextlib.suppress(ReaderError):
-        info = plugins.open_reader(config).info
+        info = assembly.open_reader(config).info
         reader = f"{info.name} {info.version}"
     return TextStatus(
-        wanted=plugins.reads_text(store, config),
+        wanted=reads_text(store, config),
         reader=reader,
         read=read,
         with_text=with_text,

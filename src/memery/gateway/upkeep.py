@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from memery import plugins
+from memery import assembly
 from memery.archive import Archive, find_archive, find_orphan
 from memery.config import Config, load_config
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, FolderError, ModelMismatch
@@ -52,7 +52,7 @@ def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
 def _check_owner(archive: Archive, config: Config) -> None:
     """Refuse to delete the archive of another folder; a damaged one may be anybody's."""
     with contextlib.suppress(ArchiveDamaged):
-        plugins.open_store(archive, config).close()
+        assembly.open_store(archive, config).close()
 
 
 def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> int:
@@ -69,7 +69,7 @@ def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> 
         raise ArchiveError(
             f"{archive.searched} is part of the archive of {archive.root}: name that folder."
         )
-    with contextlib.closing(plugins.open_store(archive, config)) as store:
+    with contextlib.closing(assembly.open_store(archive, config)) as store:
         if store.current_space() is None:
             raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
         with store.writing():

@@ -18,7 +18,7 @@ from memery.gallery import printable
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
-from memery.models import catalogue, installed, registry
+from memery.models import catalogue, installed, registry, selection
 from memery.models.catalogue import Known
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _names() -> list[str]:
 def _known(name: str) -> Known:
     """What is known of a model without downloading anything."""
     if plugins.is_plugin("memery.models", name):
-        info = plugins.open_model(name).info
+        info = selection.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
         return Known(name, state, info.size, info.dim, info.licence, info.source)
     return catalogue.known(name)

@@ -18,7 +18,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from memery import plugins
+from memery import assembly
 from memery.config import load_config
 from memery.errors import ConfigError
 from memery.gateway.collections import Collections
@@ -87,7 +87,7 @@ def _opened(
     if config.isolate is None:  # an image that a client sends must not end the server
         settings = settings | {"isolate": True}
         config = replace(config, isolate=True)
-    decoder = plugins.make_decoder(config)
+    decoder = assembly.make_decoder(config)
     with contextlib.closing(Collections(paths, **settings)) as collections:
         jobs = IndexJobs(collections)
         with contextlib.closing(jobs):

@@ -1,0 +1,111 @@
+"""Choice of a model: by its name, by what an archive was indexed with, or the best installed."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import cast
+
+from memery import plugins
+from memery.config import Config
+from memery.errors import ModelError
+from memery.gallery import printable
+from memery.models.interface import EmbeddingModel
+
+logger = logging.getLogger(__name__)
+
+_GROUP = "memery.models"
+_STARTER = "starter"
+
+
+def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
+    """Make the model that a user named; its weights are loaded when they are first needed.
+
+    Args:
+        name: of a plug-in, of the registry, of an installed model, a folder, or the URL of an
+            encoder. A model of the registry that is not installed is downloaded.
+        config: precision, device and token.
+
+    Raises:
+        ConfigError: the device is not available.
+        ModelError: no model of that name is available.
+    """
+    config = config or Config()
+    if not plugins.is_plugin(_GROUP, name):
+        from memery.models import catalogue  # what it needs takes 50 ms to import
+
+        model = catalogue.open_model(
+            name, precision=config.precision, device=config.device, token=config.token
+        )
+        if model is not None:
+            return model
+        raise plugins.unknown(_GROUP, name, catalogue.offered())
+    model_class = plugins.load(_GROUP, name)
+    if name in plugins.BUILT_IN[_GROUP]:
+        return cast(EmbeddingModel, model_class(config.device))
+    if config.device != "auto":
+        logger.warning(
+            "The plug-in model %s chooses its device itself: --device is ignored.", printable(name)
+        )
+    return cast(EmbeddingModel, model_class())
+
+
+def open_default(config: Config) -> EmbeddingModel:
+    """The model that `config.model` means for a folder that was not indexed yet."""
+    if config.model != "auto":
+        return open_model(config.model, config)
+    from memery.models import installed, registry
+
+    best = registry.recommended().name
+    if installed.find(best) is not None:
+        return open_model(best, config)
+    logger.warning(
+        "Using the built-in model %s. A better one is free: memery models pull %s", _STARTER, best
+    )
+    return open_model(_STARTER, config)
+
+
+def open_remembered(
+    model_id: str, fingerprint: str, config: Config, *, folder: Path
+) -> EmbeddingModel:
+    """The model that an archive was indexed with.
+
+    Args:
+        model_id: of the archive's space.
+        fingerprint: likewise.
+        config: precision and device.
+        folder: what the archive describes, for the message.
+
+    Raises:
+        ModelError: it is not installed here.
+    """
+    if plugins.is_plugin(_GROUP, model_id):
+        return open_model(model_id, config)
+    from memery.models import catalogue
+
+    model = catalogue.open_remembered(
+        model_id, fingerprint, precision=config.precision, device=config.device
+    )
+    if model is None:
+        name = printable(model_id)
+        get = f"get it with memery models pull {name}, " if catalogue.is_offered(name) else ""
+        raise ModelError(
+            f"{folder} was indexed with the model {name}, which is not installed here:"
+            f" {get}name its folder or address with --model, or index with another:"
+            f" memery build {folder} --model {_STARTER}"
+        )
+    return model
+
+
+def better_than(model_id: str) -> str | None:
+    """The recommended model, where the built-in one is in use."""
+    from memery.models import registry
+
+    return registry.recommended().name if model_id == _STARTER else None
+
+
+def multilingual_model() -> str:
+    """The model of the registry that understands queries in many languages."""
+    from memery.models import registry
+
+    return next(name for name, entry in registry.entries().items() if "many" in entry.languages)
