@@ -437,17 +437,17 @@ def _is_on_network(folder: Path) -> bool:
     if sys.platform == "win32":
         return str(folder).startswith("\\\\")
     try:
-        mounts = Path("/proc/self/mounts").read_bytes().splitlines()
+        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
     except OSError:  # macOS: not known here, taken as local
         return False
-    best, kind = b"", b""
-    target = os.fsencode(folder)
-    for fields in (line.split() for line in mounts):
-        point = fields[1].replace(b"\\040", b" ")
-        inside = target == point or target.startswith(point.rstrip(b"/") + b"/")
-        if inside and len(point) >= len(best):
-            best, kind = point, fields[2]
-    return kind.decode("ascii", "replace") in _NETWORK_FILE_SYSTEMS
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}".encode()
+    # By device, not by path: one path may have several mounts, and names are escaped there.
+    for fields in map(bytes.split, mounts):
+        if fields[2] == number:
+            kind = fields[fields.index(b"-") + 1]
+            return kind.decode("ascii", "replace") in _NETWORK_FILE_SYSTEMS
+    return False
 
 
 def _cache_folder(folder: Path) -> Path:
