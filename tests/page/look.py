@@ -1,6 +1,7 @@
 """How the tests look at the page: by what people see and hear."""
 
 import re
+from contextlib import contextmanager
 from urllib.parse import parse_qsl, urlsplit
 
 FIELD = "#field input[type=text]"
@@ -19,6 +20,17 @@ def typing(page, words, *, enter=False):
     page.locator(FIELD).press_sequentially(words)
     if enter:
         page.keyboard.press("Enter")
+
+
+@contextmanager
+def held(page, paths):
+    """Hold back the answers to these requests until the block ends."""
+    routes, is_held = [], True
+    page.route(paths, lambda route: routes.append(route) if is_held else route.continue_())
+    yield
+    is_held = False
+    for route in routes:
+        route.continue_()
 
 
 def settled(page):

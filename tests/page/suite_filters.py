@@ -2,7 +2,6 @@
 
 import os
 import re
-from contextlib import contextmanager
 
 import pytest
 from PIL import Image
@@ -12,6 +11,7 @@ from page.conftest import DAY, FIRST_DAY, PICTURES, paint
 from page.look import (
     TILE,
     asked,
+    held,
     names,
     ready,
     settled,
@@ -63,17 +63,6 @@ def test_filters_that_nothing_passes(page, site):
 
 def boxes(page):
     return [tile(page, index).bounding_box() for index in range(5)]
-
-
-@contextmanager
-def held(page, paths):
-    """Hold back the answers to these requests until the block ends."""
-    routes, is_held = [], True
-    page.route(paths, lambda route: routes.append(route) if is_held else route.continue_())
-    yield
-    is_held = False
-    for route in routes:
-        route.continue_()
 
 
 def test_images_stay_in_place_when_the_status_arrives(page, site):

@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from memery.archive import find_archive
 from page.conftest import paint
 from page.look import (
     CHIP,
     TILE,
     asked,
     chips,
+    held,
     open_picture,
     ready,
     settled,
@@ -239,6 +241,40 @@ def test_copies_are_not_taken_for_new_images(page, twice):
     page.get_by_role("button", name="Show 1 new image").click()
     expect(tile(page)).to_have_attribute("aria-setsize", "123")
     expect(page.locator("#fresh")).to_be_hidden()
+
+
+def test_a_short_list_with_copies_is_requested_once(page, serve, built, tmp_path):
+    paint(tmp_path / "red.png", (220, 30, 30))
+    paint(tmp_path / "blue.png", (0, 0, 250), day=1)
+    shutil.copy2(tmp_path / "red.png", tmp_path / "same.png")
+    built(tmp_path)
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    with serve(tmp_path, "--no-index") as served:
+        with held(page, re.compile(r"/v1/(status|collections|index)")):
+            ready(page, served.url)
+        expect(page.locator("#status")).to_contain_text("3 images")
+        page.get_by_role("link", name="red.png, 2 copies").focus()
+        page.keyboard.press("s")  # another request: one that came before it is seen by now
+        settled(page)
+    assert len([url for url in requests if "/v1/images?" in url]) == 1
+
+
+@pytest.mark.parametrize("screen", ["page", "phone"])
+def test_the_grid_needs_no_thumbnails_but_those_of_indexing(
+    request, serve, built, tmp_path, screen
+):
+    for number in range(12):
+        paint(tmp_path / f"{number:02}.png", (0, 10 * number, 130), (600 + 25 * number, 600))
+    built(tmp_path)
+    archive = find_archive(tmp_path)
+    before = sorted(place.name for place in archive.kept_thumbnails())
+    page = request.getfixturevalue(screen)
+    with serve(tmp_path, "--no-index") as served:
+        ready(page, served.url)
+        expect(page.locator(f"{TILE} img.shown")).to_have_count(12)
+    assert len(before) == 12
+    assert sorted(place.name for place in archive.kept_thumbnails()) == before
 
 
 def edge(page, locator):

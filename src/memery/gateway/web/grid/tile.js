@@ -5,8 +5,9 @@ import { iconButton, make } from "../widgets/dom.js";
 import { count, counted, decimal, fileName } from "../widgets/format.js";
 
 const AGAIN = [1000, 4000]; // ms until a small copy that did not come is asked for once more
+const LEAST = 320; // px: copies of this size were made while indexing, smaller ones would have to be made now
 const MOST = 640; // px: larger copies would only make the grid slow
-const ENLARGED = 1.25; // times its size that a copy is shown at most: the copies of 320 px are there already
+const ENLARGED = 1.25; // times its size that a copy is shown at most
 const COLOUR = /^#[0-9a-f]{6}$/i;
 
 /** A tile for a picture; `place` fills in where it stands. */
@@ -62,7 +63,7 @@ export function place(element, picture, { index, total, box, href, isSelected, i
   caption.textContent = captions ? written(picture, captions) : "";
   const image = link.firstElementChild;
   const wished = (Math.max(box.width, box.height) * Math.min(2, devicePixelRatio)) / ENLARGED;
-  const source = thumbnail(picture, Math.min(MOST, wished));
+  const source = thumbnail(picture, Math.min(MOST, Math.max(LEAST, wished)));
   const side = Number(new URL(source, document.baseURI).searchParams.get("size"));
   // A sharper copy replaces a small one; a smaller one is not worth the wait.
   if (!image.src || Number(image.dataset.side) < side) {
