@@ -344,6 +344,32 @@ def test_a_slip_in_a_name_loses_no_filter(server, path):
     assert server.get("/?util=2020").status == 200  # what the page's address says is the page's
 
 
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/search?text=red&text=gr%FFn", "text"),
+        ("/v1/search?text=red&not=%e9", "not"),
+        ("/v1/search?text=red&ext=%ff", "ext"),
+        ("/v1/search?text=red&collection=%ff", "collection"),
+        ("/v1/images?since=%ff", "since"),
+        ("/v1/facets?under=trip&until=%c3%28", "until"),
+    ],
+)
+def test_refuses_parameters_that_are_not_utf8(server, path, field):
+    answer = server.get(path)
+    assert answer.status == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field
+    assert "UTF-8" in error["message"]
+    assert server.get("/v1/search?text=red&under=%ff").json()["total"] == 0
+
+
+def test_refuses_too_many_parameters(server):
+    answer = server.get("/v1/search?" + "&".join(["text=red"] * 1001))
+    assert (answer.status, answer.headers["Content-Type"]) == (422, "application/problem+json")
+    assert "1000 parameters" in answer.json()["detail"]
+
+
 def test_a_body_may_name_what_is_not_utf8(tmp_path):
     folder = tmp_path / "photos" / "odd\udcff"
     folder.mkdir(parents=True)

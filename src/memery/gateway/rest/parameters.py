@@ -34,6 +34,8 @@ CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="I
 ListCopies = Annotated[bool, Query(description="List every exact copy, not one for all.")]
 
 _BYTES = ("under", "not_under")
+"""Parameters that name folders, of which a name may be any bytes."""
+_PAIRS_MAX = 1000
 
 
 class Filters(BaseModel):
@@ -117,15 +119,24 @@ def filters(
 
 def _as_bytes(request: Request) -> dict[str, Any]:
     """Folders whose names are not UTF-8, from the percent signs of an address."""
-    text = request.scope["query_string"].decode("latin-1")
-    pairs = parse_qsl(text, keep_blank_values=True, errors="surrogateescape", max_num_fields=1000)
     values: dict[str, Any] = {}
-    for name, value in pairs:
+    for name, value in _pairs(request):
         if name in _BYTES and value:
             values.setdefault(name, []).append(value)
     if "under" in values:
         values["under"] = values["under"][-1]
     return values
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    """Names and values of an address; bytes that are not UTF-8 as surrogate escapes."""
+    text = request.scope["query_string"].decode("latin-1")
+    try:
+        return parse_qsl(
+            text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_PAIRS_MAX
+        )
+    except ValueError:
+        raise Problem(422, f"The address has more than {_PAIRS_MAX} parameters.") from None
 
 
 Where = Annotated[Filter, Depends(filters)]
@@ -137,7 +148,10 @@ def raw_folders(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def refuse_others(request: Request) -> None:
-    """Refuse parameters that are none: a filter with a slip in its name would be lost."""
+    """Refuse unknown parameters, and values that are not UTF-8.
+
+    A filter with a slip in its name would be lost, and another text searched for than was sent.
+    """
     known = set(_names(request.scope["route"].dependant))
     wrong = [name for name in request.query_params if name not in known]
     if wrong:
@@ -146,6 +160,20 @@ def refuse_others(request: Request) -> None:
             f"There is no parameter {printable(wrong[0])!r} here.",
             errors=[(printable(name), "there is no such parameter") for name in wrong],
         )
+    pairs = _pairs(request)
+    undecoded = dict.fromkeys(n for n, value in pairs if n not in _BYTES and not _is_utf8(value))
+    if undecoded:
+        message = "it is not valid UTF-8: send UTF-8 with percent signs, as %C3%A9 for é"
+        errors = [(name, message) for name in undecoded]
+        raise Problem(422, f"{next(iter(undecoded))}: {message}.", errors=errors)
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _names(dependant: Dependant) -> Iterator[str]:
