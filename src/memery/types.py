@@ -15,6 +15,7 @@ from memery.errors import QueryError
 from memery.excluded import Excluded
 from memery.filters import Filter
 from memery.image_inputs import encoded
+from memery.words.query import BOOST_MAX
 
 _SECOND_NS = 1_000_000_000
 
@@ -119,11 +120,11 @@ class Term:
         text: what to look for, in words.
         image: a path, or the bytes of an encoded image. A PIL image, an array of pixels or an open
             file is taken too, and becomes bytes.
-        boost: weight in the query vector; negative means "less of this".
+        boost: weight in the query vector, at most `BOOST_MAX`; negative means "less of this".
         id: of an indexed image (`ImageFile.id`): no file is read, nothing is encoded.
 
     Raises:
-        QueryError: not just one of text, image and id; blank text; boost zero or not finite.
+        QueryError: not just one of text, image and id; blank text; boost zero or out of range.
         QueryTypeError: image is nothing that is an image.
     """
 
@@ -145,8 +146,11 @@ class Term:
             raise QueryError("A picture to search for has no name: give a path.")
         if self.image == b"":
             raise QueryError("An image to search for is an empty file: give one that has content.")
-        if not math.isfinite(self.boost) or self.boost == 0:
-            raise QueryError(f"A boost of {self.boost} means nothing: give a number other than 0.")
+        if not 0 < abs(self.boost) <= BOOST_MAX:
+            raise QueryError(
+                f"Invalid boost {self.boost}. Use a number other than 0, from -{BOOST_MAX} to"
+                f" {BOOST_MAX}."
+            )
 
 
 def _is_unicode(text: str) -> bool:

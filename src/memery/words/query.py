@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from memery.errors import QueryError
 from memery.words.tokens import WORDS_MAX, content_words, joined, spaced, tokens
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
@@ -22,7 +23,14 @@ _PART = re.compile(
 _ESCAPED_DASH = re.compile(r"(?<!\S)\\(?=[-−])")
 
 _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
-
+_NO_BOOST = re.compile(
+    r"(?si).*(?<!\\)\^(?P<boost>[+-]?(?:nan|inf(?:inity)?|(?:\d+(?:\.\d*)?|\.\d+)e[+-]?\d+))"
+)
+"""What programs write for numbers: in a text it is a slip rather than part of what is sought."""
+_SHOWN = 20
+"""Characters of a boost that a message repeats."""
+BOOST_MAX = 1_000_000
+"""Of a term, in both directions."""
 
 PAIRS_MAX = 64
 """Of a long text the beginning is enough: each costs a look-up."""
@@ -86,6 +94,9 @@ def parse_text(value: str) -> list[tuple[str, float]]:
     less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
     and nothing or white space stands before it; `\-` is a literal dash. The page's `state/terms.js`
     reads what is typed in the same way; both are tested with the cases of `tests/words/texts.json`.
+
+    Raises:
+        QueryError: as in `split_boost`.
     """
     plain, less = "", []
     for part in _PART.finditer(value):
@@ -103,7 +114,16 @@ def parse_text(value: str) -> list[tuple[str, float]]:
 
 
 def split_boost(value: str) -> tuple[str, float]:
-    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^."""
+    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^.
+
+    Raises:
+        QueryError: the boost has an exponent, or is infinite or NaN in words.
+    """
+    if wrong := _NO_BOOST.fullmatch(value):
+        raise QueryError(
+            f"Invalid boost {wrong['boost'][:_SHOWN]}. Use plain digits, at most {BOOST_MAX}, for"
+            r" example dog^2; write \^ for a literal ^."
+        )
     match = _BOOSTED.fullmatch(value)
     term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
     return term.replace("\\^", "^"), boost

@@ -14,6 +14,7 @@ from memery.errors import FilterConflict, QueryError
 from memery.filters import Filter
 from memery.gallery import printable
 from memery.gateway.rest.problems import Problem
+from memery.words.query import BOOST_MAX
 
 TOP_K_MAX = 1000
 OFFSET_MAX = 10_000_000
@@ -29,7 +30,7 @@ Mode = Literal["auto", "visual", "text"]
 Sort = Literal["score", "date", "name"]
 Shape = Literal["landscape", "portrait", "square"]
 Strength = Annotated[float, Field(allow_inf_nan=False)]
-Boost = Annotated[float, Field(allow_inf_nan=False, ge=-1e6, le=1e6)]
+Boost = Annotated[float, Field(allow_inf_nan=False, ge=-BOOST_MAX, le=BOOST_MAX)]
 CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="Its name.")]
 ListCopies = Annotated[bool, Query(description="List every exact copy, not one for all.")]
 

@@ -85,7 +85,10 @@ def search(
         ("not_upload", "upload", -1, not_upload),
     ):
         for value in values:
-            terms = parse_text(value) if field == "text" else [split_boost(value)]
+            try:
+                terms = parse_text(value) if field == "text" else [split_boost(value)]
+            except QueryError as error:
+                raise of_error(error, field) from None
             for name, boost in terms:
                 asked.append(make_term(served, field, kind, name, sign * boost, {}))
     ranking = Ranking(top_k, offset, where, mode, min_strength, sort, copies)
