@@ -267,6 +267,15 @@ def test_plug_in_model_says_that_it_chooses_its_device(caplog):
     assert "colours chooses its device itself" in caplog.text
 
 
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+@pytest.mark.parametrize("model", ["starter", "colours"])
+def test_model_of_a_single_precision_says_that_another_is_ignored(caplog, model, precision):
+    open_model(model, Config())
+    assert not caplog.text
+    open_model(model, Config(precision=precision))
+    assert f"{model} has a single precision: --precision {precision} is ignored" in caplog.text
+
+
 def test_refuses_unknown_device_and_precision(run, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     assert (

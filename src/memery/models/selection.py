@@ -41,6 +41,12 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
             return model
         raise plugins.unknown(_GROUP, name, catalogue.offered())
     model_class = plugins.load(_GROUP, name)
+    if config.precision:
+        logger.warning(
+            "The model %s has a single precision: --precision %s is ignored.",
+            printable(name),
+            config.precision,
+        )
     if name in plugins.BUILT_IN[_GROUP]:
         return cast(EmbeddingModel, model_class(config.device))
     if config.device != "auto":
