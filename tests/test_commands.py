@@ -113,6 +113,14 @@ def test_pictures_as_queries(run, photos):
     assert answer["query"] == [{"image": str(named), "boost": 1.0}]
 
 
+@pytest.mark.parametrize("name", ["red^2", "red^2.png", "trip/red^0.5.png"])
+def test_finds_a_file_whose_name_reads_as_a_boost(run, photos, name):
+    Image.new("RGB", (9, 9), "green").save(photos / name, "PNG")
+    typed = name.removeprefix("trip/").removesuffix(".png")
+    (first, *_) = json.loads(text(run("recall", "photos", typed, "--format", "json")))["hits"]
+    assert (first["path"], first["weak"]) == (name, False)
+
+
 def test_many_queries_share_a_process(run, photos, tmp_path):
     (tmp_path / "queries.txt").write_text("red\n\ngreen\n")
     for source, data in (("queries.txt", None), ("-", b"red\n\ngreen\n")):

@@ -7,6 +7,7 @@ query_flow:   (index_flow if the folder changed) ──▶ Encoder ──▶ Ran
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import time
@@ -34,7 +35,7 @@ from memery.models.selection import multilingual_model
 from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
 from memery.results import Results
 from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Took
-from memery.words.query import Words, words_of
+from memery.words.query import PAIRS_MAX, Words, words_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -310,8 +311,10 @@ def _unread(x: Executors) -> Callable[[str], str]:
 def _words(query: Query, pictures: Sequence[LoadedImage]) -> Words:
     wanted = [term for term in query.terms if term.boost > 0]
     given = zip((term for term in query.terms if term.image is not None), pictures, strict=True)
+    boosted = (f"{term.text}^{term.boost:g}" for term in wanted if term.text and term.boost != 1)
     return replace(
         words_of(term.text for term in wanted if term.text),
+        boosted_names=tuple(itertools.islice(boosted, PAIRS_MAX)),
         digests=frozenset(picture.digest for term, picture in given if term.boost > 0),
         ids=tuple(term.id for term in wanted if term.id is not None),
         has_less=len(wanted) < len(query.terms),

@@ -46,6 +46,8 @@ class Words:
         pairs: words that follow one another in the query, stop words included.
         quoted: phrases that must stand in a picture's text, its name or its notes.
         names: whole texts, each of which may be the name of a file or folder.
+        boosted_names: texts with their boosts as they are typed, `IMG^2`, each of which may be the
+            name of a file all the same.
         digests: of the images to find, as far as files were given; exact copies of them match.
         ids: of the images to find, as far as ids were given.
         has_less: there is something to find less of.
@@ -56,6 +58,7 @@ class Words:
     pairs: tuple[tuple[str, str], ...] = ()
     quoted: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    boosted_names: tuple[str, ...] = ()
     digests: frozenset[str] = frozenset()
     ids: tuple[str, ...] = ()
     has_less: bool = False

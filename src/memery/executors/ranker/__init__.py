@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.errors import QueryError
 from memery.executors.ranker.fusion import (
+    BOOSTED_NAME_FACTOR,
     CALLED_FILE_WEIGHT,
     CALLED_FOLDER_WEIGHT,
     DEPTH,
@@ -165,13 +166,17 @@ class Ranker:
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
     def _called(self, space: Space, words: Words, scope: Filter) -> dict[ImageFile, float]:
-        """Images whose name, or whose folder's name, is a text of the query, with their weights."""
+        """Images whose name, or whose folder's name, is a text of the query, with their weights.
+
+        A name that reads as a text with a boost comes before that of the text alone.
+        """
         called: dict[ImageFile, float] = {}
-        for name in words.names:
-            for image in self._store.find_called(space, name, scope, None):
-                is_file = is_called(image.path, name)
-                weight = CALLED_FILE_WEIGHT if is_file else CALLED_FOLDER_WEIGHT
-                called[image] = max(weight, called.get(image, 0))
+        for names, factor in ((words.names, 1), (words.boosted_names, BOOSTED_NAME_FACTOR)):
+            for name in names:
+                for image in self._store.find_called(space, name, scope, None):
+                    is_file = is_called(image.path, name)
+                    weight = factor * (CALLED_FILE_WEIGHT if is_file else CALLED_FOLDER_WEIGHT)
+                    called[image] = max(weight, called.get(image, 0))
         return called
 
     def _by_all(

@@ -27,6 +27,8 @@ DOUBT = 1 / 3
 NAME_WEIGHT = 0.5
 CALLED_FILE_WEIGHT, CALLED_FOLDER_WEIGHT = 10.0, 5.0
 """The name itself, not words of it: more than all other rankings together, which make 4.5."""
+BOOSTED_NAME_FACTOR = 3
+"""A folder called `a^2` outweighs a file called `a`."""
 
 
 @dataclass(slots=True)
