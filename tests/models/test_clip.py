@@ -224,6 +224,7 @@ def test_a_description_that_makes_no_sense_is_refused(models, tmp_path, file, co
         ('"onnx/text_model.onnx"', '"elsewhere.onnx"', "elsewhere.onnx"),
         ('mode = "shortest"', 'mode = "longest"', "longest"),
         ("size = 32", "size = 1000000", "1000000"),
+        ("size = 32", "size = 0", "0 is not a whole number from 1 to 4096"),
         ("mean = [0.48145466, ", "mean = [", "one number per channel"),
         ('clean = "none"', 'clean = "thorough"', "thorough"),
         ("dim = 16", "", "dim"),

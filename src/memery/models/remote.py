@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
 from memery.forks import ForkAware
+from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, read_resize
 from memery.models.interface import ModelInfo
 from memery.models.protocol import (
     ENCODE_PATH,
@@ -40,7 +40,7 @@ _TRIES = 4
 _BACKOFF, _BACKOFF_MAX = 0.3, 20.0
 """Seconds: the n-th wait is the first times 2ⁿ, with as much again at random, up to the second."""
 _FACTS_BYTES = 64 << 10
-_DIM_MAX, _SIZE_MAX, _BATCH_MAX, _TEXT_MAX = 1 << 14, 4096, 4096, 500
+_BATCH_MAX, _TEXT_MAX = 4096, 500
 _OK = 200
 _MESSAGES = {
     401: "wants another token: give it with MEMERY_TOKEN",
@@ -261,38 +261,18 @@ def _title(answer: bytes) -> str:
 def _info(facts: dict[str, Any], url: str) -> ModelInfo:
     """The facts of a model, checked."""
     try:
-        image = facts["image"]
-        resize = Resize(
-            size=_number(image["size"], _SIZE_MAX),
-            mode=_one_of(image["mode"], ("squash", "shortest")),
-            interpolation=_one_of(image["interpolation"], INTERPOLATIONS),
-            edge=_number(image.get("edge", image["size"]), _SIZE_MAX),
-            crop=_one_of(image.get("crop", "floor"), ("floor", "round")),
-        )
         return ModelInfo(
             model_id=_text(facts["model_id"]),
             fingerprint=_text(facts["fingerprint"]),
-            dim=_number(facts["dim"], _DIM_MAX),
-            resize=resize,
-            text_context=_number(facts["text_context"], _BATCH_MAX),
+            dim=number(facts["dim"], DIM_MAX),
+            resize=read_resize(facts["image"]),
+            text_context=number(facts["text_context"], CONTEXT_MAX),
             licence=_text(facts.get("licence", "")),
             source=f"{_text(facts.get('source', ''))} at {url}",
             size=0,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelError(f"{url} states facts that make no model: {error}.") from error
-
-
-def _number(value: Any, most: int) -> int:
-    if not isinstance(value, int) or not 0 < value <= most:
-        raise ValueError(f"{value!r} is no number from 1 to {most}")
-    return value
-
-
-def _one_of(value: Any, known: tuple[str, ...]) -> str:
-    if value not in known:
-        raise ValueError(f"{value!r} is none of {', '.join(known)}")
-    return str(value)
 
 
 def _text(value: Any) -> str:

@@ -5,17 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from memery.decoding import INTERPOLATIONS, Resize
+from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, one_of
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
-from memery.models.clip.layouts.values import (
-    CONTEXT_MAX,
-    DIM_MAX,
-    number,
-    one_of,
-    read_json,
-    square,
-    three,
-    token,
-)
+from memery.models.clip.layouts.values import read_json, square, three, token
 
 NAME = "an export of Immich's"
 MARKS = (

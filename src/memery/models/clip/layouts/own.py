@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
+from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, read_resize
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
-from memery.models.clip.layouts.values import (
-    CONTEXT_MAX,
-    DIM_MAX,
-    SIZE_MAX,
-    inside,
-    number,
-    one_of,
-    read_toml,
-    three,
-)
+from memery.models.clip.layouts.values import inside, read_toml, three
 
 NAME = "a model of memery's own"
 MANIFEST = "memery.toml"
@@ -33,18 +24,11 @@ def read(folder: Path) -> Layout:
             f" {FORMAT}. Use a newer memery."
         )
     image, text = manifest["image"], manifest["text"]
-    resize = Resize(
-        size=number(image["size"], SIZE_MAX),
-        mode=one_of(image["mode"], ("squash", "shortest")),
-        interpolation=one_of(image["interpolation"], INTERPOLATIONS),
-        edge=number(image.get("edge", image["size"]), SIZE_MAX),
-        crop=one_of(image.get("crop", "floor"), ("floor", "round")),
-    )
     return Layout(
         number=4,
         image=ImageTower(
             files={kind: inside(folder, name) for kind, name in image["files"].items()},
-            resize=resize,
+            resize=read_resize(image),
             mean=three(image.get("mean")),
             std=three(image.get("std")),
         ),

@@ -8,17 +8,9 @@ from typing import Any
 
 from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
+from memery.models.checks import CONTEXT_MAX, DIM_MAX, SIZE_MAX, number
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
-from memery.models.clip.layouts.values import (
-    CONTEXT_MAX,
-    DIM_MAX,
-    SIZE_MAX,
-    number,
-    read_json,
-    square,
-    three,
-    token,
-)
+from memery.models.clip.layouts.values import read_json, square, three, token
 
 NAME = "an export for transformers.js"
 MARKS = (
@@ -58,7 +50,7 @@ def read(folder: Path) -> Layout:
             # SigLIP reads its padding, and was trained with it; CLIP stops at its end token.
             pad=_padding(folder, words, spoken) if family.startswith("siglip") else None,
         ),
-        dim=number(facts.get("projection_dim") or words.get("projection_size") or 0, DIM_MAX),
+        dim=number(facts.get("projection_dim") or words.get("projection_size") or 0, DIM_MAX, 0),
         licence=str(facts.get("license", "")),
         described=tuple(file for file in (config, processor, tokens) if file.exists()),
     )

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from memery.errors import ModelError
+from memery.models.checks import SIZE_MAX, number
 from memery.text_files import read_text
 
-SIZE_MAX, CONTEXT_MAX, DIM_MAX = 4096, 4096, 1 << 14
 _JSON_BYTES = 64 << 20
 _CHANNELS = 3
 
@@ -49,13 +49,6 @@ def inside(folder: Path, name: str) -> Path:
     return folder / path
 
 
-def number(value: Any, most: int) -> int:
-    """A whole number from 0 to `most`."""
-    if not isinstance(value, int) or not 0 <= value <= most:
-        raise ValueError(f"{value!r} is no number up to {most}")
-    return value
-
-
 def square(value: Any) -> int:
     """The side of a square given as a number or as height and width."""
     height, width = value if isinstance(value, (list, tuple)) else (value, value)
@@ -72,13 +65,6 @@ def three(value: Any) -> tuple[float, ...] | None:
     if len(numbers) != _CHANNELS:
         raise ValueError(f"{value!r} is not one number per channel")
     return numbers
-
-
-def one_of(value: Any, known: tuple[str, ...]) -> str:
-    """One of the words known."""
-    if value not in known:
-        raise ValueError(f"{value!r} is none of {', '.join(known)}")
-    return str(value)
 
 
 def token(value: Any) -> str:
