@@ -1,6 +1,7 @@
 """Decoders that abort, hang or eat memory cost one image, and the rest is indexed."""
 
 import dataclasses
+import errno
 import io
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFile
+from PIL import Image
 
 from memery import Memery, decoding, index_flow, isolation, query_flow
 from memery.archive import find_archive
@@ -53,7 +54,16 @@ def environment(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def evil(monkeypatch, tmp_path):
+def own_children(monkeypatch):
+    """Children that are started for this test."""
+    children = isolation._Children()
+    monkeypatch.setattr(isolation, "_children", children)
+    yield
+    children.close()
+
+
+@pytest.fixture
+def evil(monkeypatch, tmp_path, own_children):
     """A decoder in every process that is started, as if Pillow had a fault in its native code."""
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(DECODER, encoding="utf-8")
@@ -222,23 +232,99 @@ def test_a_mark_is_purged_with_the_archive(photos):
     assert not folder.exists()
 
 
-def test_a_query_image_on_which_the_decoder_hangs_is_refused(photos, monkeypatch):
-    load, released = ImageFile.ImageFile.load, threading.Event()
-
-    def hang(image):
-        if image.size == HANGS:
-            released.wait(60)
-        return load(image)
-
-    monkeypatch.setattr(ImageFile.ImageFile, "load", hang)
+@pytest.mark.parametrize(
+    ("size", "seconds", "reason"),
+    [
+        (ABORTS, 120, "decoder crashed"),
+        (HANGS, 1, "decoder timed out"),
+        pytest.param(EATS, 120, "too large", marks=pytest.mark.slow),
+    ],
+)
+def test_refuses_a_query_image_that_a_decoder_does_not_survive(photos, evil, size, seconds, reason):
     index_flow(photos)
-    try:
-        with pytest.raises(ImageError) as refused:
-            query_flow(photos, image_query=png("red", HANGS), decode_seconds=1)
-    finally:
-        released.set()
-    assert refused.value.reason == "decoder timed out"
+    with Memery(photos, decode_seconds=seconds, max_pixels=1_000_000) as memery:
+        for _ in range(2):
+            with pytest.raises(ImageError) as refused:
+                memery.recall(image_query=png("red", size))
+            assert refused.value.reason == reason
+        assert not [thread for thread in threading.enumerate() if "memery" in thread.name]
     assert query_flow(photos, image_query=png("red", (20, 20)))
+
+
+def test_recall_refuses_a_query_image_on_which_the_decoder_aborts(photos, evil, tmp_path):
+    assert index_flow(photos).encoded == 8
+    (tmp_path / "bad.png").write_bytes(png("red", ABORTS))
+    done = memery("recall", photos, "-i", tmp_path / "bad.png")
+    assert done.returncode == 3, done.stderr
+    assert "bad.png" in done.stderr
+    assert "decoder crashed" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["script.py"], ["-"]])
+def test_a_program_without_a_main_guard_runs_once(photos, tmp_path, arguments):
+    program = (
+        "from memery import query_flow\n"
+        f"print(len(query_flow({str(photos)!r}, image_query=open('query.png', 'rb'))))\n"
+    )
+    (tmp_path / "script.py").write_text(program, encoding="utf-8")
+    (tmp_path / "query.png").write_bytes(png("red", (20, 20)))
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        input=program,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "8\n"
+
+
+def fail_to_start(*_, **__):
+    raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+
+def test_decodes_a_query_image_here_where_no_child_can_be_started(
+    photos, own_children, monkeypatch
+):
+    index_flow(photos)
+    monkeypatch.setattr(subprocess, "Popen", fail_to_start)
+    assert query_flow(photos, image_query=png("red", (20, 20)))
+    with pytest.raises(ImageError, match="Resource temporarily unavailable"):
+        query_flow(photos, image_query=png("red", (20, 20)), isolate=True)
+
+
+def test_decodes_a_query_image_here_where_children_end_at_once(photos, own_children, monkeypatch):
+    index_flow(photos)
+    monkeypatch.setattr(isolation, "_START", "raise SystemExit(1)")
+    assert query_flow(photos, image_query=png("red", (20, 20)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("frozen", True), ("executable", "/usr/bin/uwsgi"), ("executable", None)]
+)
+def test_starts_no_program_that_is_not_an_interpreter(
+    photos, own_children, monkeypatch, name, value
+):
+    index_flow(photos)
+    monkeypatch.setattr(subprocess, "Popen", pytest.fail)
+    monkeypatch.setattr(sys, name, value, raising=False)
+    assert query_flow(photos, image_query=png("red", (20, 20)))
+
+
+def test_starts_no_child_for_an_indexed_query_image(photos, own_children, monkeypatch):
+    index_flow(photos)
+    monkeypatch.setattr(subprocess, "Popen", pytest.fail)
+    assert query_flow(photos, image_query=photos / "1.png")
+
+
+def test_replaces_a_child_that_ended_while_it_was_idle(own_children):
+    child = IsolatedDecoder(60)
+    assert child.upright_size(png("red", (20, 20)), 10**6) == (20, 20)
+    (idle,) = isolation._children._idle
+    os.kill(idle._process.pid, signal.SIGKILL)
+    _wait_until_gone(idle._process.pid)
+    assert child.upright_size(png("red", (20, 20)), 10**6) == (20, 20)
 
 
 def same(one, two):
@@ -256,7 +342,9 @@ def test_a_child_decodes_as_this_process_does(format_):
     Image.fromarray(pixels).save(buffer, format_)
     data, child = buffer.getvalue(), IsolatedDecoder(60)
     resize, limit = Resize(64, "shortest", edge=72), 10**6
-    assert same(child.decode(data, resize, limit), decoding.decode(data, resize, limit))
+    decoded = decoding.decode(data, resize, limit)
+    assert same(child.decode(data, resize, limit), decoded)
+    assert same(child.decode(data, resize, limit, pixels_only=True).pixels, decoded.pixels)
     upright = child.decode_upright(data, 50, limit)
     assert same(upright, decoding.decode_upright(data, 50, limit))
     assert upright.flags.writeable
@@ -322,7 +410,7 @@ def test_what_a_child_sends_is_not_trusted(monkeypatch):
         struct.pack("<Q", 2) + b"{}" + b"\xff" * 8,
         b"\1",
     ]
-    for reply in nonsense:
+    for reply in [*(b"r" + reply for reply in nonsense), *nonsense]:
         code = f"import sys; sys.stdout.buffer.write({reply!r})"
         monkeypatch.setattr(isolation, "_START", code)
         monkeypatch.setattr(isolation, "_children", isolation._Children())

@@ -39,7 +39,8 @@ class Config:
         max_pixels: larger images are skipped (the default is Pillow's own limit).
         max_bytes: larger files are skipped.
         decode_seconds: images that take longer to decode are skipped.
-        isolate: decode in child processes; None means only after a decoder has died in this folder.
+        isolate: decode in child processes; None means images of queries, and all of a folder in
+            which a decoder has died.
         follow_links: follow symbolic links; None means as the archive remembers.
         read_text: let a build read the text in pictures; None means as the archive remembers, else
             where a reader is installed.

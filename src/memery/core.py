@@ -28,6 +28,7 @@ from memery.errors import (
     ImageUnknown,
     ModelMismatch,
 )
+from memery.executors.crafter import start_decoder
 from memery.executors.interface import Executors
 from memery.executors.types import LoadedImage, PixelsMissing
 from memery.filters import Day, Filter
@@ -132,7 +133,7 @@ def query_flow(
     asked = make_query(query, image_query, exclude, exclude_images, more, less)
     scope = narrowed(where, under, since, until)
     ranking = Ranking(top_k, offset, scope, mode, min_strength, sort, list_copies)
-    with _opened(path, executors, settings) as x:
+    with _opened(path, executors, settings, query=asked) as x:
         return search(x, asked, ranking, refresh=refresh, progress=progress)
 
 
@@ -372,8 +373,11 @@ def _opened(
     settings: dict[str, Any],
     *,
     rebuild: bool = False,
+    query: Query | None = None,
 ) -> contextlib.AbstractContextManager[Executors]:
     if executors is not None:
         return contextlib.nullcontext(executors)
     config = load_config(**settings)
+    if query is not None:
+        start_decoder(query, path, config)
     return default_executors(find_archive(path, config.archive), config, rebuild=rebuild)

@@ -198,7 +198,13 @@ def _silence_libtiff() -> None:
             handler(None)
 
 
-def decode(data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0) -> Decoded:
+def decode(
+    data: bytes,
+    resize: Resize,
+    max_pixels: int,
+    thumbnail_side: int = 0,
+    pixels_only: bool = False,
+) -> Decoded:
     """Decode an image file for a model.
 
     Args:
@@ -206,13 +212,14 @@ def decode(data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
         resize: what the model takes.
         max_pixels: larger images are refused before they are decoded.
         thumbnail_side: longer side of the thumbnail that is made of the same pixels; 0 for none.
+        pixels_only: leave out what only an index needs: date, notes, hashes, colour.
 
     Raises:
         ImageError: with the reason and what the decoder said.
     """
     enough = max(_DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE), thumbnail_side)
     with _loaded(data, enough, max_pixels) as loaded:
-        return _decode(loaded, resize, thumbnail_side)
+        return _decode(loaded, resize, thumbnail_side, pixels_only)
 
 
 def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -463,16 +470,16 @@ def _unidentified(file: BinaryIO) -> ImageError:
     return ImageError("unsupported format", kind) if kind else ImageError("not an image")
 
 
-def _decode(loaded: _Loaded, resize: Resize, thumbnail_side: int) -> Decoded:
+def _decode(loaded: _Loaded, resize: Resize, thumbnail_side: int, pixels_only: bool) -> Decoded:
     import numpy as np
 
-    from memery.dates import date_taken
+    from memery.dates import Taken, date_taken
     from memery.icc import conversion
     from memery.notes import written_into
 
     image, (width, height) = loaded.image, loaded.size
     format_ = image.format or "unknown"
-    taken, notes = date_taken(image), written_into(image)
+    taken, notes = (Taken(), "") if pixels_only else (date_taken(image), written_into(image))
     orientation = _turn_upright(image)
     if orientation in _QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
         width, height = height, width
@@ -485,9 +492,9 @@ def _decode(loaded: _Loaded, resize: Resize, thumbnail_side: int) -> Decoded:
 
     whole = resized(resize)
     pixels = np.asarray(_cropped(whole, resize), dtype=np.uint8)
-    if min(whole.size) < _SEEN_SIDE:
+    if min(whole.size) < _SEEN_SIDE and not pixels_only:
         whole = resized(Resize(_SEEN_SIDE, "squash"))
-    seen = likeness(whole), colour(whole)
+    seen = (b"", 0) if pixels_only else (likeness(whole), colour(whole))
     thumbnail = b""
     if thumbnail_side:
         small = _within(flat, thumbnail_side, margin)

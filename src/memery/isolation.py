@@ -41,6 +41,10 @@ _BASE_BYTES, _PIXEL_BYTES = 1 << 30, 2 * BYTES_PER_PIXEL
 for each pixel of the limit twice what `memery.decoding` allows itself."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """numpy's threads, one per processor, would take gigabytes of address space on a large machine."""
+_INTERPRETERS = ("python", "pypy", "graalpy")
+"""What the names of programs that run Python code begin with."""
+_READY = b"r"
+"""What a child sends first: one that ends before it has no fault of an image."""
 _HEAD = struct.Struct("<Q")
 _TASKS_MAX = 1000
 """Images after which a child is replaced: what it leaks, and what its allocator keeps, goes."""
@@ -57,7 +61,12 @@ class ImageDecoder(Protocol):
     """
 
     def decode(
-        self, data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
+        self,
+        data: bytes,
+        resize: Resize,
+        max_pixels: int,
+        thumbnail_side: int = 0,
+        pixels_only: bool = False,
     ) -> Decoded:
         """See `memery.decoding.decode`."""
         ...
@@ -90,16 +99,24 @@ class IsolatedDecoder:
 
     Args:
         seconds: how long a child may take for an image.
+        is_optional: decode in this process where no child can be started.
     """
 
-    def __init__(self, seconds: int) -> None:
+    def __init__(self, seconds: int, *, is_optional: bool = False) -> None:
         self._seconds = seconds
+        self._is_optional = is_optional
 
     def decode(
-        self, data: bytes, resize: Resize, max_pixels: int, thumbnail_side: int = 0
+        self,
+        data: bytes,
+        resize: Resize,
+        max_pixels: int,
+        thumbnail_side: int = 0,
+        pixels_only: bool = False,
     ) -> Decoded:
         """See `memery.decoding.decode`."""
-        return self._call(max_pixels, decoding.decode, data, resize, max_pixels, thumbnail_side)
+        arguments = (data, resize, max_pixels, thumbnail_side, pixels_only)
+        return self._call(max_pixels, decoding.decode, *arguments)
 
     def decode_upright(self, data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
         """See `memery.decoding.decode_upright`."""
@@ -127,28 +144,61 @@ class IsolatedDecoder:
         assert not kwargs
         memory = _BASE_BYTES + _PIXEL_BYTES * max_pixels
         request = [function.__name__, self._seconds, memory, list(args)]
-        return cast(R, _children.call(request, self._seconds))
+        try:
+            return cast(R, _children.call(request, self._seconds))
+        except _NoChildError as error:
+            if not self._is_optional:
+                raise ImageError(CRASHED, f"no process can be started: {error}") from None
+        return function(*args, **kwargs)
+
+
+def start_ahead() -> None:
+    """Let a child start, if none is idle, while the caller does what comes before decoding."""
+    with contextlib.suppress(_NoChildError):
+        _children.start_ahead()
+
+
+class _NoChildError(Exception):
+    """Here no child process can be started."""
 
 
 class _Child:
-    """A process that decodes one image after the other."""
+    """A process that decodes one image after the other.
+
+    Raises:
+        _NoChildError: it cannot be started.
+    """
 
     def __init__(self) -> None:
+        # Frozen into a program, or embedded in one, Python is not what would be started.
+        name = Path(sys.executable or "").name.lower()
+        if getattr(sys, "frozen", False) or not name.startswith(_INTERPRETERS):
+            raise _NoChildError("the Python interpreter is part of another program")
         path = json.dumps([place for place in sys.path if Path(place).is_absolute()])
         self.tasks = 0
-        self._process = subprocess.Popen(  # noqa: S603 - this Python, memery's own code
-            [sys.executable, "-P", "-c", _START, path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | _ONE_THREAD,
-            start_new_session=True,  # Ctrl-C is for this process: it ends its children
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this Python, memery's own code
+                [sys.executable, "-P", "-c", _START, path],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | _ONE_THREAD,
+                start_new_session=True,  # Ctrl-C is for this process: it ends its children
+            )
+        except OSError as error:
+            raise _NoChildError(error.strerror or str(error)) from None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it has ended while it was idle."""
+        return self._process.poll() is not None
 
     def call(self, request: Sequence[Any]) -> Any:
-        self.tasks += 1
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if not self.tasks and self._process.stdout.read(1) != _READY:
+            raise _NoChildError("it ends before it is ready")
+        self.tasks += 1
         _send(self._process.stdin, request)
         return _receive(self._process.stdout)
 
@@ -169,6 +219,11 @@ class _Child:
             self._process.kill()
             return self._process.wait()
 
+    def disown(self) -> None:
+        """Let go of it in a forked process: it is the parent's."""
+        self._process.returncode = 0  # not to be waited for here
+        self.end()
+
 
 class _Children(ForkAware):
     """Idle children, kept for whoever decodes next."""
@@ -181,12 +236,17 @@ class _Children(ForkAware):
     def after_fork(self, *, in_child: bool) -> None:
         """In a child, begin without any: they are the parent's."""
         if in_child:
+            for child in self._idle:
+                child.disown()
             self._mutex, self._idle = threading.Lock(), []
 
     def call(self, request: Sequence[Any], seconds: int) -> Any:
         child = self._take()
         try:
             reply = child.call(request)
+        except _NoChildError:
+            child.kill()
+            raise
         except (*_BROKEN, OSError):
             raise _failure(child.end(), seconds) from None
         except BaseException:
@@ -197,16 +257,19 @@ class _Children(ForkAware):
             raise reply
         return reply
 
+    def start_ahead(self) -> None:
+        with self._mutex:
+            if not self._idle:
+                self._idle.append(_Child())
+
     def _take(self) -> _Child:
         with self._mutex:
-            if self._idle:
-                return self._idle.pop()
-        try:
-            return _Child()
-        except OSError as error:
-            raise ImageError(
-                CRASHED, f"no process can be started: {error.strerror or error}"
-            ) from None
+            while self._idle:
+                child = self._idle.pop()
+                if not child.has_ended:
+                    return child
+                child.end()  # the system has ended it: it is short of memory, say
+        return _Child()
 
     def _give_back(self, child: _Child) -> None:
         with self._mutex:
@@ -218,7 +281,7 @@ class _Children(ForkAware):
     def close(self) -> None:
         with self._mutex:
             while self._idle:
-                self._idle.pop().end()
+                self._idle.pop().kill()
 
 
 _children = _Children()
@@ -319,6 +382,8 @@ def main() -> NoReturn:
     with contextlib.suppress(ImageError):  # load the decoders before the clock runs
         decoding.media_type(io.BytesIO())
     with contextlib.suppress(EOFError, BrokenPipeError):
+        replies.write(_READY)
+        replies.flush()
         while True:
             name, seconds, memory, arguments = _receive(requests)
             with _limited(seconds, memory):

@@ -11,13 +11,14 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import Decoded, decoders
-from memery.errors import TIMED_OUT, FolderError, ImageError, QueryImageError
+from memery.errors import FolderError, ImageError, QueryImageError
 from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
 from memery.models.interface import ModelInfo
@@ -49,11 +50,32 @@ def circumstances(config: Config) -> str:
     return " ".join([decoders(), *(f"{name}={getattr(config, name)}" for name in limits)])
 
 
+def start_decoder(query: Query, folder: str | os.PathLike[str], config: Config) -> None:
+    """Let a child process start that decodes the images of a query, while the archive is opened.
+
+    An image that lies in the folder is most likely indexed, so that it need not be decoded.
+    """
+    images = [term.image for term in query.terms if term.image is not None]
+    if config.isolate is not False and any(not _is_inside(folder, image) for image in images):
+        from memery.isolation import start_ahead
+
+        start_ahead()
+
+
+def _is_inside(folder: str | os.PathLike[str], image: str | os.PathLike[str] | bytes) -> bool:
+    if isinstance(image, bytes):
+        return False
+    try:
+        return Path(image).resolve().is_relative_to(Path(folder).resolve())
+    except (OSError, ValueError, RuntimeError):  # it is no path: reading it will say so
+        return True
+
+
 class Crafter:
     """Reads, hashes and decodes files in threads.
 
-    Where a decoder died or hung before, images are decoded in child processes: see
-    docs/decisions/0014-decoders-may-die.md.
+    Images of queries are decoded in child processes, and those of a folder where a decoder died or
+    hung before: see docs/decisions/0014-decoders-may-die.md.
 
     Args:
         archive: whose files to read.
@@ -145,28 +167,23 @@ class Crafter:
             else:
                 entry, data = read_file(entry.path, entry, self._config.max_bytes)
             digest = hashlib.sha256(data).hexdigest()
-            return LoadedImage(
-                entry, digest, None if digest in known else self._decode_in_time(data)
-            )
+            decoded = None if digest in known else self._decode_term(data)
+            return LoadedImage(entry, digest, decoded)
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
             reason = "there is no such file" if error.reason == "vanished" else error.reason
             raise QueryImageError(ImageError(reason, detail), name, number) from None
 
-    def _decode_in_time(self, data: bytes) -> Decoded:
-        """Decode an image of a query; a decoder that hangs leaves a thread behind."""
-        from memery.executors.daemon_pool import DaemonPool
+    def _decode_term(self, data: bytes) -> Decoded:
+        """Decode an image of a query, which may come from anywhere."""
+        decoder: ImageDecoder = in_process
+        isolate = self._config.isolate
+        if isolate is not False:
+            from memery.isolation import IsolatedDecoder
 
-        decoder, seconds = self._decoder(), self._config.decode_seconds
-        pool = DaemonPool(1, "memery-query")
-        try:
-            future = pool.submit(decoder.decode, data, self._info.resize, self._config.max_pixels)
-            # A child is ended in time by itself.
-            if not wait([future], seconds * (1 if decoder is in_process else _CHILD_FACTOR)).done:
-                raise ImageError(TIMED_OUT, f"no result after {seconds} s")
-            return future.result()
-        finally:
-            pool.close(wait=False)
+            decoder = IsolatedDecoder(self._config.decode_seconds, is_optional=isolate is None)
+        limit = self._config.max_pixels
+        return decoder.decode(data, self._info.resize, limit, pixels_only=True)
 
     @property
     def threads(self) -> int:

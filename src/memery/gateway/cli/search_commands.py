@@ -10,6 +10,7 @@ from typing import Any
 
 from memery.config import load_config
 from memery.errors import ArchiveMissing, ModelMismatch, QueryError
+from memery.executors.crafter import start_decoder
 from memery.filters import Filter
 from memery.gateway.cli import actions, formats, result_formats
 from memery.gateway.cli.choices import ResultFormat
@@ -71,8 +72,10 @@ def recall(
         have_model(settings, notices)
         with Memery(path, **settings) as memery:
             return _recall_lines(memery, queries_from, notices, wanted, output, refresh=refresh)
-    max_bytes = load_config(**settings).max_bytes
-    query = parse_query(words.texts, words.images, words.excluded, words.excluded_images, max_bytes)
+    config = load_config(**settings)
+    terms = (words.texts, words.images, words.excluded, words.excluded_images)
+    query = parse_query(*terms, config.max_bytes)
+    start_decoder(query, path, config)
     have_model(settings, notices)
     with Memery(path, **settings) as memery:
         results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
@@ -93,7 +96,9 @@ def similar(
 ) -> int:
     """Find the images most like one."""
     wanted = wanted | {"where": make_filter(path, conditions)}
-    query = parse_query([], [image], [], [], load_config(**settings).max_bytes)
+    config = load_config(**settings)
+    query = parse_query([], [image], [], [], config.max_bytes)
+    start_decoder(query, path, config)
     have_model(settings, notices)
     with Memery(path, **settings) as memery:
 

@@ -218,7 +218,7 @@ def _decoded(served: Service, files: list[bytes]) -> NDArray[np.uint8]:
     for number, data in enumerate(files):
         try:
             with served.decoding:
-                decoded = served.decoder.decode(data, resize, limits.pixels)
+                decoded = served.decoder.decode(data, resize, limits.pixels, pixels_only=True)
             pixels.append(decoded.pixels)
         except ImageError as error:
             raise of_error(error, f"{_PART}.{number}") from None
