@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from evaluation.folders import image_files
 
 from benchmarks.measure import memery, say, spent
 from memery import index_flow
 from memery.config import processors
-from memery.decoding import EXTENSIONS, decode
+from memery.decoding import decode
 from memery.models import quantising
 from memery.models.clip import ClipModel
 from memery.models.clip.prepare import prepare
@@ -25,7 +26,7 @@ _NO_LIMIT = 1 << 40
 
 def run(model: Path, photos: Path) -> None:
     """Budget: building at 0.9 of the bare loop's images per second."""
-    files = [path for path in sorted(photos.rglob("*")) if path.suffix[1:].lower() in EXTENSIONS]
+    files = image_files(photos)
     spent(memery("models", "quantize", str(model)))
     for precision in ("fp32", "int8"):
         _recalls(model, photos, precision)

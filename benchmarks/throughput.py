@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from evaluation.folders import image_files
 
 from benchmarks.measure import say
 from memery import index_flow
 from memery.config import processors
-from memery.decoding import EXTENSIONS, decode
+from memery.decoding import decode
 from memery.models import selection
 
 BATCH, ROUNDS = 32, 3
@@ -48,7 +49,7 @@ def _batches(files: list[Path]) -> Iterator[list[Path]]:
 
 def run(folder: Path) -> None:
     """Budget: a ratio of 0.85 or more."""
-    files = [path for path in sorted(folder.rglob("*")) if path.suffix[1:].lower() in EXTENSIONS]
+    files = image_files(folder)
     pairs = [(bare_loop(files), indexing(folder)) for _ in range(ROUNDS)]
     ratio = statistics.median(bare / flow for bare, flow in pairs)
     rate = statistics.median(len(files) / flow for _, flow in pairs)

@@ -29,8 +29,8 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
+from evaluation.folders import image_files
 from memery import Memery
-from memery.decoding import EXTENSIONS
 
 WORDS = ["when", "the", "meeting", "could", "have", "been", "an", "email", "said", "nobody", "ever"]
 Change = Callable[[Image.Image, random.Random], Image.Image]
@@ -122,7 +122,7 @@ KINDS: dict[str, tuple[Change, str, dict[str, Any]]] = {
 def make(source: Path, place: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
     """Link every photo, add variants of some; says whose, and of which kind, each variant is."""
     rng = random.Random(seed)
-    photos = sorted(p for p in source.rglob("*") if p.suffix.lower().lstrip(".") in EXTENSIONS)
+    photos = image_files(source)
     (place / "photos").mkdir(parents=True)
     for photo in photos:
         os.link(photo, place / "photos" / photo.name) if _linkable(photo, place) else (

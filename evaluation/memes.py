@@ -33,11 +33,12 @@ from typing import Any
 
 import numpy as np
 
+from evaluation.folders import image_files
 from memery import Memery
 from memery.archive import find_archive
 from memery.assembly import open_reader, open_store
 from memery.config import load_config
-from memery.decoding import EXTENSIONS, decode_upright
+from memery.decoding import decode_upright
 from memery.filters import Filter
 from memery.stores.interface import Addition, Content, Store, Text
 from memery.types import FileEntry, Line
@@ -104,7 +105,7 @@ def spurious_words(photos: Path) -> float:
     """Words of three letters or more that are read in 10 photos."""
     config = load_config()
     reader = open_reader(config)
-    files = sorted(p for p in photos.rglob("*") if p.suffix.lower().lstrip(".") in EXTENSIONS)
+    files = image_files(photos)
     chosen = random.Random(0).sample(files, min(_PHOTOS, len(files)))
     words = [
         token

@@ -2,6 +2,10 @@
 
 import errno
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,3 +110,16 @@ def test_a_full_disk_costs_the_thumbnails_only(photos, monkeypatch):
 
     monkeypatch.setattr(Thumbnails, "_keep", full)
     assert index_flow(photos, model="colours").encoded == 4
+
+
+def test_measurements_take_no_thumbnail_for_an_image(photos):
+    before = sorted(photos.iterdir())
+    index_flow(photos, model="colours")
+    assert list(find_archive(photos).thumbnails.rglob("*.webp"))
+    code = (
+        "import sys, evaluation.folders as f; print(*f.image_files(f.Path(sys.argv[1])), sep='\\n')"
+    )
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", code, os.fspath(photos)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert [Path(line) for line in done.stdout.splitlines()] == before
