@@ -18,8 +18,9 @@ from memery.config import Config
 from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError, ReaderError
 from memery.gateway.collections import Collections
 from memery.queries import make_query
+from memery.search_options import SearchOptions
 from memery.stores.interface import Text
-from memery.types import Line, Ranking, Term
+from memery.types import Line, Term
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
 PAGE = "memes"
@@ -289,7 +290,7 @@ def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
     with Collections([tmp_path / "one", tmp_path / "two"]) as collections:
         for collection in collections:
             collections.build(collection.name, lambda _: None)
-        found = collections.search(make_query("IMG_7"), Ranking(top_k=3))
+        found = collections.search(make_query("IMG_7"), SearchOptions(top_k=3))
     names = [hit.path for _, hit in found.hits]
     assert (names[:2], names[2]) == (["one/IMG_7.png", "two/IMG_7.png"], "img_7/green.png")
 

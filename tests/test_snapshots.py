@@ -23,10 +23,11 @@ from memery.errors import MemeryError
 from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
 from memery.results import Results
+from memery.search_options import SearchOptions
 from memery.stores.interface import Addition, Content, Searchable, Space, Text
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel, MemoryStore
-from memery.types import FileEntry, Line, Query, Ranking, Term
+from memery.types import FileEntry, Line, Query, Term
 
 NOT_READING = ("remember_query", "content_key")
 READING = [name for name in vars(Searchable) if name[0] != "_" and name not in NOT_READING]
@@ -176,7 +177,7 @@ def terms(place, *names):
 
 
 IDS = {}
-RANKING = Ranking(3)
+RANKING = SearchOptions(3)
 SEARCHES = {
     "text": one_folder(lambda m, _: m.recall("red harbour lights")),
     "words": one_folder(lambda m, _: m.recall("harbur lights", mode="text")),
@@ -334,5 +335,5 @@ def test_searches_a_store_without_snapshots(places):
         store.commit_texts([Text(images[0].digest, "tests 1", (Line("harbour", 1, (0, 0, 1, 1)),))])
     archive = find_archive(places / "photos")
     x = assembly.assemble(archive, Config(), store, ColourModel())
-    found = search(x, Query((Term("harbour"),)), Ranking(), refresh=False)
+    found = search(x, Query((Term("harbour"),)), SearchOptions(), refresh=False)
     assert found.total == len(BEFORE) - 1

@@ -31,11 +31,12 @@ from memery.errors import (
 from memery.executors.crafter import start_decoder
 from memery.executors.interface import Executors
 from memery.executors.types import LoadedImage, PixelsMissing
-from memery.filters import Day, Filter
+from memery.filters import Filter
 from memery.models.selection import multilingual_model
-from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
+from memery.queries import Image, Text, make_query
 from memery.results import Results
-from memery.types import DuplicateGroup, IndexReport, Progress, Query, Ranking, Took
+from memery.search_options import SearchOptions, split_settings, takes_search_parameters
+from memery.types import DuplicateGroup, IndexReport, Progress, Query, Timings
 from memery.words.query import PAIRS_MAX, Words, words_of
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def index_flow(
         return run_index(x, progress, rebuild=rebuild)
 
 
+@takes_search_parameters()
 def query_flow(
     path: str | os.PathLike[str],
     query: Text | Image | Query | Sequence[Text | Image] | None = None,
@@ -85,16 +87,7 @@ def query_flow(
     exclude_images: Image | Sequence[Image] = (),
     more: Image | Sequence[Image] = (),
     less: Image | Sequence[Image] = (),
-    top_k: int = 10,
-    offset: int = 0,
-    mode: str = "auto",
-    min_strength: float | None = None,
-    sort: str = "score",
-    list_copies: bool = False,
-    where: Filter = ANYWHERE,
-    under: str = "",
-    since: Day = None,
-    until: Day = None,
+    where: Filter | None = None,
     refresh: bool = True,
     progress: Report | None = None,
     executors: Executors | None = None,
@@ -111,19 +104,11 @@ def query_flow(
         exclude_images: pictures to find less of.
         more: hits of an earlier answer that were right: the query moves towards them.
         less: hits that were wrong: it moves away from them.
-        top_k: how many hits.
-        offset: how many of the best to leave out.
-        mode: "visual", "text" or "auto", as in `memery.types.Ranking`.
-        min_strength: leave out weaker hits, likewise.
-        sort: the order of the hits, likewise.
-        list_copies: list every exact copy, likewise.
-        where: which images may be found.
-        under: of those only what lies in this folder, relative to path.
-        since: of those only what is no older, as `Filter.since`.
-        until: of those only what is no newer, as `Filter.until`.
-        refresh: run the index flow first. It does not read the text in pictures: `index_flow` does.
+        where: which images may be found; the conditions below are added to it.
+        refresh: run the index flow first. It does not read the text in images: `index_flow` does.
         progress: as in `index_flow`.
         executors: as in `index_flow`.
+        options: {options}
         settings: fields of `Config`.
 
     Raises:
@@ -131,16 +116,15 @@ def query_flow(
         MemeryError: see `memery.errors`.
     """
     asked = make_query(query, image_query, exclude, exclude_images, more, less)
-    scope = narrowed(where, under, since, until)
-    ranking = Ranking(top_k, offset, scope, mode, min_strength, sort, list_copies)
+    options, settings = split_settings(settings, where)
     with _opened(path, executors, settings, query=asked) as x:
-        return search(x, asked, ranking, refresh=refresh, progress=progress)
+        return search(x, asked, options, refresh=refresh, progress=progress)
 
 
 def search(
     x: Executors,
     query: Query,
-    ranking: Ranking,
+    options: SearchOptions,
     *,
     refresh: bool,
     progress: Report | None = None,
@@ -158,7 +142,7 @@ def search(
         x.indexer.ensure_indexed()
     indexing = _milliseconds(started)
     encoded = encode_query(x, query, pictures, require=not refresh)
-    return rank_query(x, encoded, ranking, indexing=indexing, require=not refresh)
+    return rank_query(x, encoded, options, indexing=indexing, require=not refresh)
 
 
 def find_duplicates(
@@ -325,7 +309,7 @@ def _words(query: Query, pictures: Sequence[LoadedImage]) -> Words:
 def rank_query(
     x: Executors,
     encoded: EncodedQuery,
-    ranking: Ranking,
+    options: SearchOptions,
     *,
     indexing: float = 0.0,
     require: bool = False,
@@ -335,7 +319,7 @@ def rank_query(
     Args:
         x: the executors.
         encoded: what to find.
-        ranking: how hits are chosen; its folders are relative to the one searched.
+        options: how hits are chosen; its folders are relative to the one searched.
         indexing: what the indexing flow took before, in milliseconds.
         require: refuse to search what was never indexed, or has been purged.
 
@@ -343,12 +327,12 @@ def rank_query(
         ImageUnknown: a term names an image that has gone since the query was encoded.
     """
     query, space = encoded.query, x.encoder.space
-    within = replace(ranking, scope=ranking.scope.within(x.archive.scope))
+    within = replace(options, filter=options.filter.within(x.archive.scope))
     started = time.perf_counter()
     with x.snapshot():
         _check(x, query, require=require)
         ranked = x.ranker.rank(space, encoded.vector, encoded.words, within)
-    took = Took(indexing, encoded.encoding, _milliseconds(started))
+    took = Timings(indexing, encoded.encoding, _milliseconds(started))
     warnings = (*encoded.warnings, *ranked.reasons)
     model_id = space.model_id
     return Results(ranked.hits, ranked.total, query, model_id, took, ranked.strong, warnings)

@@ -1,34 +1,25 @@
-"""Which images may be found at all, and how users say it: folders, dates, kinds, sizes, words."""
+"""Which images may be found at all: folders, dates, kinds, sizes, text."""
 
 from __future__ import annotations
 
-import calendar
-import contextlib
-import os
 import posixpath
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import datetime
 
-from memery.errors import FilterConflict, QueryError
+from memery import filter_values
+from memery.errors import FilterConflict
+from memery.filter_values import SIDE_MAX, Day, Names, Size
+from memery.parameters import check_length, parameter, parameters_of
 
 ORIENTATIONS = ("landscape", "portrait", "square")
-_SIDE_MAX = 1 << 31
-_VALUES_MAX = 100
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_AGO = re.compile(r"(\d{1,5})([dwmy])", re.ASCII)
-_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
-_COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
-_SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
-Day = str | date | None
-"""A date, a datetime (naive: local time), or text: 2023, 2023-05, 2023-05-31, ISO with a time, or
-an age such as 30d, 6w, 3m (of 30 days), 1y (of 365)."""
-Names = str | Sequence[str]
-Size = str | tuple[int, int]
-"""Width and height in pixels, or text: 1000x800."""
+
+def _minute(moment: datetime) -> str:
+    return moment.isoformat(" ", "minutes")
+
+
+def _pixels(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +27,8 @@ class Filter:
     """Conditions that an image must pass, all of them. What is left at its default is no condition.
 
     The date of an image is that of its metadata, else of its name, else the time of modification.
+    A condition that `parameter` defines can be given in every entry point; its SQL is in
+    `stores/sqlite/conditions.py`.
 
     Attributes:
         under: a folder, relative, with `/`.
@@ -48,56 +41,107 @@ class Filter:
         not_orientation: likewise, to leave out.
         min_size: width and height at least.
         max_size: width and height at most; (0, 0) means no limit.
-        has_text: text was found in the picture, or not; what was not read yet passes neither.
-        quoted: phrases that must stand in the picture's text, its name or its notes.
+        has_text: text was found in the image, or not; what was not read yet passes neither.
+        quoted: phrases that must occur in the image's text, its name or its metadata.
         not_digest: a content to leave out, SHA-256 in hexadecimal.
 
     Raises:
-        QueryError: a value makes no sense; the message names it.
+        QueryError: a value is not allowed; the message names it.
     """
 
-    under: str = ""
-    not_under: Names = ()
-    since: Day = None
-    until: Day = None
-    ext: Names = ()
-    not_ext: Names = ()
-    orientation: str = ""
-    not_orientation: str = ""
-    min_size: Size = (0, 0)
-    max_size: Size = (0, 0)
-    has_text: bool | None = None
+    under: str = parameter(
+        "",
+        "Only images in this folder, relative to the folder searched.",
+        is_folder=True,
+        convert=filter_values.folder,
+        metavar="DIR",
+        commands=("recall", "similar", "duplicates"),
+    )
+    not_under: Names = parameter(
+        (),
+        "No images in this folder.",
+        is_list=True,
+        is_folder=True,
+        convert=filter_values.folders,
+        metavar="DIR",
+    )
+    since: Day = parameter(
+        None,
+        "Only images dated 2023, 2023-05, 2023-05-31 or 30d (days ago), or later.",
+        convert=filter_values.first_moment,
+        unmatched=lambda day: f"No image is dated {_minute(day)} or later.",
+        metavar="DATE",
+    )
+    until: Day = parameter(
+        None,
+        "Only images of this date, in the same forms, or earlier.",
+        convert=filter_values.last_moment,
+        unmatched=lambda day: f"No image is dated {_minute(day)} or earlier.",
+        metavar="DATE",
+    )
+    ext: Names = parameter(
+        (),
+        "Only files with this extension.",
+        is_list=True,
+        convert=filter_values.extensions,
+        unmatched=lambda names: f"No image has the extension {', '.join(names)}.",
+        metavar="EXT",
+        separator=",",
+    )
+    not_ext: Names = parameter(
+        (),
+        "No files with this extension.",
+        is_list=True,
+        convert=filter_values.extensions,
+        metavar="EXT",
+        separator=",",
+    )
+    orientation: str = parameter(
+        "",
+        "Only images of this orientation.",
+        choices=ORIENTATIONS,
+        unmatched=lambda name: f"No image has the orientation {name}.",
+    )
+    not_orientation: str = parameter("", "No images of this orientation.", choices=ORIENTATIONS)
+    min_size: Size = parameter(
+        (0, 0),
+        "Only images of this width and height or more, such as 1000x800.",
+        convert=filter_values.size,
+        unmatched=lambda size: f"No image has {_pixels(size)} pixels or more.",
+        metavar="WxH",
+    )
+    max_size: Size = parameter(
+        (0, 0),
+        "Only images of this width and height or less.",
+        convert=filter_values.size,
+        unmatched=lambda size: f"No image has {_pixels(size)} pixels or less.",
+        metavar="WxH",
+    )
+    has_text: bool | None = parameter(
+        None,
+        "Only images with text in them, or only images without.",
+        kind=bool,
+        unmatched=lambda is_text: (
+            f"No image {'with' if is_text else 'without'} text is known."
+            " Text is recognized by memery build with memery[ocr]."
+        ),
+        flags=("--has-text/--no-text",),
+    )
     quoted: Names = ()
     not_digest: str = ""
 
     def __post_init__(self) -> None:
-        values = {
-            "under": _folder(self.under),
-            "not_under": tuple(filter(None, map(_folder, _listed(self.not_under)))),
-            "since": None if self.since is None else _first(self.since),
-            "until": None if self.until is None else _last(self.until),
-            "ext": tuple(sorted(map(_extension, _listed(self.ext)))),
-            "not_ext": tuple(sorted(map(_extension, _listed(self.not_ext)))),
-            "min_size": _size(self.min_size),
-            "max_size": _size(self.max_size),
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "quoted", tuple(_listed(self.quoted)))
-        for name in ("not_under", "ext", "not_ext", "quoted"):
-            if len(getattr(self, name)) > _VALUES_MAX:
-                raise QueryError(f"{name} has more than {_VALUES_MAX} values: give fewer.")
-        if self.not_digest and not _DIGEST.fullmatch(self.not_digest):
-            raise QueryError(f"{self.not_digest!r} is no SHA-256 in hexadecimal.")
-        for orientation in filter(None, (self.orientation, self.not_orientation)):
-            if orientation not in ORIENTATIONS:
-                known = ", ".join(ORIENTATIONS)
-                raise QueryError(f"{orientation!r} is no orientation: give one of {known}.")
-        self._refuse_conflicts(values["since"], values["until"])
+        for name, defined in parameters_of(Filter).items():
+            object.__setattr__(self, name, defined.checked(name, getattr(self, name)))
+        object.__setattr__(self, "quoted", filter_values.listed(self.quoted))
+        check_length("quoted", self.quoted)
+        filter_values.digest(self.not_digest)
+        self._refuse_conflicts()
 
-    def _refuse_conflicts(self, since: object, until: object) -> None:
+    def _refuse_conflicts(self) -> None:
         """Refuse pairs of conditions that no image can meet."""
-        if isinstance(since, datetime) and isinstance(until, datetime) and since > until:
+        since, until = self.earliest, self.latest
+        if since is not None and until is not None and since > until:
             raise FilterConflict(
                 f"since {since:%Y-%m-%d} is after until {until:%Y-%m-%d}:"
                 " no image can be in between. Swap the two dates.",
@@ -146,8 +190,8 @@ class Filter:
     @property
     def sides(self) -> tuple[int, int, int, int]:
         """Least width and height, greatest width and height, pixels."""
-        (width, height), (widest, highest) = _size(self.min_size), _size(self.max_size)
-        return width, height, widest or _SIDE_MAX, highest or _SIDE_MAX
+        (width, height), (widest, highest) = map(filter_values.size, (self.min_size, self.max_size))
+        return width, height, widest or SIDE_MAX, highest or SIDE_MAX
 
     @property
     def is_folder(self) -> bool:
@@ -161,83 +205,3 @@ class Filter:
             under=posixpath.join(folder, self.under).strip("/"),
             not_under=tuple(posixpath.join(folder, name) for name in self.not_under),
         )
-
-
-def _listed(names: Names) -> Sequence[str]:
-    return [names] if isinstance(names, str) else names
-
-
-def _folder(name: str) -> str:
-    path = posixpath.normpath(posixpath.join("/", name)).strip("/")
-    up = ".." in name.split("/") and posixpath.normpath(name).startswith("..")
-    if up or name.startswith("/") or "\0" in name or not _is_name(name):
-        raise QueryError(f"{name!r} leads out of the folder searched: name a folder inside it.")
-    return path
-
-
-def _is_name(name: str) -> bool:
-    """Whether a file may be called that: undecodable bytes as surrogate escapes, no others."""
-    try:
-        os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _extension(name: str) -> str:
-    extension = name.strip().removeprefix(".").lower()
-    if not extension or "/" in extension or "." in extension or not _is_name(extension):
-        raise QueryError(f"{name!r} is no extension of a file: give one such as jpg.")
-    return extension
-
-
-def _size(value: Size) -> tuple[int, int]:
-    if isinstance(value, str):
-        match = _SIZE.fullmatch(value.strip().lower())
-        if match is None:
-            raise QueryError(f"{value!r} is no size: give width and height, such as 1000x800.")
-        value = int(match[1]), int(match[2])
-    if not isinstance(value, tuple) or [type(side) for side in value] != [int, int]:
-        raise QueryError(f"{value!r} is no size: give width and height.")
-    if not 0 <= min(value) <= max(value) <= _SIDE_MAX:
-        raise QueryError(f"{value} is no size: it must be from 0 to {_SIDE_MAX}.")
-    return value
-
-
-def _first(day: str | date) -> datetime:
-    return _span(day)[0]
-
-
-def _last(day: str | date) -> datetime:
-    return _span(day)[1]
-
-
-def _span(day: str | date) -> tuple[datetime, datetime]:
-    """First and last moment of a date as it was given, local time."""
-    if isinstance(day, datetime):
-        moment = day.replace(tzinfo=None)
-        if day.tzinfo:
-            with contextlib.suppress(OverflowError, ValueError):  # a day from either end of time
-                moment = day.astimezone().replace(tzinfo=None)
-        return moment, moment
-    if isinstance(day, date):
-        return datetime.combine(day, time.min), datetime.combine(day, time.max)
-    try:
-        return _span_of_text(day.strip())
-    except (AttributeError, ValueError, OverflowError):
-        raise QueryError(
-            f"{day!r} is no date: give one such as 2023, 2023-05, 2023-05-31 or 30d."
-        ) from None
-
-
-def _span_of_text(text: str) -> tuple[datetime, datetime]:
-    if ago := _AGO.fullmatch(text):
-        moment = datetime.now() - timedelta(days=int(ago[1]) * _DAYS[ago[2]])
-        return moment, moment
-    if (parts := _DATE.fullmatch(text) or _COMPACT.fullmatch(text)) is None:
-        return _span(datetime.fromisoformat(text))
-    year, month, day = (int(part) if part else None for part in parts.groups())
-    first = datetime(year or 0, month or 1, day or 1)
-    last = first.replace(month=month or 12)
-    last = last.replace(day=day or calendar.monthrange(last.year, last.month)[1])
-    return first, datetime.combine(last, time.max)

@@ -1,4 +1,4 @@
-"""What a caller gave, as a Query and a Filter."""
+"""What a caller gave, as a Query."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from memery.errors import QueryTypeError
-from memery.filters import Day, Filter
 from memery.image_inputs import ACCEPTED, is_image
 from memery.types import Query, Term
 
@@ -25,7 +24,6 @@ Text = str | Term
 Image = str | os.PathLike[str] | bytes | BinaryIO | Pixels | Term
 """A path, the bytes of an image file, an open binary file, a PIL image, or uint8 pixels of shape
 (height, width), (height, width, 3) or (height, width, 4)."""
-ANYWHERE = Filter()
 MORE, LESS = 0.5, 0.25
 """What the mean of pictures to find more of, and less of, counts beside the query."""
 
@@ -94,17 +92,3 @@ def _wrong_type(what: str, value: object) -> QueryTypeError:
 
 def _negated(term: Term) -> Term:
     return replace(term, boost=-term.boost)
-
-
-def narrowed(where: Filter, under: str = "", since: Day = None, until: Day = None) -> Filter:
-    """A filter with the conditions that have a parameter of their own; those win.
-
-    Raises:
-        QueryError: a value makes no sense.
-    """
-    return replace(
-        where,
-        under=under or where.under,
-        since=where.since if since is None else since,
-        until=where.until if until is None else until,
-    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import overload
 
 from memery.gallery import Picture, grid_html
-from memery.types import Hit, Query, Took
+from memery.types import Hit, Query, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Results(Sequence[Hit]):
     total: int
     query: Query
     model_id: str
-    took: Took = field(default_factory=Took)
+    took: Timings = field(default_factory=Timings)
     strong: int | None = None
     warnings: tuple[str, ...] = ()
 

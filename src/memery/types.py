@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,6 @@ from typing import overload
 
 from memery.errors import QueryError
 from memery.excluded import Excluded
-from memery.filters import Filter
 from memery.image_inputs import encoded
 from memery.words.query import BOOST_MAX
 
@@ -176,49 +174,6 @@ class Query:
             raise QueryError("There is no query: give a text, an image, or both.")
 
 
-MODES = ("auto", "visual", "text")
-SORTS = ("score", "date", "name")
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking:
-    """How hits are chosen and ordered.
-
-    Attributes:
-        top_k: how many hits.
-        offset: how many of the best to leave out.
-        scope: which images may be found.
-        mode: "visual": by what pictures show; "text": by the words in them and in their names;
-            "auto": by both.
-        min_strength: leave out weaker hits, unless they hold all the words of the query.
-        sort: "score" for the best first; "date" for the newest first, or "name": all matches are in
-            that order, from page to page, and weak hits come after them, the best first. Where
-            min_strength is given, or no hit can be called weak, all hits are matches.
-        list_copies: every exact copy is a hit; otherwise exact copies are folded into one.
-
-    Raises:
-        QueryError: a value makes no sense.
-    """
-
-    top_k: int = 10
-    offset: int = 0
-    scope: Filter = field(default_factory=Filter)
-    mode: str = "auto"
-    min_strength: float | None = None
-    sort: str = "score"
-    list_copies: bool = False
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1 or self.offset < 0:
-            raise QueryError("top_k must be 1 or more, and offset 0 or more.")
-        if self.mode not in MODES:
-            raise QueryError(f"{self.mode!r} is no mode: give one of {', '.join(MODES)}.")
-        if self.sort not in SORTS:
-            raise QueryError(f"{self.sort!r} is no order: give one of {', '.join(SORTS)}.")
-        if self.min_strength is not None and not math.isfinite(self.min_strength):
-            raise QueryError(f"A least strength of {self.min_strength} means nothing.")
-
-
 @dataclass(frozen=True, slots=True)
 class Signal:
     """What one ranking contributed to a hit.
@@ -343,7 +298,7 @@ class DuplicateGroup(Sequence[Copy]):
 
 
 @dataclass(frozen=True, slots=True)
-class Took:
+class Timings:
     """Wall-clock time of a search by stage, in milliseconds."""
 
     index: float = 0.0

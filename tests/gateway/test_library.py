@@ -8,7 +8,8 @@ from PIL import Image
 from memery import Memery, Term
 from memery.errors import FolderError, ImageError, ImageUnknown, QueryError
 from memery.gateway.collections import Collections
-from memery.types import Query, Ranking
+from memery.search_options import SearchOptions
+from memery.types import Query
 
 
 @pytest.fixture
@@ -58,12 +59,12 @@ def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
     query = Query((Term("red"),))
     with Collections([folder, other], model="auto") as collections:
         assert len(collections.models) == 2
-        found = collections.search(query, Ranking())
+        found = collections.search(query, SearchOptions())
         assert (found.searched, found.left_out) == ((folder.name,), (other.name,))
-        alone = collections.search(query, Ranking(), other.name)
+        alone = collections.search(query, SearchOptions(), other.name)
         assert (alone.model_id, alone.total) == ("starter", 1)
         with pytest.raises(QueryError, match="no collection"):
-            collections.search(query, Ranking(), "nowhere")
+            collections.search(query, SearchOptions(), "nowhere")
     with Collections([folder, folder.parent / folder.name]) as collections:
         assert len(list(collections)) == 1  # the same folder once
         assert len(collections.models) == 1

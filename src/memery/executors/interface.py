@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Protocol
 from memery.archive import Archive
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch, Ranked
 from memery.filters import Filter
+from memery.search_options import SearchOptions
 from memery.stores.interface import Searchable, Space, snapshot_of
-from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress, Query, Ranking
+from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress, Query
 from memery.words.query import Words
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class Ranker(Protocol):
     """Turns a vector into hits."""
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
+        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: SearchOptions
     ) -> Ranked:
         """One page of hits, and how many there are in all."""
         ...

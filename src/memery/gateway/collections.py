@@ -22,10 +22,11 @@ from memery.gateway.library import Memery
 from memery.models import selection
 from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
+from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.interface import Facets, Space, Store
 from memery.stores.joint import JointStore, Member
-from memery.types import Hit, ImageFile, IndexReport, Line, Query, Ranking, Term, Took
+from memery.types import Hit, ImageFile, IndexReport, Line, Query, Term, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Answer:
     total: int
     strong: int | None
     model_id: str
-    took: Took
+    took: Timings
     searched: tuple[str, ...]
     left_out: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -167,7 +168,7 @@ class Collections:
             self._joined[names] = assembly.join(first.memery.executors, model, joint), joint
         return *self._joined[names], names
 
-    def search(self, query: Query, ranking: Ranking, name: str | None = None) -> Answer:
+    def search(self, query: Query, options: SearchOptions, name: str | None = None) -> Answer:
         """Search one folder, or all that share the first one's model, by score.
 
         Raises:
@@ -178,7 +179,7 @@ class Collections:
         encoded = encode_query(x, query, pictures)
         hits = []
         with x.snapshot():
-            results = rank_query(x, encoded, ranking)
+            results = rank_query(x, encoded, options)
             for hit in results.hits:
                 found = self._found(joint, hit.image, hit.copy_paths)
                 ours = replace(
@@ -202,12 +203,12 @@ class Collections:
             results.warnings,
         )
 
-    def similar(self, id_: str, ranking: Ranking, name: str | None = None) -> Answer:
+    def similar(self, id_: str, options: SearchOptions, name: str | None = None) -> Answer:
         """The images most like one that is indexed, itself and its copies left out."""
         found = self.image(id_)
-        scope = replace(ranking.scope, not_digest=found.image.digest)
-        ranking = replace(ranking, scope=scope, mode="visual")
-        return self.search(Query((Term(id=id_),)), ranking, name)
+        others = replace(options.filter, not_digest=found.image.digest)
+        options = replace(options, filter=others, mode="visual")
+        return self.search(Query((Term(id=id_),)), options, name)
 
     def browse(
         self,

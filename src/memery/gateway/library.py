@@ -23,11 +23,12 @@ from memery.errors import (
 from memery.executors.interface import Executors
 from memery.executors.types import Changes
 from memery.files import is_unchanged, open_inside
-from memery.filters import Day, Filter
+from memery.filters import Filter
 from memery.gateway.standing import Status, status_of
 from memery.models.interface import EmbeddingModel
-from memery.queries import ANYWHERE, Image, Text, make_query, narrowed
+from memery.queries import Image, Text, make_query
 from memery.results import Results
+from memery.search_options import SearchOptions, takes_search_parameters
 from memery.stores.interface import Space, Store
 from memery.stores.settings import remember_choices
 from memery.thumbnails import Thumbnails
@@ -37,10 +38,10 @@ from memery.types import (
     IndexReport,
     Line,
     Query,
-    Ranking,
     Skip,
 )
 
+_ANYWHERE = Filter()
 _CHANGED = "it has changed since it was indexed"
 Choose = Callable[[Archive, Store, Config], EmbeddingModel]
 
@@ -130,6 +131,7 @@ class Memery:
         remember_choices(self._store, self._config)
         return run_index(self._executors, progress, rebuild=rebuild, reread=verify)
 
+    @takes_search_parameters()
     def recall(
         self,
         query: Text | Image | Query | Sequence[Text | Image] | None = None,
@@ -139,22 +141,24 @@ class Memery:
         exclude_images: Image | Sequence[Image] = (),
         more: Image | Sequence[Image] = (),
         less: Image | Sequence[Image] = (),
-        top_k: int = 10,
-        offset: int = 0,
-        mode: str = "auto",
-        min_strength: float | None = None,
-        sort: str = "score",
-        list_copies: bool = False,
-        where: Filter = ANYWHERE,
-        under: str = "",
-        since: Day = None,
-        until: Day = None,
+        where: Filter | None = None,
         refresh: bool = False,
         progress: Report | None = None,
+        **options: Any,
     ) -> Results:
         """Search what is indexed; with `refresh`, bring the index up to date first.
 
-        The arguments are those of `memery.query_flow`.
+        Args:
+            query: as in `memery.query_flow`, like the arguments up to `progress`.
+            image_query: one or more images.
+            exclude: texts to find less of.
+            exclude_images: images to find less of.
+            more: hits that were right.
+            less: hits that were wrong.
+            where: which images may be found; the conditions below are added to it.
+            refresh: bring the index up to date first.
+            progress: called with the counts after each committed batch.
+            options: {options}
 
         Raises:
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
@@ -162,33 +166,37 @@ class Memery:
             QueryError: there is no query, or it points nowhere.
         """
         asked = make_query(query, image_query, exclude, exclude_images, more, less)
-        scope = narrowed(where, under, since, until)
-        ranking = Ranking(top_k, offset, scope, mode, min_strength, sort, list_copies)
-        return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
+        asked_for = SearchOptions.of(options, where)
+        return search(self._executors, asked, asked_for, refresh=refresh, progress=progress)
 
+    @takes_search_parameters("mode")
     def similar(
         self,
         image: Image,
         *,
-        top_k: int = 10,
-        offset: int = 0,
-        min_strength: float | None = None,
-        sort: str = "score",
-        list_copies: bool = False,
-        where: Filter = ANYWHERE,
+        where: Filter | None = None,
         refresh: bool = False,
         progress: Report | None = None,
+        **options: Any,
     ) -> Results:
         """The images most like one, which need not be of this folder; itself left out.
 
         One that is indexed is not encoded again. Exact copies of it are left out too: `duplicates`
-        finds them. The other arguments are those of `memery.query_flow`.
+        finds them.
+
+        Args:
+            image: as an image of `memery.query_flow`, or a term.
+            where: which images may be found; the conditions below are added to it.
+            refresh: bring the index up to date first.
+            progress: called with the counts after each committed batch.
+            options: {options}
 
         Raises:
             ImageError: the image cannot be read.
             QueryError: it is a text.
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
         """
+        given = SearchOptions.of(options, where, omitted=("mode",))
         asked = make_query(image_query=image)
         (term,) = asked.terms
         if term.text is not None:
@@ -201,15 +209,14 @@ class Memery:
         else:
             crafter, known = self._executors.crafter, self._executors.encoder.known
             digest = crafter.craft_query(asked, known)[0].digest
-        scope = replace(where, not_digest=digest)
-        ranking = Ranking(top_k, offset, scope, "visual", min_strength, sort, list_copies)
-        return search(self._executors, asked, ranking, refresh=refresh, progress=progress)
+        others = replace(given, mode="visual", filter=replace(given.filter, not_digest=digest))
+        return search(self._executors, asked, others, refresh=refresh, progress=progress)
 
     def duplicates(
         self,
         *,
         exact_only: bool = False,
-        where: Filter = ANYWHERE,
+        where: Filter = _ANYWHERE,
         refresh: bool = False,
         progress: Report | None = None,
     ) -> tuple[DuplicateGroup, ...]:
@@ -232,7 +239,7 @@ class Memery:
             self._executors, where, exact_only=exact_only, refresh=refresh, progress=progress
         )
 
-    def count(self, where: Filter = ANYWHERE) -> int:
+    def count(self, where: Filter = _ANYWHERE) -> int:
         """Images that a search finds."""
         return self._store.count(self.space, where.within(self._archive.scope))
 

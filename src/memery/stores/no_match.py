@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from memery.filters import Filter
+from memery.parameters import parameters_of
 from memery.stores.interface import Searchable, Space
-
-_MINUTE = 16
-"""Characters of a date and time in ISO 8601, without seconds."""
 
 
 def reasons(store: Searchable, space: Space, scope: Filter, searched: str = "") -> tuple[str, ...]:
@@ -51,34 +49,7 @@ def _conditions(scope: Filter, whole: Filter, inside: str) -> Iterator[tuple[Fil
             f'No image contains "{phrase}" in its text, name or metadata.'
             " Without quotation marks the nearest images are found.",
         )
-    if scope.earliest is not None:
-        since = scope.earliest.isoformat(" ")[:_MINUTE]
-        yield replace(whole, since=scope.earliest), f"No image is dated {since} or later."
-    if scope.latest is not None:
-        until = scope.latest.isoformat(" ")[:_MINUTE]
-        yield replace(whole, until=scope.latest), f"No image is dated {until} or earlier."
-    if scope.ext:
-        extensions = ", ".join(scope.ext)
-        yield replace(whole, ext=scope.ext), f"No image has the extension {extensions}."
-    if scope.orientation:
-        yield (
-            replace(whole, orientation=scope.orientation),
-            f"No image has the orientation {scope.orientation}.",
-        )
-    width, height, widest, highest = scope.sides
-    if width or height:
-        yield (
-            replace(whole, min_size=scope.min_size),
-            f"No image has {width}x{height} pixels or more.",
-        )
-    if scope.max_size != (0, 0):
-        yield (
-            replace(whole, max_size=scope.max_size),
-            f"No image has {widest}x{highest} pixels or less.",
-        )
-    if scope.has_text is not None:
-        kind = "with text" if scope.has_text else "without text"
-        yield (
-            replace(whole, has_text=scope.has_text),
-            f"No image {kind} is known. Text is recognized by memery build with memery[ocr].",
-        )
+    for name, defined in parameters_of(Filter).items():
+        value = getattr(scope, name)
+        if defined.unmatched is not None and value != defined.default:
+            yield replace(whole, **{name: value}), defined.unmatched(value)

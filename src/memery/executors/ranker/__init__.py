@@ -21,9 +21,10 @@ from memery.executors.ranker.fusion import (
 from memery.executors.ranker.strength import WEAK, Background
 from memery.executors.types import Ranked
 from memery.filters import Filter
+from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.interface import Groups, Match, Searchable, Space
-from memery.types import Hit, ImageFile, Ranking
+from memery.types import Hit, ImageFile
 from memery.words.names import is_called
 from memery.words.query import Words
 from memery.words.splitting import is_word
@@ -56,7 +57,7 @@ class Ranker:
         self._store = store
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: Ranking
+        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
     ) -> Ranked:
         """One page of hits, and how many there are in all.
 
@@ -66,22 +67,22 @@ class Ranker:
         sample = self._store.background(space, vector)
         background = Background.of(sample, space.dim, self._store.count(space, Filter()))
         least = None
-        must_hold = ranking.mode != "visual" and bool(words.quoted)
-        if ranking.min_strength is not None and not must_hold:
-            least = background.score(ranking.min_strength)
-        if ranking.mode != "visual":
-            quoted = (*ranking.scope.quoted, *words.quoted)
-            ranking = replace(ranking, scope=replace(ranking.scope, quoted=quoted))
+        must_hold = options.mode != "visual" and bool(words.quoted)
+        if options.min_strength is not None and not must_hold:
+            least = background.score(options.min_strength)
+        if options.mode != "visual":
+            quoted = (*options.filter.quoted, *words.quoted)
+            options = replace(options, filter=replace(options.filter, quoted=quoted))
         strong_from, reach = background.score(WEAK), least
-        by_words = ranking.mode == "text" and not words.quoted
-        if reach is None and ranking.sort != "score" and not by_words:
+        by_words = options.mode == "text" and not words.quoted
+        if reach is None and options.sort != "score" and not by_words:
             # Every match is put in order, not only those of this page.
             reach = -math.inf if must_hold else strong_from
         if by_words:
-            found, is_whole = self._by_words(space, vector, words, ranking), True
+            found, is_whole = self._by_words(space, vector, words, options), True
             total = len(found)
         else:
-            found, total, floor = self._by_all(space, vector, words, ranking, reach)
+            found, total, floor = self._by_all(space, vector, words, options, reach)
             is_whole = reach is not None or floor < strong_from
         copied = self._copied(space, words)
         for candidate in found:
@@ -94,30 +95,30 @@ class Ranker:
         if must_hold:
             strong = total
         elif not is_whole:
-            strong = self._count_strong(space, vector, ranking, found, strong_from)
+            strong = self._count_strong(space, vector, options, found, strong_from)
         is_judged = strong > 0 or (background.can_tell and not words.has_less)
         if least is None and reach == strong_from and not is_judged:
-            found, _, _ = self._by_all(space, vector, words, ranking, -math.inf)
+            found, _, _ = self._by_all(space, vector, words, options, -math.inf)
         matches_from = strong_from if least is None and is_judged else -math.inf
-        ordered = _ordered(found, ranking.sort, matches_from)
-        page = ordered[ranking.offset : ranking.offset + ranking.top_k]
-        copies = self._copies([candidate for _, candidate in page], ranking)
+        ordered = _ordered(found, options.sort, matches_from)
+        page = ordered[options.offset : options.offset + options.top_k]
+        copies = self._copies([candidate for _, candidate in page], options)
         hits = [
             self._hit(rank, candidate, others, background, is_judged=is_judged)
             for (rank, candidate), others in zip(page, copies, strict=True)
         ]
-        reasons = () if total else self._reasons(space, words, ranking)
+        reasons = () if total else self._reasons(space, words, options)
         judged = strong if is_judged else None
         return Ranked(tuple(hits), total, judged, reasons)
 
-    def _reasons(self, space: Space, words: Words, ranking: Ranking) -> tuple[str, ...]:
+    def _reasons(self, space: Space, words: Words, options: SearchOptions) -> tuple[str, ...]:
         """Why nothing was found, in sentences."""
-        if not self._store.count(space, ranking.scope):
-            return no_match.reasons(self._store, space, ranking.scope, self._prefix.rstrip("/"))
-        if ranking.mode == "text" and not words.quoted:
+        if not self._store.count(space, options.filter):
+            return no_match.reasons(self._store, space, options.filter, self._prefix.rstrip("/"))
+        if options.mode == "text" and not words.quoted:
             named = ", ".join(" ".join(word) for word in words.content or words.every)
             return (f"No image has any of these words in its text, or all in its name: {named}.",)
-        return (f"No image has a strength of {ranking.min_strength} or more. Lower the threshold.",)
+        return (f"No image has a strength of {options.min_strength} or more. Lower the threshold.",)
 
     def _copied(self, space: Space, words: Words) -> set[str]:
         """The contents that were given to be found."""
@@ -128,31 +129,31 @@ class Ranker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        ranking: Ranking,
+        options: SearchOptions,
         found: Sequence[Candidate],
         least: float,
     ) -> int:
         """How many images have a score of least or more, or are among those found by words."""
         worded = sum(candidate.is_certain and candidate.score < least for candidate in found)
-        fold = not ranking.list_copies
-        return worded + self._store.count_above(space, vector, least, ranking.scope, fold=fold)
+        fold = not options.list_copies
+        return worded + self._store.count_above(space, vector, least, options.filter, fold=fold)
 
-    def _copies(self, page: Sequence[Candidate], ranking: Ranking) -> Sequence[Sequence[str]]:
+    def _copies(self, page: Sequence[Candidate], options: SearchOptions) -> Sequence[Sequence[str]]:
         """The paths that are folded into each candidate."""
-        if ranking.list_copies:
+        if options.list_copies:
             return [()] * len(page)
-        return self._store.copies([candidate.image for candidate in page], ranking.scope)
+        return self._store.copies([candidate.image for candidate in page], options.filter)
 
     def _by_words(
         self,
         space: Space,
         vector: NDArray[np.float32],
         words: Words,
-        ranking: Ranking,
+        options: SearchOptions,
     ) -> list[Candidate]:
         """Only images whose text or name holds words of the query, all of them."""
         asked = words.content or words.every
-        called = self._called(space, words, ranking.scope)
+        called = self._called(space, words, options.filter)
         if not asked and not called:
             raise QueryError("Mode text needs words to look for: give a text.")
         texts: Sequence[Match] = ()
@@ -160,9 +161,9 @@ class Ranker:
         if asked:
             groups, _ = self._corrected(asked, eager=True)
             besides = _besides(words, groups)
-            texts = self._store.find_text(space, groups, ranking.scope, None, besides)
-            names = self._store.find_names(space, groups, ranking.scope, None)
-        fold = not ranking.list_copies
+            texts = self._store.find_text(space, groups, options.filter, None, besides)
+            names = self._store.find_names(space, groups, options.filter, None)
+        fold = not options.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
     def _called(self, space: Space, words: Words, scope: Filter) -> dict[ImageFile, float]:
@@ -184,23 +185,23 @@ class Ranker:
         space: Space,
         vector: NDArray[np.float32],
         words: Words,
-        ranking: Ranking,
+        options: SearchOptions,
         least: float | None,
     ) -> tuple[list[Candidate], int, float]:
         """Every image that passes, as far as this page needs or the threshold reaches.
 
         Also how many there are in all, and the score that those left out do not exceed.
         """
-        asked, scope, limit = words.content, ranking.scope, ranking.offset + ranking.top_k
+        asked, scope, limit = words.content, options.filter, options.offset + options.top_k
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
         called: dict[ImageFile, float] = {}
         is_sure = True
         # With a threshold everything that holds the words is counted, else the best will do.
         most = _MATCHES_MAX if least is None else None
-        if ranking.mode != "visual":
+        if options.mode != "visual":
             called = self._called(space, words, scope)
-        if ranking.mode != "visual" and asked:
+        if options.mode != "visual" and asked:
             groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
             texts = self._store.find_text(space, groups, scope, most, besides)
@@ -208,7 +209,7 @@ class Ranker:
             names = self._store.find_names(space, groups if is_sure else literal, scope, None)
         if texts or names or called:
             limit = max(limit, DEPTH)
-        fold = not ranking.list_copies
+        fold = not options.list_copies
         found = self._store.search(space, vector, limit, scope, fold=fold)
         while least is not None and len(found.ranked) == limit and found.ranked[-1][1] >= least:
             limit *= 4

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from memery.gateway.collections import FoundImage
-from memery.types import Hit, Line, Signal, Took
+from memery.types import Hit, Line, Signal, Timings
 
 _SCORE_DIGITS, _STRENGTH_DIGITS, _TIME_DIGITS = 6, 2, 3
 _SECOND_NS = 1_000_000_000
@@ -224,7 +224,7 @@ def _signal_document(signal: Signal) -> SignalDocument:
     }
 
 
-def took_document(took: Took) -> TookDocument:
+def took_document(took: Timings) -> TookDocument:
     """Milliseconds by stage."""
     return {
         "index": round(took.index, _TIME_DIGITS),

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
-    from memery.types import Took
+    from memery.types import Timings
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -56,7 +56,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def searched(self, took: Took) -> None:
+    def searched(self, took: Timings) -> None:
         """Count a search."""
         for stage in ("encode", "search"):
             self._stages.labels(stage).observe(getattr(took, stage) / 1000)

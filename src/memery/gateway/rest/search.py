@@ -25,8 +25,9 @@ from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
 from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
 from memery.plurals import counted
+from memery.search_options import SearchOptions
 from memery.types import Query as Terms
-from memery.types import Ranking, Term
+from memery.types import Term
 from memery.words.query import parse_text, split_boost
 
 router = APIRouter(tags=["search"])
@@ -91,7 +92,7 @@ def search(
                 raise of_error(error, field) from None
             for name, boost in terms:
                 asked.append(make_term(served, field, kind, name, sign * boost, {}))
-    ranking = Ranking(top_k, offset, where, mode, min_strength, sort, copies)
+    ranking = SearchOptions(top_k, offset, mode, min_strength, sort, copies, where)
     return _answer(request, served, asked, ranking, collection, explain=explain)
 
 
@@ -151,14 +152,14 @@ def _search_by_body(
     asked = [
         term.asked(served, f"query.{number}", parts) for number, term in enumerate(wanted.query)
     ]
-    ranking = Ranking(
+    ranking = SearchOptions(
         wanted.top_k,
         wanted.offset,
-        where,
         wanted.mode,
         wanted.min_strength,
         wanted.sort,
         wanted.copies,
+        where,
     )
     return _answer(request, served, asked, ranking, wanted.collection, explain=wanted.explain)
 
@@ -178,7 +179,7 @@ def similar(
     copies: ListCopies = False,
 ) -> JSON:
     """The images most like one; itself and its copies left out."""
-    ranking = Ranking(top_k, offset, where, "visual", min_strength, sort, copies)
+    ranking = SearchOptions(top_k, offset, "visual", min_strength, sort, copies, where)
     term = Asked("id", Term(id=id_), {"id": id_, "boost": 1.0})
     found = served.collections.similar(id_, ranking, known(served, collection))
     return _document(request, served, [term], ranking, found, explain=explain)
@@ -205,7 +206,7 @@ def _answer(
     request: Request,
     served: Service,
     asked: Sequence[Asked],
-    ranking: Ranking,
+    ranking: SearchOptions,
     collection: str | None,
     *,
     explain: bool,
@@ -231,7 +232,7 @@ def _document(
     request: Request,
     served: Service,
     asked: Sequence[Asked],
-    ranking: Ranking,
+    ranking: SearchOptions,
     found: Answer,
     *,
     explain: bool,
