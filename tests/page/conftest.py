@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from playwright.sync_api import expect
 
 from browser import FLAGS, NoBrowserError, browser_environment, find_browser
 
@@ -23,6 +24,7 @@ NASTY = "<img src=x onerror=document.title='owned'>"
 FIRST_DAY = 1_700_000_000  # 14 November 2023
 DAY = 86_400
 SECONDS = 30
+expect.set_options(timeout=SECONDS * 1000)  # as everything else waits; by default 5 seconds
 
 
 @pytest.fixture(scope="session")

@@ -24,10 +24,10 @@ def typing(page, words, *, enter=False):
 
 @contextmanager
 def held(page, paths):
-    """Hold back the answers to these requests until the block ends."""
+    """Hold back these requests until the block ends; gives those that came."""
     routes, is_held = [], True
     page.route(paths, lambda route: routes.append(route) if is_held else route.continue_())
-    yield
+    yield routes
     is_held = False
     for route in routes:
         route.continue_()
@@ -36,6 +36,11 @@ def held(page, paths):
 def settled(page):
     """The answer to what was asked last is shown."""
     page.wait_for_selector("#grid[aria-busy=false]")
+
+
+def drawn(page):
+    """Wait until the page has heard of a scroll and has drawn what follows from it."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def chips(page):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +16,7 @@ from page.look import (
     asked,
     chips,
     focused,
+    held,
     names,
     ready,
     settled,
@@ -26,7 +26,6 @@ from page.look import (
 
 MOST = Limits().terms
 ROOT = Path(__file__).parents[2]
-PAUSE = 300  # ms: longer than the page waits for another key
 
 
 def picture_file(tmp_path, colour=(30, 160, 30), name="mine.png"):
@@ -139,17 +138,14 @@ def test_the_field_is_cleared(page, site):
 
 def test_a_late_answer_never_replaces_a_newer_one(page, site):
     ready(page, site.url)
-
-    def late(route):
-        time.sleep(1.5)
-        route.fallback()
-
-    page.route(re.compile(r"/v1/search\?.*text=blue"), late)
-    typing(page, "blue")
-    page.wait_for_timeout(PAUSE)
-    typing(page, "green")
-    page.wait_for_timeout(2500)
-    settled(page)
+    with held(page, re.compile(r"/v1/search\?.*text=blue")) as late:
+        typing(page, "blue")
+        until(lambda: (page.wait_for_timeout(50), late)[1])
+        typing(page, "green")
+        expect(page).to_have_url(re.compile("q=green$"))
+        settled(page)
+        assert names(page, 1)[0].startswith("green")
+    page.wait_for_timeout(1000)  # the late answer comes, if the page still waits for it
     assert names(page, 1)[0].startswith("green")
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from page.conftest import DAY, FIRST_DAY, PICTURES, paint
+from page.conftest import DAY, FIRST_DAY, PICTURES, paint, until
 from page.look import (
     TILE,
     asked,
@@ -18,8 +18,6 @@ from page.look import (
     tile,
     typing,
 )
-
-PAUSE = 300  # ms: longer than the page waits for another key
 
 
 def test_filters_with_counts(page, site):
@@ -104,8 +102,7 @@ def test_months_beside_the_list(page, site):
     months = page.get_by_role("navigation", name="Months").get_by_role("button")
     expect(months.nth(1)).to_be_visible()
     page.get_by_role("navigation", name="Months").get_by_label("Sep 2023").click()
-    page.wait_for_timeout(PAUSE)
-    assert page.evaluate("scrollY") > 0
+    until(lambda: page.evaluate("scrollY") > 0)
     typing(page, "red", enter=True)
     expect(page.get_by_role("navigation", name="Months")).to_be_hidden()
 

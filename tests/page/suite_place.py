@@ -1,14 +1,13 @@
 """Where the list stands in the window: at the top, after Back, at a month."""
 
 import re
-import time
 from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
 
 from page.conftest import DAY, FIRST_DAY, paint, until
-from page.look import TILE, asked, focused, ready, settled, tile, typing
+from page.look import TILE, asked, drawn, focused, ready, settled, tile, typing
 
 MONTHS = 14
 
@@ -96,7 +95,6 @@ def test_a_click_on_a_month_leads_to_it(page, album):
     page.set_viewport_size({"width": 1280, "height": 500})
     buttons = page.get_by_role("navigation", name="Months").get_by_role("button")
     buttons.nth(3).wait_for()
-    wrong = []
     for number in range(buttons.count()):
         button = buttons.nth(number)
         month = page.evaluate(
@@ -105,28 +103,25 @@ def test_a_click_on_a_month_leads_to_it(page, album):
             button.get_attribute("data-month"),
         )
         page.evaluate("scrollTo(0, 400)")
-        time.sleep(0.2)
+        drawn(page)
         button.click()
-        page.wait_for_timeout(300)
+        expect(button).to_have_attribute("aria-current", "true")
         first = next(index for index in range(20 * MONTHS) if month_of(index) == month)
         box = tile(page, first).bounding_box()
         header = page.locator("#header").bounding_box()["height"]
         at_end = page.evaluate("scrollY + innerHeight >= document.documentElement.scrollHeight - 1")
-        if not (abs(box["y"] - header) < 1 or (at_end and box["y"] > header) or first == 0):
-            wrong.append((month, "y", box["y"] - header))
-        if button.get_attribute("aria-current") != "true":
-            wrong.append((month, "not marked"))
-        bubble = page.locator(".bubble").text_content()
-        if first and bubble != month:
-            wrong.append((month, "named", bubble))
-    assert wrong == []
+        assert abs(box["y"] - header) < 1 or (at_end and box["y"] > header) or first == 0, month
+        drawn(page)
+        expect(button).to_have_attribute("aria-current", "true")
+        if first:
+            assert page.locator(".bubble").text_content() == month
 
 
 def test_a_month_is_named_as_one_scrolls(page, album):
     ready(page, album.url)
     page.mouse.move(600, 500)
     page.mouse.wheel(0, 900)
-    page.wait_for_timeout(300)
+    until(lambda: scrolled(page) == 900)
     first = page.evaluate(
         """() => Math.min(...[...document.querySelectorAll('.tile')].filter(t => {
             const header = document.querySelector('#header').offsetHeight;

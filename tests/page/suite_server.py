@@ -1,14 +1,25 @@
 """What the server is at: indexing, empty, locked, gone, slow; and very many pictures."""
 
 import re
-import time
 
 import pytest
 from playwright.sync_api import expect
 
 from memery.archive import find_archive
 from page.conftest import PICTURES, paint, palette, until
-from page.look import TILE, asked, focused, names, open_picture, ready, settled, tile, typing
+from page.look import (
+    TILE,
+    asked,
+    drawn,
+    focused,
+    held,
+    names,
+    open_picture,
+    ready,
+    settled,
+    tile,
+    typing,
+)
 
 PAUSE = 300  # ms: longer than the page waits for another key
 
@@ -31,14 +42,20 @@ def long_list(serve, crowd):
         yield served
 
 
+def scroll_down(page):
+    before = page.evaluate("scrollY")
+    page.mouse.wheel(0, 700)
+    until(lambda: page.evaluate("scrollY") != before)
+    drawn(page)
+
+
 def test_scroll_to_the_end_of_2000(page, long_list):
     ready(page, long_list.url)
     seen, most = set(), 0
     for _ in range(400):
         page.mouse.move(600, 500)
-        page.mouse.wheel(0, 700)
-        page.wait_for_timeout(60)
-        page.wait_for_selector(TILE)
+        scroll_down(page)
+        expect(page.locator(".coming:visible")).to_have_count(0)
         indexes = page.eval_on_selector_all(TILE, "all => all.map(t => Number(t.dataset.index))")
         most = max(most, len(indexes))
         seen.update(indexes)
@@ -52,13 +69,11 @@ def test_scroll_to_the_end_of_2000(page, long_list):
 def test_a_place_in_the_middle_survives_back(page, long_list):
     ready(page, long_list.url)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
-    page.wait_for_timeout(2 * PAUSE)
-    page.wait_for_selector(TILE)
-    page.wait_for_timeout(2 * PAUSE)
     middle = """() => Math.min(...[...document.querySelectorAll('.tile')]
         .filter(t => t.getBoundingClientRect().top > 100).map(t => Number(t.dataset.index)))"""
+    until(lambda: 200 < page.evaluate(middle) < 2000)  # infinite as long as no image is there
+    page.wait_for_timeout(2 * PAUSE)  # its neighbours may move it
     before = page.evaluate(middle)
-    assert before > 200
     typing(page, "red", enter=True)
     settled(page)
     assert page.evaluate("scrollY") == 0
@@ -223,14 +238,9 @@ def test_a_lost_server_comes_back(page, serve, site):
 
 def test_a_slow_answer_is_told(page, site):
     ready(page, site.url)
-
-    def slow(route):
-        time.sleep(2.5)
-        route.fallback()
-
-    page.route(re.compile("/v1/search"), slow)
-    typing(page, "red", enter=True)
-    expect(page.locator("#status")).to_contain_text("Still looking")
+    with held(page, re.compile("/v1/search")):
+        typing(page, "red", enter=True)
+        expect(page.locator("#status")).to_contain_text("Still looking")
     settled(page)
     expect(page.locator("#status")).not_to_contain_text("Still looking")
 
