@@ -142,6 +142,13 @@ def test_a_png_is_not_decoded_for_its_size(monkeypatch):
 
     monkeypatch.setattr(PngImagePlugin.PngImageFile, "load_prepare", record)
     assert upright_size(encoded(Image.new("RGB", (32, 64)), "PNG"), LIMIT) == (32, 64)
+    assert upright_size(turned, LIMIT) == (64, 32)
+    for orientation, size in ((6, (64, 32)), (1, (32, 64))):
+        xmp = PngImagePlugin.PngInfo()
+        packet = f'<rdf:Description tiff:Orientation="{orientation}"/>'
+        xmp.add_itxt("XML:com.adobe.xmp", packet, zip=True)
+        data = encoded(Image.new("RGB", (32, 64)), "PNG", pnginfo=xmp)
+        assert upright_size(data, LIMIT) == size
     assert not decoded
 
 

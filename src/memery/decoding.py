@@ -248,14 +248,17 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
     """Width and height of an image file as it is shown, pixels.
 
-    Nothing is decoded but a PNG that has EXIF or XMP, which may stand behind the pixels.
+    Nothing is decoded but a PNG that has EXIF or XMP behind its pixels.
 
     Raises:
         ImageError: it is no image, or has more pixels than max_pixels.
     """
     with _opened(data, max_pixels) as image:
-        if image.format == "PNG" and not any(name in data for name in _PNG_ORIENTED):
-            return image.size
+        if image.format == "PNG":
+            pixels = data.find(b"IDAT")
+            if all(data.find(name, pixels) < 0 for name in _PNG_ORIENTED):
+                # Without this Pillow decodes the pixels to look for EXIF behind them.
+                image.info.setdefault("exif", None)
         turned = _orientation(image) in _QUARTER_TURNS and image.format != "TIFF"
         return (image.height, image.width) if turned else image.size
 
