@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memery.errors import QueryError
 from memery.words.names import name_words
 from memery.words.query import parse_text, unquoted, words_of
 from memery.words.splitting import split, split_text
@@ -28,7 +29,18 @@ def test_what_is_typed_is_read_as_terms(typed, terms):
 
 @given(TEXT)
 def test_whatever_is_typed_is_read(typed):
-    assert parse_text(typed)
+    try:
+        assert parse_text(typed)
+    except QueryError:
+        assert "^" in typed
+
+
+def test_finds_a_korean_word_with_its_ending():
+    """The ideographs of U+F900 on are no other letters to an editor: the range is in escapes."""
+    (cat,) = content_words("고양이")
+    assert tokens(spaced("고양이가 잔다"))[: len(cat)] == list(cat)
+    assert content_words("개") == [("개",)]
+    assert tokens(spaced("\ufa0e\ufa11猫")) == ["\ufa0e", "\ufa11", "猫"]
 
 
 @pytest.fixture(scope="module")
