@@ -338,8 +338,12 @@ def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
     nothing = "Nothing here really matches"
     assert nothing not in run("recall", "photos", "submarine").stderr.decode()
     for number in range(30):
-        Image.new("RGB", (40 + number, 30), "grey").save(photos / f"{number}.png")
+        file = photos / f"{number}.png"
+        Image.new("RGB", (40 + number, 30), "grey").save(file)
+        os.utime(file, (2_000_000_000 + number,) * 2)
     assert nothing in run("recall", "photos", "submarine").stderr.decode()
+    for more in (["--sort", "date"], ["--sort", "date", "--min-strength", "-99"]):
+        assert nothing in run("recall", "photos", "submarine", "-n", "3", *more).stderr.decode()
     for words in (["29.PNG"], ["grey", "--not", "red"], ["-i", "photos/0.png"]):
         assert nothing not in run("recall", "photos", *words).stderr.decode()
 

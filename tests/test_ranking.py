@@ -483,6 +483,13 @@ def test_hits_that_none_is_weak_among_are_all_in_order(dated, asked):
     assert {hit.path: hit.rank for hit in found} == {hit.path: hit.rank for hit in best}
 
 
+@pytest.mark.parametrize("sort", ["date", "name"])
+def test_where_all_hits_are_weak_the_best_are_first_in_every_order(dated, sort):
+    best = in_pages(dated, 60, query="submarine")
+    assert all(hit.weak for hit in best)
+    assert in_pages(dated, 7, query="submarine", sort=sort) == best
+
+
 @pytest.mark.parametrize("sort", ["score", "date"])
 def test_an_order_lets_nothing_pass_the_threshold(dated, sort):
     asked = {"query": "submarine", "exclude": "red", "min_strength": 3.5}

@@ -175,7 +175,7 @@ def _present(results: Results, path: Path, output: Output, notices: Notices, mem
             notices.say(sentence)
         say_excluded(memery, notices)
         return NOTHING_FOUND
-    unmatched = all(hit.weak for hit in results) and min(hit.rank for hit in results) == 1
+    unmatched = results.strong == 0
     nearest = ["Nothing here really matches: these are the nearest."] if unmatched else []
     for sentence in results.warnings or nearest:
         notices.say(sentence)
