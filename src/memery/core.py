@@ -27,6 +27,7 @@ from memery.errors import (
     FolderError,
     ImageUnknown,
     ModelMismatch,
+    QueryError,
 )
 from memery.executors.crafter import start_decoder
 from memery.executors.interface import Executors
@@ -36,7 +37,7 @@ from memery.models.selection import multilingual_model
 from memery.queries import Image, Text, make_query
 from memery.results import Results
 from memery.search_options import SearchOptions, split_settings, takes_search_parameters
-from memery.types import DuplicateGroup, IndexReport, Progress, Query, Timings
+from memery.types import DuplicateGroup, ImageFile, IndexReport, Progress, Query, Term, Timings
 from memery.words.query import PAIRS_MAX, Words, words_of
 
 if TYPE_CHECKING:
@@ -143,6 +144,42 @@ def search(
     indexing = _milliseconds(started)
     encoded = encode_query(x, query, pictures, require=not refresh)
     return rank_query(x, encoded, options, indexing=indexing, require=not refresh)
+
+
+def similar(
+    x: Executors,
+    image: Term,
+    options: SearchOptions,
+    *,
+    refresh: bool,
+    progress: Report | None = None,
+) -> Results:
+    """Find the images most like one; itself and its exact copies are left out.
+
+    Raises:
+        QueryError: the term is a text.
+        ImageUnknown: the folder has no image of its id.
+    """
+    query = Query((image,))
+    if image.text is not None:
+        raise QueryError("Similar to what? Give an image; texts are for recall.")
+    if image.id is None:
+        (loaded,) = x.crafter.craft_query(query, x.encoder.known)
+        digest = loaded.digest
+    else:
+        with x.snapshot():
+            if not refresh:
+                x.indexer.ensure_indexed()
+            digest = _image(x, image.id).digest
+    others = replace(options, mode="visual", filter=replace(options.filter, not_digest=digest))
+    return search(x, query, others, refresh=refresh, progress=progress)
+
+
+def _image(x: Executors, id_: str) -> ImageFile:
+    image = None if x.store is None else x.store.image(x.encoder.space, id_)
+    if image is None or not image.path.startswith(Filter(x.archive.scope).prefix):
+        raise ImageUnknown(id_)
+    return image
 
 
 def find_duplicates(

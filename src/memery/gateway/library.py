@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from memery import assembly
+from memery import assembly, core
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
 from memery.core import Report, find_duplicates, run_index, search
@@ -18,7 +17,6 @@ from memery.errors import (
     ArchiveDamaged,
     ImageError,
     ImageUnknown,
-    QueryError,
 )
 from memery.executors.interface import Executors
 from memery.executors.types import Changes
@@ -197,20 +195,8 @@ class Memery:
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
         """
         given = SearchOptions.of(options, where, omitted=("mode",))
-        asked = make_query(image_query=image)
-        (term,) = asked.terms
-        if term.text is not None:
-            raise QueryError("Similar to what? Give an image; texts are for recall.")
-        if term.id is not None:
-            with self._executors.snapshot():
-                if not refresh:
-                    self._executors.indexer.ensure_indexed()
-                digest = self.image(term.id).digest
-        else:
-            crafter, known = self._executors.crafter, self._executors.encoder.known
-            digest = crafter.craft_query(asked, known)[0].digest
-        others = replace(given, mode="visual", filter=replace(given.filter, not_digest=digest))
-        return search(self._executors, asked, others, refresh=refresh, progress=progress)
+        (term,) = make_query(image_query=image).terms
+        return core.similar(self._executors, term, given, refresh=refresh, progress=progress)
 
     def duplicates(
         self,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from memery.gateway.cli import models, options
-from memery.gateway.cli.choices import DuplicateFormat, Mode, ReportFormat, Sort
+from memery.gateway.cli.choices import DuplicateFormat, ReportFormat
 from memery.gateway.cli.dashes import TextCommand
+from memery.gateway.cli.groups import grouped
+from memery.gateway.cli.search_arguments import SearchArguments
 
 if TYPE_CHECKING:
     from memery.gateway.cli.console import Notices
@@ -52,134 +54,65 @@ def main(
     cls=TextCommand,
     epilog="Example: memery recall ~/Pictures 'a dog on a beach -people' -n 5",
 )
+@grouped
 def recall(
     path: options.Folder,
     text: Annotated[
         str | None, typer.Argument(metavar="[TEXT]", help="What to find; -WORD for less of it.")
     ] = None,
-    texts: options.Texts = [],  # noqa: B006 - Typer copies defaults
-    images: options.Images = [],  # noqa: B006 - Typer copies defaults
-    excluded: options.Excluded = [],  # noqa: B006 - Typer copies defaults
-    excluded_images: options.ExcludedImages = [],  # noqa: B006 - Typer copies defaults
-    top_k: options.TopK = 10,
-    offset: options.Offset = 0,
-    mode: options.RankMode = Mode.AUTO,
+    *,
+    terms: options.QueryTerms,
+    search: SearchArguments,
     explain: options.Explain = False,
-    min_strength: options.MinStrength = None,
-    sort: options.SortBy = Sort.SCORE,
-    copies: options.ListCopies = False,
-    under: options.Under = "",
-    not_under: options.NotUnder = [],  # noqa: B006 - Typer copies defaults
-    since: options.Since = None,
-    until: options.Until = None,
-    extensions: options.Extensions = [],  # noqa: B006 - Typer copies defaults
-    not_extensions: options.NotExtensions = [],  # noqa: B006 - Typer copies defaults
-    orientation: options.Shape = None,
-    not_orientation: options.NotShape = None,
-    min_size: options.MinSize = None,
-    max_size: options.MaxSize = None,
-    has_text: options.HasText = None,
-    format_: options.Results = None,
+    output: options.Output,
     queries_from: Annotated[
         str | None, typer.Option(metavar="FILE|-", help="Search for each line of a file.")
     ] = None,
-    model: options.Model = None,
-    precision: options.Precision = None,
-    device: options.Device = None,
+    settings: options.Settings,
     no_index: options.NoIndex = False,
-    archive: options.ArchiveFolder = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
-    copy_to: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", parser=options.path, help="Copy the hits there."),
-    ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    verbosity: options.Verbosity,
 ) -> None:
     """Find images by text, by picture, or by both; index what is new first."""
-    from memery.gateway.cli import search_commands as commands
+    from memery.gateway.cli import search_commands
 
-    typed = [*([text] if text is not None else []), *texts]
-    commands.recall(
+    search_commands.recall(
         path,
-        commands.Words(typed, images, excluded, excluded_images),
-        _notices(quiet, verbose),
-        wanted={
-            "top_k": top_k,
-            "offset": offset,
-            "mode": mode.value,
-            "min_strength": min_strength,
-            "sort": sort.value,
-            "list_copies": copies,
-        },
-        conditions={
-            "under": under,
-            "not_under": tuple(not_under),
-            "since": since,
-            "until": until,
-            "ext": options.comma_separated(extensions),
-            "not_ext": options.comma_separated(not_extensions),
-            "orientation": orientation.value if orientation else "",
-            "not_orientation": not_orientation.value if not_orientation else "",
-            "min_size": min_size or (0, 0),
-            "max_size": max_size or (0, 0),
-            "has_text": has_text,
-        },
-        settings={
-            "model": model,
-            "precision": precision,
-            "device": device,
-            "archive": archive,
-        },
-        output=commands.Output(format_, explain, open_, copy_to, show),
+        replace(terms, texts=[*([text] if text is not None else []), *terms.texts]),
+        search,
+        output,
+        settings,
+        verbosity.notices(),
+        explain=explain,
         queries_from=queries_from,
         refresh=not no_index,
     )
 
 
 @app.command(epilog="Example: memery similar ~/Pictures ~/Pictures/2023/cat.jpg -n 5")
+@grouped
 def similar(
     path: options.Folder,
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="A picture, indexed or not; - is standard input.")
+        str, typer.Argument(metavar="IMAGE", help="An image, indexed or not; - is standard input.")
     ],
-    top_k: options.TopK = 10,
-    offset: options.Offset = 0,
-    min_strength: options.MinStrength = None,
-    sort: options.SortBy = Sort.SCORE,
-    copies: options.ListCopies = False,
-    under: options.Under = "",
-    format_: options.Results = None,
+    *,
+    search: SearchArguments,
+    output: options.Output,
     model: options.Model = None,
     no_index: options.NoIndex = False,
     archive: options.ArchiveFolder = None,
-    open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False,
-    copy_to: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", parser=options.path, help="Copy the hits there."),
-    ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    verbosity: options.Verbosity,
 ) -> None:
     """Find the images most like one; itself and its exact copies are left out."""
-    from memery.gateway.cli import search_commands as commands
+    from memery.gateway.cli import search_commands
 
-    commands.similar(
+    search_commands.similar(
         path,
         image,
-        _notices(quiet, verbose),
-        wanted={
-            "top_k": top_k,
-            "offset": offset,
-            "min_strength": min_strength,
-            "sort": sort.value,
-            "list_copies": copies,
-        },
-        conditions={"under": under},
-        settings={"model": model, "archive": archive},
-        output=commands.Output(format_, False, open_, copy_to, show),
+        search,
+        output,
+        options.Settings(model, archive=archive),
+        verbosity.notices(),
         refresh=not no_index,
     )
 
@@ -276,10 +209,12 @@ def purge(
 
 
 @app.command(epilog="Example: memery duplicates ~/Pictures --format paths0 | xargs -0 ls -l")
+@grouped
 def duplicates(
     path: options.Folder,
     exact: Annotated[bool, typer.Option("--exact", help="Only files with the same bytes.")] = False,
-    under: options.Under = "",
+    *,
+    search: SearchArguments,
     format_: Annotated[
         DuplicateFormat,
         typer.Option("--format", help="How to print; paths: all but the best copy of each."),
@@ -287,18 +222,17 @@ def duplicates(
     model: options.Model = None,
     no_index: options.NoIndex = False,
     archive: options.ArchiveFolder = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    verbosity: options.Verbosity,
 ) -> None:
     """Find images that are one picture, and the best copy of each. Nothing is deleted."""
     from memery.gateway.cli import duplicate_commands
 
     duplicate_commands.duplicates(
         path,
-        _notices(quiet, verbose),
+        search,
+        options.Settings(model, archive=archive),
+        verbosity.notices(),
         exact=exact,
-        conditions={"under": under},
-        settings={"model": model, "archive": archive},
         format_=format_,
         refresh=not no_index,
     )

@@ -20,30 +20,6 @@ class ReportFormat(enum.StrEnum):
     JSON = "json"
 
 
-class Mode(enum.StrEnum):
-    """What hits are ranked by."""
-
-    AUTO = "auto"
-    VISUAL = "visual"
-    TEXT = "text"
-
-
-class Sort(enum.StrEnum):
-    """The order of the hits that were chosen."""
-
-    SCORE = "score"
-    DATE = "date"
-    NAME = "name"
-
-
-class Orientation(enum.StrEnum):
-    """The shape of an image."""
-
-    LANDSCAPE = "landscape"
-    PORTRAIT = "portrait"
-    SQUARE = "square"
-
-
 class DuplicateFormat(enum.StrEnum):
     """How `duplicates` prints groups; as paths, all but the best copy of each."""
 

@@ -10,7 +10,9 @@ from memery.gateway.cli import formats
 from memery.gateway.cli.choices import DuplicateFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.gateway.cli.downloads import have_model
-from memery.gateway.cli.search_commands import make_filter, say_excluded
+from memery.gateway.cli.options import Settings
+from memery.gateway.cli.search_arguments import SearchArguments
+from memery.gateway.cli.search_commands import say_excluded
 from memery.gateway.library import Memery
 from memery.plurals import counted
 from memery.types import Copy, DuplicateGroup
@@ -19,18 +21,18 @@ from memery.types import Copy, DuplicateGroup
 @reported
 def duplicates(
     path: Path,
+    search: SearchArguments,
+    settings: Settings,
     notices: Notices,
     *,
     exact: bool,
-    conditions: dict[str, Any],
-    settings: dict[str, Any],
     format_: DuplicateFormat,
     refresh: bool,
 ) -> int:
     """Find images that are one picture; nothing is deleted."""
-    where = make_filter(path, conditions)
-    have_model(settings, notices)
-    with Memery(path, **settings) as memery:
+    where = search.options(path).filter
+    have_model(settings.given, notices)
+    with Memery(path, **settings.given) as memery:
         with notices.progress() as tally:
             groups = memery.duplicates(
                 exact_only=exact, where=where, refresh=refresh, progress=tally

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from memery.gateway.cli.choices import Mode, Orientation, ReportFormat, ResultFormat, Sort
+from memery.gateway.cli.choices import ReportFormat, ResultFormat
+from memery.gateway.cli.groups import OptionGroup
+
+if TYPE_CHECKING:
+    from memery.gateway.cli.console import Notices
 
 Names = TypeVar("Names", str | None, str, list[str])
 
@@ -57,76 +62,73 @@ Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on stand
 Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
 Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
 NoIndex = Annotated[bool, typer.Option("--no-index", help="Search what is indexed.")]
-
-Texts = Annotated[
-    list[str],
-    typer.Option("-t", "--text", metavar="TEXT", help="A further text; TEXT^2 counts double."),
-]
-Images = Annotated[
-    list[str],
-    typer.Option("-i", "--image", metavar="IMAGE", help="A picture; - is standard input."),
-]
-Excluded = Annotated[list[str], typer.Option("--not", metavar="TEXT", help="Less of this.")]
-ExcludedImages = Annotated[
-    list[str], typer.Option("--not-image", metavar="IMAGE", help="Less of what this picture shows.")
-]
-
-TopK = Annotated[int, typer.Option("-n", "--top-k", min=1, help="How many hits.")]
-Offset = Annotated[int, typer.Option(min=0, help="How many of the best to leave out.")]
-RankMode = Annotated[
-    Mode,
-    typer.Option(help="Rank by what pictures show, by the words in them and their names, or both."),
-]
-MinStrength = Annotated[
-    float | None,
-    typer.Option(metavar="X", help="Leave out hits that stand out less than this."),
-]
-SortBy = Annotated[Sort, typer.Option(help="The order in which the hits are printed.")]
-ListCopies = Annotated[
-    bool, typer.Option("--copies", help="List every exact copy, not one for all.")
-]
-Explain = Annotated[bool, typer.Option("--explain", help="Say what made each hit one.")]
-Results = Annotated[
-    ResultFormat | None,
-    typer.Option("--format", help="How to print [default: table; jsonl with --queries-from]."),
-]
-
-Under = Annotated[
-    str,
-    typer.Option(
-        metavar="DIR",
-        callback=not_empty,
-        help="Only what lies in this folder, relative to PATH.",
-    ),
-]
-NotUnder = Annotated[
-    list[str],
-    typer.Option(metavar="DIR", callback=not_empty, help="Nothing in this folder."),
-]
-Since = Annotated[
-    str | None,
-    typer.Option(metavar="DATE", help="No older than 2023, 2023-05, 2023-05-31 or 30d."),
-]
-Until = Annotated[str | None, typer.Option(metavar="DATE", help="No newer than, likewise.")]
-Extensions = Annotated[
-    list[str], typer.Option("--ext", metavar="EXT", help="Only files with this extension.")
-]
-NotExtensions = Annotated[
-    list[str], typer.Option("--not-ext", metavar="EXT", help="No files with this extension.")
-]
-Shape = Annotated[Orientation | None, typer.Option("--orientation", help="Only of this shape.")]
-NotShape = Annotated[
-    Orientation | None, typer.Option("--not-orientation", help="Not of this shape.")
-]
-MinSize = Annotated[
-    str | None, typer.Option(metavar="WxH", help="At least as large as this, such as 1000x800.")
-]
-MaxSize = Annotated[str | None, typer.Option(metavar="WxH", help="At most as large as this.")]
-HasText = Annotated[
-    bool | None, typer.Option("--has-text/--no-text", help="With text in them, or without.")
-]
+Explain = Annotated[bool, typer.Option("--explain", help="Explain how each result was ranked.")]
 
 
-def comma_separated(values: list[str]) -> tuple[str, ...]:
-    """`--ext jpg,png --ext gif` → jpg, png, gif."""
-    return tuple(part for value in values for part in value.split(","))
+@dataclass(frozen=True, slots=True)
+class QueryTerms(OptionGroup):
+    """The terms of a query as they were typed, besides the first text."""
+
+    texts: Annotated[
+        list[str],
+        typer.Option("-t", "--text", metavar="TEXT", help="Another text; TEXT^2 counts double."),
+    ] = field(default_factory=list)
+    images: Annotated[
+        list[str],
+        typer.Option("-i", "--image", metavar="IMAGE", help="An image; - is standard input."),
+    ] = field(default_factory=list)
+    excluded: Annotated[
+        list[str], typer.Option("--not", metavar="TEXT", help="Find less of this.")
+    ] = field(default_factory=list)
+    excluded_images: Annotated[
+        list[str],
+        typer.Option("--not-image", metavar="IMAGE", help="Find less of what this image shows."),
+    ] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.texts or self.images or self.excluded or self.excluded_images)
+
+
+@dataclass(frozen=True, slots=True)
+class Output(OptionGroup):
+    """What is to happen with the hits."""
+
+    format_: Annotated[
+        ResultFormat | None,
+        typer.Option("--format", help="How to print [default: table; jsonl with --queries-from]."),
+    ] = None
+    open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False
+    copy_to: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=path, help="Copy the hits there.")
+    ] = None
+    show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(OptionGroup):
+    """The settings of a search."""
+
+    model: Model = None
+    precision: Precision = None
+    device: Device = None
+    archive: ArchiveFolder = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by their names in `Config`."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Verbosity(OptionGroup):
+    """How much to say on standard error."""
+
+    quiet: Quiet = False
+    verbose: Verbose = False
+
+    def notices(self) -> Notices:
+        """What says it."""
+        from memery.gateway.cli.console import Notices
+
+        return Notices(quiet=self.quiet, verbose=self.verbose)

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from memery import core
 from memery.config import load_config
 from memery.errors import ArchiveMissing, ModelMismatch, QueryError
 from memery.executors.crafter import start_decoder
-from memery.filters import Filter
 from memery.gateway.cli import actions, formats, result_formats
 from memery.gateway.cli.choices import ResultFormat
 from memery.gateway.cli.console import INTERRUPTED, NOTHING_FOUND, Notices, Tally, reported
 from memery.gateway.cli.downloads import have_model
+from memery.gateway.cli.options import Output, QueryTerms, Settings
+from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
 from memery.plurals import counted
 from memery.results import Results
+from memery.search_options import SearchOptions
 from memery.text_files import text_lines
 from memery.types import Progress, Query
 
@@ -27,112 +28,74 @@ Ask = Callable[[bool, Callable[[Progress], object] | None], Results]
 """Asks the library: whether to index first, and whom to tell the counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The terms of a query as they were typed."""
-
-    texts: list[str]
-    images: list[str]
-    excluded: list[str]
-    excluded_images: list[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.texts or self.images or self.excluded or self.excluded_images)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What is to happen with the hits."""
-
-    format_: ResultFormat | None
-    explain: bool
-    open_: bool
-    copy_to: Path | None
-    show: bool
-
-
 @reported
 def recall(
     path: Path,
-    words: Words,
+    terms: QueryTerms,
+    search: SearchArguments,
+    output: Output,
+    settings: Settings,
     notices: Notices,
     *,
-    wanted: dict[str, Any],
-    conditions: dict[str, Any],
-    settings: dict[str, Any],
-    output: Output,
+    explain: bool,
     queries_from: str | None,
     refresh: bool,
 ) -> int:
     """Find images; index what is new first."""
-    wanted = wanted | {"where": make_filter(path, conditions)}
+    options = search.options(path)
     if queries_from is not None:
-        if words or output.format_ not in (None, ResultFormat.JSONL) or _acts(output):
+        if terms or output.format_ not in (None, ResultFormat.JSONL) or _acts(output):
             raise QueryError("--queries-from goes with neither other terms nor other formats.")
-        have_model(settings, notices)
-        with Memery(path, **settings) as memery:
-            return _recall_lines(memery, queries_from, notices, wanted, output, refresh=refresh)
-    config = load_config(**settings)
-    terms = (words.texts, words.images, words.excluded, words.excluded_images)
-    query = parse_query(*terms, config.max_bytes)
+        have_model(settings.given, notices)
+        with Memery(path, **settings.given) as memery:
+            queries = _queries(queries_from)
+            return _recall_lines(
+                memery, queries, options, notices, explain=explain, refresh=refresh
+            )
+    config = load_config(**settings.given)
+    typed = (terms.texts, terms.images, terms.excluded, terms.excluded_images)
+    query = parse_query(*typed, config.max_bytes)
     start_decoder(query, path, config)
-    have_model(settings, notices)
-    with Memery(path, **settings) as memery:
-        results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
-        return _present(results, path, output, notices, memery) or code
+    have_model(settings.given, notices)
+    with Memery(path, **settings.given) as memery:
+        results, code = _ask(_recaller(memery, query, options), notices, refresh=refresh)
+        return _present(results, path, output, notices, memery, explain=explain) or code
 
 
 @reported
 def similar(
     path: Path,
     image: str,
+    search: SearchArguments,
+    output: Output,
+    settings: Settings,
     notices: Notices,
     *,
-    wanted: dict[str, Any],
-    conditions: dict[str, Any],
-    settings: dict[str, Any],
-    output: Output,
     refresh: bool,
 ) -> int:
     """Find the images most like one."""
-    wanted = wanted | {"where": make_filter(path, conditions)}
-    config = load_config(**settings)
+    options = search.options(path)
+    config = load_config(**settings.given)
     query = parse_query([], [image], [], [], config.max_bytes)
     start_decoder(query, path, config)
-    have_model(settings, notices)
-    with Memery(path, **settings) as memery:
+    have_model(settings.given, notices)
+    with Memery(path, **settings.given) as memery:
 
         def ask(refresh: bool, progress: Callable[[Progress], object] | None) -> Results:
-            return memery.similar(query.terms[0], refresh=refresh, progress=progress, **wanted)
+            (term,) = query.terms
+            return core.similar(memery.executors, term, options, refresh=refresh, progress=progress)
 
         results, code = _ask(ask, notices, refresh=refresh)
         return _present(results, path, output, notices, memery) or code
-
-
-def make_filter(path: Path, conditions: dict[str, Any]) -> Filter:
-    """The filter; a folder may be typed as the shell completes it, from where the user is."""
-    folders = [conditions["under"], *conditions.get("not_under", ())]
-    under, *not_under = (_relative(path, folder) for folder in folders)
-    return Filter(**(conditions | {"under": under, "not_under": tuple(not_under)}))
-
-
-def _relative(path: Path, folder: str) -> str:
-    """A folder relative to the one searched, unless it is already."""
-    try:
-        if folder and (Path(folder).is_absolute() or not (path / folder).is_dir()):
-            return Path(folder).resolve().relative_to(path.resolve()).as_posix()
-    except (OSError, ValueError, RuntimeError):
-        pass
-    return folder
 
 
 def _acts(output: Output) -> bool:
     return bool(output.open_ or output.copy_to or output.show)
 
 
-def _recaller(memery: Memery, query: Query, wanted: dict[str, Any]) -> Ask:
+def _recaller(memery: Memery, query: Query, options: SearchOptions) -> Ask:
     def ask(refresh: bool, progress: Callable[[Progress], object] | None) -> Results:
-        return memery.recall(query, refresh=refresh, progress=progress, **wanted)
+        return core.search(memery.executors, query, options, refresh=refresh, progress=progress)
 
     return ask
 
@@ -161,10 +124,18 @@ def _ask(ask: Ask, notices: Notices, *, refresh: bool) -> tuple[Results, int]:
     return results, INTERRUPTED
 
 
-def _present(results: Results, path: Path, output: Output, notices: Notices, memery: Memery) -> int:
+def _present(
+    results: Results,
+    path: Path,
+    output: Output,
+    notices: Notices,
+    memery: Memery,
+    *,
+    explain: bool = False,
+) -> int:
     """Print the hits and do with them what was asked for."""
     format_ = output.format_ or ResultFormat.TABLE
-    result_formats.write_results(results, path, format_, explain=output.explain)
+    result_formats.write_results(results, path, format_, explain=explain)
     if not results:
         why = (
             f"the search has {counted(results.total, 'image')}, and --offset leaves out all of them"
@@ -207,18 +178,17 @@ def _summarise(tally: Tally, notices: Notices) -> None:
 
 def _recall_lines(
     memery: Memery,
-    source: str,
+    queries: Iterator[Query],
+    options: SearchOptions,
     notices: Notices,
-    wanted: dict[str, Any],
-    output: Output,
     *,
+    explain: bool,
     refresh: bool,
 ) -> int:
     found = False
-    for line in _lines(source):
-        query = Query(tuple(text_terms([line])))
-        results, code = _ask(_recaller(memery, query, wanted), notices, refresh=refresh)
-        formats.write_json(result_formats.results_json(results, explain=output.explain))
+    for query in queries:
+        results, code = _ask(_recaller(memery, query, options), notices, refresh=refresh)
+        formats.write_json(result_formats.results_json(results, explain=explain))
         for sentence in results.warnings:
             notices.say(sentence)
         found = found or bool(results)
@@ -226,6 +196,11 @@ def _recall_lines(
         if code:
             return code
     return 0 if found else NOTHING_FOUND
+
+
+def _queries(source: str) -> Iterator[Query]:
+    """The queries of a file, one a line."""
+    return (Query(tuple(text_terms([line]))) for line in _lines(source))
 
 
 def _lines(source: str) -> Iterator[str]:

@@ -1,0 +1,52 @@
+"""Groups of options: a command takes each group as one argument, and Typer sees the options."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+
+class OptionGroup:
+    """A dataclass whose fields are options, annotated as Typer's are."""
+
+    @classmethod
+    def declared(cls, command: str) -> list[inspect.Parameter]:  # noqa: ARG003 - for subclasses
+        """The options that a command offers."""
+        hints = get_type_hints(cls, include_extras=True)
+        return [
+            option(field.name, hints[field.name], [] if field.default is MISSING else field.default)
+            for field in fields(cls)  # type: ignore[arg-type]  # its subclasses are dataclasses
+        ]
+
+
+def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    """An option as a parameter of a function."""
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
+
+
+def grouped(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command take groups of options: each argument whose type is an `OptionGroup`."""
+    hints = get_type_hints(function, include_extras=True)
+    declared: dict[str, list[inspect.Parameter]] = {
+        name: hint.declared(function.__name__)
+        for name, hint in hints.items()
+        if isinstance(hint, type) and issubclass(hint, OptionGroup)
+    }
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function).parameters.values():
+        name = parameter.name
+        parameters += declared.get(name) or [option(name, hints[name], parameter.default)]
+
+    @functools.wraps(function)
+    def command(**values: Any) -> None:
+        for name, options in declared.items():
+            values[name] = hints[name](**{one.name: values.pop(one.name) for one in options})
+        function(**values)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
