@@ -29,7 +29,7 @@ from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.models import selection
-from memery.stores.interface import Addition, Content, Space, Store
+from memery.stores.interface import Content, IndexRecord, Space, Store
 from memery.types import FileEntry
 
 SEARCHES = 300
@@ -88,16 +88,16 @@ def texts() -> Iterator[str]:
 def filled(store: Store, space: Space, entries: list[tuple[FileEntry, str]]) -> None:
     """A store with embeddings of no picture."""
     generator = np.random.default_rng(0)
-    with store.writing():
+    with store.writing() as writer:
         for start in range(0, len(entries), 5000):
             part = entries[start : start + 5000]
             vectors = generator.standard_normal((len(part), space.dim), dtype=np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
             additions = [
-                Addition(entry, digest, Content(64, 64, "PNG", None, vector))
+                IndexRecord(entry, digest, Content(64, 64, "PNG", None, vector))
                 for (entry, digest), vector in zip(part, vectors, strict=True)
             ]
-            store.commit(space, additions, [])
+            writer.commit(space, additions, [])
     store.refresh(space)
 
 

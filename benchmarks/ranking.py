@@ -12,7 +12,7 @@ from benchmarks.recall import ROWS, digest_of, fill
 from memery import Filter, Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
-from memery.stores.interface import Text
+from memery.stores.interface import RecognizedText
 from memery.types import Line
 
 RUNS, EVERY, BATCH = 15, 5, 2_000
@@ -74,14 +74,16 @@ SEARCHES = {
 def _write(folder: Path) -> None:
     store = assembly.open_store(find_archive(folder), Config())
     random = np.random.default_rng(1)
-    with store.writing():
+    with store.writing() as writer:
         for start in range(0, ROWS, EVERY * BATCH):
             texts = [
-                Text(digest_of(number), "bench 1", (Line(" ".join(words), 0.9, (0, 0, 1, 1)),))
+                RecognizedText(
+                    digest_of(number), "bench 1", (Line(" ".join(words), 0.9, (0, 0, 1, 1)),)
+                )
                 for number in range(start, min(start + EVERY * BATCH, ROWS), EVERY)
                 for words in (random.choice(WORDS, 6),)
             ]
-            store.commit_texts(texts)
+            writer.commit_texts(texts)
     store.close()
 
 

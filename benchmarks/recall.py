@@ -13,7 +13,7 @@ from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.models import selection
-from memery.stores.interface import Addition, Content, Space
+from memery.stores.interface import Content, IndexRecord, Space
 from memery.types import FileEntry
 
 ROWS, BATCH = 100_000, 5_000
@@ -25,11 +25,11 @@ def fill(folder: Path) -> None:
     space = Space(info.model_id, info.fingerprint, info.dim)
     store = assembly.open_store(find_archive(folder), Config())
     random = np.random.default_rng(0)
-    with store.writing():
+    with store.writing() as writer:
         for start in range(0, ROWS, BATCH):
             vectors = random.standard_normal((BATCH, info.dim), dtype=np.float32)
             vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            store.commit(space, [_addition(start + row, v) for row, v in enumerate(vectors)], [])
+            writer.commit(space, [_addition(start + row, v) for row, v in enumerate(vectors)], [])
     store.refresh(space)
     store.close()
 
@@ -39,9 +39,9 @@ def digest_of(number: int) -> str:
     return hashlib.sha256(str(number).encode()).hexdigest()
 
 
-def _addition(number: int, vector: np.ndarray) -> Addition:
+def _addition(number: int, vector: np.ndarray) -> IndexRecord:
     entry = FileEntry(f"album{number % 100:03d}/image{number:06d}.jpg", 100_000, number)
-    return Addition(entry, digest_of(number), Content(640, 480, "JPEG", None, vector))
+    return IndexRecord(entry, digest_of(number), Content(640, 480, "JPEG", None, vector))
 
 
 def run() -> None:

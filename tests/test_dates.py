@@ -14,6 +14,7 @@ from memery.dates import Taken, date_in_name
 from memery.decoding import Resize, decode
 from memery.gateway.standing import status
 from memery.isolation import IsolatedDecoder
+from memery.stores.derived import facets
 from memery.stores.sqlite.store import SQLiteStore
 
 TODAY = date(2024, 2, 1)
@@ -214,8 +215,8 @@ def test_the_source_is_known_everywhere(folder):
     assert [hit.path for hit in query_flow(folder, "red", until="2015", since="2015")] == [
         "IMG-20150614-WA0001.jpg"
     ]
-    with Memery(folder) as memery:
-        months = memery.store.facets(memery.space, Filter()).months
+    with Memery(folder) as memery, memery.store.snapshot() as snapshot:
+        months = facets(snapshot, memery.space, Filter()).months
     assert dict(months) == {"2021-07": 1, "2015-06": 1, "2010-01": 1}
 
 

@@ -17,7 +17,7 @@ from memery.config import Config
 from memery.errors import ArchiveMissing
 from memery.likeness import likeness, unpacked
 from memery.matching import matches
-from memery.stores.interface import Text
+from memery.stores.interface import RecognizedText
 from memery.types import Line
 
 
@@ -82,10 +82,10 @@ def test_other_words_make_another_picture(photos):
     store = assembly.open_store(find_archive(photos), Config())
 
     def say(*texts):
-        with store.writing():
-            store.commit_texts(
+        with store.writing() as writer:
+            writer.commit_texts(
                 [
-                    Text(copy.image.digest, "tests 1", (Line(text, 0.9, (0, 0, 1, 1)),))
+                    RecognizedText(copy.image.digest, "tests 1", (Line(text, 0.9, (0, 0, 1, 1)),))
                     for copy, text in zip((again, small), texts, strict=True)
                 ]
             )

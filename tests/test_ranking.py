@@ -19,7 +19,7 @@ from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError
 from memery.gateway.collections import Collections
 from memery.queries import make_query
 from memery.search_options import SearchOptions
-from memery.stores.interface import Text
+from memery.stores.interface import RecognizedText
 from memery.types import Line, Term
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
@@ -49,10 +49,12 @@ def write(folder, texts):
     store = assembly.open_store(archive, Config())
     with Memery(folder) as memery:
         digests = {hit.path: hit.image.digest for hit in memery.recall("red", top_k=100)}
-    with store.writing():
-        store.commit_texts(
+    with store.writing() as writer:
+        writer.commit_texts(
             [
-                Text(digests[path], "tests 1", (Line(line, 0.9, (0, 0, 1, 1)),) if line else ())
+                RecognizedText(
+                    digests[path], "tests 1", (Line(line, 0.9, (0, 0, 1, 1)),) if line else ()
+                )
                 for path, line in texts.items()
             ]
         )

@@ -3,6 +3,7 @@
 The answer is that of before or that of after: nothing in between, and no exception.
 """
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -14,24 +15,19 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from memery import Memery, assembly
+from memery import Memery
 from memery.archive import find_archive
-from memery.config import Config
-from memery.core import search
 from memery.decoding import decode
 from memery.errors import MemeryError
 from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
 from memery.results import Results
 from memery.search_options import SearchOptions
-from memery.stores.interface import Addition, Content, Searchable, Space, Text
+from memery.stores.interface import Content, IndexRecord, RecognizedText, Space
 from memery.stores.sqlite.store import SQLiteStore
-from memery.testing import ColourModel, MemoryStore
+from memery.testing import ColourModel
 from memery.types import FileEntry, Line, Query, Term
 
-NOT_READING = ("remember_query", "content_key")
-READING = [name for name in vars(Searchable) if name[0] != "_" and name not in NOT_READING]
-READING += ["spaces", "likenesses"]
 MODEL = ColourModel()
 SPACE = Space(MODEL.info.model_id, MODEL.info.fingerprint, MODEL.info.dim)
 OTHER = Space("other", "f2", 4)
@@ -57,7 +53,7 @@ def additions(folder, names):
             seen.width, seen.height, seen.format, None, vector, hashes=seen.hashes, notes="a note"
         )
         entry = FileEntry(name, facts.st_size, facts.st_mtime_ns)
-        added.append(Addition(entry, hashlib.sha256(data).hexdigest(), content))
+        added.append(IndexRecord(entry, hashlib.sha256(data).hexdigest(), content))
     return added
 
 
@@ -65,11 +61,13 @@ def commit(folder, texts, space=SPACE):
     """Index a folder: names of its images, each with the text in it."""
     added = additions(folder, tuple(texts))
     store = SQLiteStore(find_archive(folder))
-    with store.writing():
-        store.commit(space, added, [])
-        store.commit_texts(
+    with store.writing() as writer:
+        writer.commit(space, added, [])
+        writer.commit_texts(
             [
-                Text(addition.digest, "tests 1", (Line(line, 0.9, (0, 0, 1, 1)),) if line else ())
+                RecognizedText(
+                    addition.digest, "tests 1", (Line(line, 0.9, (0, 0, 1, 1)),) if line else ()
+                )
                 for addition, line in zip(added, texts.values(), strict=True)
             ]
         )
@@ -118,10 +116,10 @@ def put_another(place):
 def rebuild(place):
     """All embeddings are written anew, two images are gone, and so is the old index."""
     store = SQLiteStore(find_archive(place / "photos"))
-    with store.writing():
-        store.commit(SPACE, additions(place / "photos", tuple(BEFORE)), [])
-        store.remove(["red.png", "green.png"])
-        store.prune()
+    with store.writing() as writer:
+        writer.commit(SPACE, additions(place / "photos", tuple(BEFORE)), [])
+        writer.remove(["red.png", "green.png"])
+        writer.prune()
     store.refresh(SPACE)
     store.close()
 
@@ -133,10 +131,10 @@ def switch_model(place):
         replace(a, content=replace(a.content, embedding=a.content.embedding[:4]))
         for a in additions(place / "photos", tuple(BEFORE))
     ]
-    with store.writing():
-        store.commit(OTHER, added, [])
-        store.switch_space(OTHER)
-        store.drop_space(SPACE)
+    with store.writing() as writer:
+        writer.commit(OTHER, added, [])
+        writer.activate(OTHER)
+        writer.drop_space(SPACE)
     store.close()
 
 
@@ -145,7 +143,8 @@ ACTS = {"purge": purge, "replace": put_another, "rebuild": rebuild, "switch": sw
 
 def id_of(place, name):
     store = SQLiteStore(find_archive(place / "photos"))
-    (image,) = [i for i in store.browse(SPACE, EVERYWHERE, "name", 9, 0).images if i.path == name]
+    with store.snapshot() as snapshot:
+        (image,) = [i for i in snapshot.browse(SPACE, EVERYWHERE).images if i.path == name]
     store.close()
     return image.id
 
@@ -232,14 +231,34 @@ def plain(found):
     return found
 
 
+class CountedReads:
+    """A snapshot whose reads are counted."""
+
+    def __init__(self, snapshot, counted):
+        self._snapshot, self._counted = snapshot, counted
+
+    def __getattr__(self, name):
+        return self._counted(getattr(self._snapshot, name))
+
+
 class Steps:
     """Counts what is asked of stores, and lets something happen before one of these calls."""
 
     def __init__(self, stores, act, at):
         self.count, self._act, self._at = 0, act, at
         for store in stores:
-            for name in READING:
-                setattr(store, name, self._counted(getattr(store, name)))
+            store.query_embedding = self._counted(store.query_embedding)
+            store.snapshot = self._counted(self._counting(store.snapshot))
+
+    def _counting(self, enter):
+        """Snapshots whose reads are counted too."""
+
+        @contextlib.contextmanager
+        def snapshot():
+            with enter() as entered:
+                yield CountedReads(entered, self._counted)
+
+        return snapshot
 
     def _counted(self, method):
         def call(*args, **kwargs):
@@ -309,31 +328,3 @@ def test_reads_on_while_another_process_purges(places):
     answer, _ = ask(places, "text", purge_elsewhere, 6)
     assert answer == before
     assert not (places / "photos" / ".memery").exists()
-
-
-def test_searches_a_store_without_snapshots(places):
-    """A plug-in from before there were snapshots loses images between two calls."""
-
-    class OldStore:
-        def __init__(self):
-            self._store = MemoryStore()
-
-        def __getattr__(self, name):
-            if name == "snapshot":
-                raise AttributeError(name)
-            return getattr(self._store, name)
-
-        def find_text(self, *arguments):
-            found = self._store.find_text(*arguments)
-            self._store.remove([match.image.path for match in found])
-            self._store.prune()
-            return found
-
-    store, images = OldStore(), additions(places / "photos", tuple(BEFORE))
-    with store.writing():
-        store.commit(SPACE, images, [])
-        store.commit_texts([Text(images[0].digest, "tests 1", (Line("harbour", 1, (0, 0, 1, 1)),))])
-    archive = find_archive(places / "photos")
-    x = assembly.assemble(archive, Config(), store, ColourModel())
-    found = search(x, Query((Term("harbour"),)), SearchOptions(), refresh=False)
-    assert found.total == len(BEFORE) - 1

@@ -13,7 +13,7 @@ from memery import plugins
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import CRASHED, TIMED_OUT, ModelMismatch, ReaderError
-from memery.executors.crafter import Crafter, circumstances
+from memery.executors.crafter import Crafter, decoder_fingerprint
 from memery.executors.encoder import Encoder
 from memery.executors.grouper import Grouper
 from memery.executors.indexer import Indexer
@@ -100,7 +100,9 @@ def choose_model(
         ModelError: it is not installed.
         ModelMismatch: the archive holds embeddings of another model under this name.
     """
-    current = store.current_space()
+    with store.snapshot() as snapshot:
+        state = snapshot.state()
+    current = state.active_space
     if config.model == "auto" and current is not None:
         model = selection.open_remembered(
             current.model_id, current.fingerprint, config, folder=archive.root
@@ -108,7 +110,9 @@ def choose_model(
     else:
         model = selection.open_default(config)
     fingerprints = {
-        space.fingerprint for space, _ in store.spaces() if space.model_id == model.info.model_id
+        info.space.fingerprint
+        for info in state.spaces
+        if info.space.model_id == model.info.model_id
     }
     if fingerprints and model.info.fingerprint not in fingerprints and not rebuild:
         raise ModelMismatch(
@@ -122,7 +126,7 @@ def choose_model(
 def make_loader(archive: Archive, config: Config, store: Store) -> Loader:
     """The default Loader; it needs no model."""
     follow = follows_links(store, config)
-    return Loader(archive, store, circumstances(config), follow_links=follow)
+    return Loader(archive, store, decoder_fingerprint(config), follow_links=follow)
 
 
 def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None:
@@ -167,4 +171,5 @@ def make_decoder(config: Config) -> ImageDecoder:
 
 def _has_crashed(store: Store) -> bool:
     """Whether the archive knows an image on which a decoder died or hung."""
-    return any(skip.reason in (CRASHED, TIMED_OUT) for skip in store.skips(Filter()))
+    with store.snapshot() as snapshot:
+        return any(skip.reason in (CRASHED, TIMED_OUT) for skip in snapshot.skips(Filter()))

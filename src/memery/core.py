@@ -37,6 +37,7 @@ from memery.models.selection import multilingual_model
 from memery.queries import Image, Text, make_query
 from memery.results import Results
 from memery.search_options import SearchOptions, split_settings, takes_search_parameters
+from memery.stores.derived import image_by_id
 from memery.types import DuplicateGroup, ImageFile, IndexReport, Progress, Query, Term, Timings
 from memery.words.query import PAIRS_MAX, Words, words_of
 
@@ -176,8 +177,10 @@ def similar(
 
 
 def _image(x: Executors, id_: str) -> ImageFile:
-    image = None if x.store is None else x.store.image(x.encoder.space, id_)
-    if image is None or not image.path.startswith(Filter(x.archive.scope).prefix):
+    with x.snapshot() as snapshot:
+        within = Filter(x.archive.scope)
+        image = snapshot and image_by_id(snapshot, x.encoder.space, within, id_)
+    if not image:
         raise ImageUnknown(id_)
     return image
 
@@ -379,9 +382,10 @@ def _check(x: Executors, query: Query, *, require: bool) -> None:
     """Refuse what the store, as it is in this snapshot, cannot answer."""
     if require:
         x.indexer.ensure_indexed()
-    for id_ in (term.id for term in query.terms if term.id is not None):
-        if x.store is not None and x.store.image(x.encoder.space, id_) is None:
-            raise ImageUnknown(id_)
+    with x.snapshot() as snapshot:
+        for id_ in (term.id for term in query.terms if term.id is not None):
+            if snapshot and image_by_id(snapshot, x.encoder.space, Filter(), id_) is None:
+                raise ImageUnknown(id_)
 
 
 def _milliseconds(started: float) -> float:

@@ -49,6 +49,7 @@ class ImageFile:
         colour: average colour, 0xRRGGBB, or None where it is not known yet.
         date_source: where `date` comes from, one of `memery.dates.SOURCES`.
         damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
+        member: of several stores searched as one, the one that holds it; else "".
     """
 
     path: str
@@ -62,6 +63,7 @@ class ImageFile:
     colour: int | None = None
     date_source: str = "file"
     damage: str = ""
+    member: str = ""
 
     @property
     def date(self) -> str:

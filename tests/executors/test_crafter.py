@@ -108,7 +108,7 @@ def test_limits_are_the_configs(folder):
     assert batch.skips[0].skip.reason == "too large"
     (batch,) = crafter(folder, max_pixels=10).craft(files, set())
     assert batch.skips[0].skip.reason == "too large"
-    assert "max_pixels=10" in batch.skips[0].circumstances
+    assert "max_pixels=10" in batch.skips[0].decoder_fingerprint
 
 
 def test_time_of_a_file_that_may_still_change_is_stored_one_off(folder, monkeypatch):

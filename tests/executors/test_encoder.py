@@ -50,7 +50,8 @@ def test_a_remembered_query_belongs_to_its_prompts():
     store = MemoryStore()
     plain, prompted = ColourModel(), Prompted("blue {}")
     space = Encoder(plain, store).space
-    store.commit(space, [], [])
+    with store.writing() as writer:
+        writer.commit(space, [], [])
     first = embedding(plain, "red", store)
     assert embedding(prompted, "red", store) @ first < 0.95
     assert embedding(plain, "red", store) @ first == pytest.approx(1)

@@ -12,7 +12,7 @@ from memery.executors.indexer import Indexer
 from memery.executors.progress import ProgressTracker
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
 from memery.filters import Filter
-from memery.stores.interface import SkipAddition, Space, Text
+from memery.stores.interface import RecognizedText, SkipRecord, Space
 from memery.testing import MemoryStore
 from memery.types import FileEntry, Line, Skip
 
@@ -61,6 +61,11 @@ def store():
     return MemoryStore()
 
 
+def read(store):
+    with store.snapshot() as snapshot:
+        return snapshot
+
+
 @pytest.fixture
 def make(tmp_path, store):
     def make(space=SPACE, scope="", thumbnails=None):
@@ -83,14 +88,14 @@ def test_counts_what_was_committed(make, store):
         assert run.commit(batch_of("a"), EMBEDDING).done == 1
         # The same content once more is not encoded again.
         run.commit(batch_of("b", "a", decoded=None), NOT_DECODED)
-        skip = SkipAddition(entry("c"), Skip("c", "truncated"), "")
+        skip = SkipRecord(entry("c"), Skip("c", "truncated"), "")
         vanished = Skip("d", "vanished")
         now = run.commit(Batch((), (skip,), (vanished,)), NOT_DECODED)
         assert (now.done, now.total, now.skipped) == (4, 4, 2)
     report = run.report()
     assert (report.encoded, report.reused, report.searchable) == (1, 1, 2)
     assert report.skips == (Skip("c", "truncated"), vanished)
-    assert store.skips(Filter()) == [Skip("c", "truncated")]
+    assert read(store).skips(Filter()) == [Skip("c", "truncated")]
 
 
 def test_locks_nothing_without_changes(make, store, monkeypatch):
@@ -147,15 +152,15 @@ def test_activates_the_space_at_the_end(make, store):
     index(make(), "a")
     with make(OTHER).run(lambda: found("a")) as run:
         run.commit(batch_of("a"), EMBEDDING)
-        assert store.current_space() == SPACE
-    assert store.current_space() == OTHER
+        assert read(store).state().active_space == SPACE
+    assert read(store).state().active_space == OTHER
 
 
 def test_activates_the_space_without_changes(make, store):
     index(make(), "a")
     with make(OTHER).run(Changes):
         pass
-    assert store.current_space() == OTHER
+    assert read(store).state().active_space == OTHER
 
 
 @pytest.mark.parametrize(("scope", "activate"), [("part", True), ("", False)])
@@ -163,7 +168,7 @@ def test_does_not_activate_the_space(make, store, scope, activate):
     index(make(), "a")
     with make(OTHER, scope).run(lambda: found("part/a"), activate=activate) as run:
         run.commit(batch_of("part/a"), EMBEDDING)
-    assert store.current_space() == SPACE
+    assert read(store).state().active_space == SPACE
 
 
 def test_keeps_what_was_committed_before_an_error(make, store):
@@ -176,8 +181,8 @@ def test_keeps_what_was_committed_before_an_error(make, store):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert store.known_digests(OTHER) == {digest("a")}
-    assert store.current_space() == SPACE
+    assert read(store).digests(OTHER).known == {digest("a")}
+    assert read(store).state().active_space == SPACE
     index(make(), "b")  # the lock was released
 
 
@@ -187,8 +192,8 @@ def test_rebuild_drops_the_embeddings_of_files_that_are_gone(make, store):
     with make().run(lambda: changes, rebuild=True) as run:
         assert not run.known
         run.commit(batch_of("a"), EMBEDDING)
-        assert store.known_digests(SPACE) == {digest("a"), digest("b")}
-    assert store.known_digests(SPACE) == {digest("a")}
+        assert read(store).digests(SPACE).known == {digest("a"), digest("b")}
+    assert read(store).digests(SPACE).known == {digest("a")}
 
 
 def test_adds_recognised_texts_to_the_report(make, store):
@@ -196,20 +201,20 @@ def test_adds_recognised_texts_to_the_report(make, store):
     line = Line("harbour", 1, (0, 0, 1, 1))
     with make().ocr_run(report) as run:
         assert [entry.path for entry, _ in run.pending_images] == ["a", "b"]
-        text = Text(digest("a"), "tests 1", (line,))
+        text = RecognizedText(digest("a"), "tests 1", (line,))
         now = run.commit(OcrBatch((text,), skipped=1, finding=1.0, recognising=2.0))
         assert (now.done, now.total, now.skipped, now.stage) == (2, 2, 1, "text")
-        run.commit(OcrBatch((Text(digest("b"), "tests 1"),), finding=1.0))
+        run.commit(OcrBatch((RecognizedText(digest("b"), "tests 1"),), finding=1.0))
     done = run.report()
     assert (done.read, done.with_text, done.finding, done.recognising) == (2, 1, 2.0, 2.0)
     assert done.encoded == report.encoded == 2
-    assert store.text(digest("a")).lines == (line,)
+    assert read(store).text(digest("a")).lines == (line,)
 
 
 def test_ocr_locks_nothing_without_pending_images(make, store, monkeypatch):
     report = index(make(), "a").report()
     with make().ocr_run(report) as run:
-        run.commit(OcrBatch((Text(digest("a"), "tests 1"),)))
+        run.commit(OcrBatch((RecognizedText(digest("a"), "tests 1"),)))
     with make().ocr_run(report, everything=True) as run:
         assert len(run.pending_images) == 1
     monkeypatch.setattr(store, "writing", pytest.fail)

@@ -59,7 +59,7 @@ def test_order_is_kept_in_batches(tmp_path, workers):
     assert [text.digest for text in texts] == [digest for _, digest in pending]
     expected = [list(COLOURS)[number % len(COLOURS)] for number in range(40)]
     assert [text.lines[0].text for text in texts] == expected
-    assert {text.reader for text in texts} == {"colour-reader 1"}
+    assert {text.engine for text in texts} == {"colour-reader 1"}
     assert found[0].finding == pytest.approx(0.016)
     assert found[0].recognising == pytest.approx(0.032)
 

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from memery import Memery
-from memery.stores.interface import Text
+from memery.stores.interface import RecognizedText
 from memery.types import Line
 from page.conftest import paint
 from page.look import TILE, names, open_picture, ready, settled, tile, typing
@@ -68,8 +68,8 @@ def test_what_is_read_in_a_picture_never_runs(page, serve, built, tmp_path):
     with Memery(folder, model="colours") as memery:
         (hit,) = memery.recall("red")
         line = Line(WRITTEN, 1.0, (0.0, 0.0, 1.0, 1.0))
-        with memery.store.writing():
-            memery.store.commit_texts([Text(hit.image.digest, "test", (line,))])
+        with memery.store.writing() as writer:
+            writer.commit_texts([RecognizedText(hit.image.digest, "test", (line,))])
     with serve(folder, "--no-index") as served:
         ready(page, f"{served.url}?text=red")
         assert WRITTEN in tile(page).locator(".open").get_attribute("aria-label")

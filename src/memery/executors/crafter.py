@@ -22,7 +22,7 @@ from memery.errors import FolderError, ImageError, QueryImageError
 from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
 from memery.models.interface import ModelInfo
-from memery.stores.interface import SkipAddition
+from memery.stores.interface import SkipRecord
 from memery.thumbnails import GRID_SIDE, Thumbnails
 from memery.types import FileEntry, Query, Skip, Term
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_Result = LoadedImage | Skip | SkipAddition
+_Result = LoadedImage | Skip | SkipRecord
 _CHILD_FACTOR = 3
 """How many times the limit a file may take whose decoder is ended in time: it is read, too."""
 _SILENT_MAX = 8
@@ -44,7 +44,7 @@ _BATCHES_AHEAD = 2
 """How far decoding may run ahead of encoding: this bounds the memory."""
 
 
-def circumstances(config: Config) -> str:
+def decoder_fingerprint(config: Config) -> str:
     """The decoders and limits under which a file may have to be skipped."""
     limits = ("max_pixels", "max_bytes", "decode_seconds")
     return " ".join([decoders(), *(f"{name}={getattr(config, name)}" for name in limits)])
@@ -211,12 +211,12 @@ class Crafter:
         except ImageError as error:
             return self.skip(entry, error)
 
-    def skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipAddition:
+    def skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipRecord:
         """What is kept of a file that cannot be used."""
         skip = Skip(entry.path, error.reason, error.detail)
         if error.reason == "vanished":
             return skip
-        return SkipAddition(entry, skip, circumstances(self._config))
+        return SkipRecord(entry, skip, decoder_fingerprint(self._config))
 
     def _load(
         self,
@@ -346,6 +346,6 @@ def _batch(finished: Sequence[_Result], seen: set[str]) -> Batch:
             seen.add(image.digest)
     return Batch(
         tuple(images),
-        tuple(skip for skip in finished if isinstance(skip, SkipAddition)),
+        tuple(skip for skip in finished if isinstance(skip, SkipRecord)),
         tuple(skip for skip in finished if isinstance(skip, Skip)),
     )

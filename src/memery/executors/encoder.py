@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from memery.errors import ArchiveError, ImageUnknown, ModelError, QueryError
 from memery.executors.types import LoadedImage, PixelsMissing
+from memery.filters import Filter
 from memery.models.interface import EmbeddingModel
+from memery.stores.derived import embedding_of, image_by_id
 from memery.stores.interface import Searchable, Space
 from memery.types import Query
 from memery.words.query import unquoted
@@ -38,7 +40,7 @@ class _Known:
     space: Space
 
     def __contains__(self, digest: object) -> bool:
-        return isinstance(digest, str) and self.store.embedding(self.space, digest) is not None
+        return isinstance(digest, str) and _stored(self.store, self.space, digest) is not None
 
 
 class Encoder:
@@ -134,7 +136,7 @@ class Encoder:
         return self._remembered("\n".join(phrases), encode)
 
     def _encode_image(self, image: LoadedImage) -> NDArray[np.float32]:
-        known = self._store.embedding(self.space, image.digest)
+        known = _stored(self._store, self.space, image.digest)
         if known is not None:
             return known
         if image.decoded is None:
@@ -143,11 +145,12 @@ class Encoder:
         return embedding
 
     def _look_up(self, id_: str) -> NDArray[np.float32]:
-        image = self._store.image(self.space, id_)
-        embedding = None if image is None else self._store.embedding(self.space, image.digest)
-        if embedding is None:
+        with self._store.snapshot() as snapshot:
+            image = image_by_id(snapshot, self.space, Filter(), id_)
+            known = None if image is None else embedding_of(snapshot, self.space, image.digest)
+        if known is None:
             raise ImageUnknown(id_)
-        return embedding
+        return known
 
     def _remembered(
         self, text: str, encode: Callable[[], NDArray[np.float32]]
@@ -181,3 +184,8 @@ class Encoder:
             )
         unit: NDArray[np.float32] = (embeddings / norms).astype(np.float32, copy=False)
         return unit
+
+
+def _stored(store: Searchable, space: Space, digest: str) -> NDArray[np.float32] | None:
+    with store.snapshot() as snapshot:
+        return embedding_of(snapshot, space, digest)

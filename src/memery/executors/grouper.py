@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.files import stat_if_unchanged
 from memery.filters import Filter
-from memery.stores.interface import Likenesses, Space, Store, snapshot_of
+from memery.stores.interface import Contents, SearchSnapshot, Space, Store
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ALL = (1 << 63) - 1
 _LONG, _FEWEST_WORDS, _SHARED = 3, 3, 0.5
 """Letters of a word that counts; such words in both of two pictures; of the fewer, those that must
 be the same. Watermarks have fewer, and of the same text a reader gets most twice."""
@@ -40,46 +39,17 @@ class Grouper:
     def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
         """Images with copies, a group each, ordered by the path of the best copy."""
         files: dict[str, list[ImageFile]] = defaultdict(list)
-        with snapshot_of(self._store):
-            for image in self._store.browse(space, scope, "name", _ALL, 0).images:
+        with self._store.snapshot() as snapshot:
+            for image in snapshot.browse(space, scope).images:
                 files[image.digest].append(image)
-            known = None if exact_only else self._store.likenesses(space, scope)
-        joined = [] if known is None else self._near(known)
+            known = None if exact_only else snapshot.contents(space, files)
+        joined = [] if known is None else _near(self._store, known)
         seen = {digest for digests in joined for digest in digests}
         joined += [[digest] for digest in files if digest not in seen]
         groups = [[image for d in digests for image in files.get(d, ())] for digests in joined]
         distinct = [self._distinct(images) for images in groups if len(images) > 1]
         made = [self._made(images) for images in distinct if len(images) > 1]
         return tuple(sorted(made, key=lambda group: os.fsencode(group.best.path)))
-
-    def _near(self, known: Likenesses) -> list[list[str]]:
-        """Digests of contents that are one picture."""
-        from memery.candidates import candidates
-        from memery.likeness import unpacked
-        from memery.matching import matches
-
-        hashes, miniatures = unpacked(known.likenesses)
-        words: dict[int, frozenset[str]] = {}
-
-        def are_one(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-            same = matches(miniatures, pairs)
-            for number, (one, two) in zip(same.nonzero()[0], pairs[same].tolist(), strict=True):
-                for row in {one, two} - words.keys():
-                    words[row] = self._words(known.digests[row])
-                same[number] = not say_other(words[one], words[two])
-            return same
-
-        pairs = candidates(hashes, known.embeddings)
-        return [
-            [known.digests[row] for row in rows] for rows in stars(pairs[are_one(pairs)], are_one)
-        ]
-
-    def _words(self, digest: str) -> frozenset[str]:
-        """The longer words in a picture, as far as they were read."""
-        text = self._store.text(digest)
-        lines = text.lines if text else ()
-        found = (word for line in lines for word in tokens(line.text))
-        return frozenset(word for word in found if len(word) >= _LONG)
 
     def _distinct(self, images: Sequence[ImageFile]) -> list[ImageFile]:
         """Each file once, the best first: who deletes all but the first loses nothing.
@@ -117,6 +87,38 @@ class Grouper:
 
     def _location(self, image: ImageFile) -> str:
         return f"{self._root}/{image.path}"
+
+
+def _near(store: Store, known: Contents) -> list[list[str]]:
+    """Digests of contents that are one picture."""
+    from memery.candidates import candidates
+    from memery.likeness import LIKENESS_BYTES, unpacked
+    from memery.matching import matches
+
+    hashed = [row for row, packed in enumerate(known.hashes) if len(packed) == LIKENESS_BYTES]
+    digests = [known.digests[row] for row in hashed]
+    hashes, miniatures = unpacked([known.hashes[row] for row in hashed])
+    words: dict[int, frozenset[str]] = {}
+
+    def are_one(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        same = matches(miniatures, pairs)
+        with store.snapshot() as snapshot:
+            for number, (one, two) in zip(same.nonzero()[0], pairs[same].tolist(), strict=True):
+                for row in {one, two} - words.keys():
+                    words[row] = _words(snapshot, digests[row])
+                same[number] = not say_other(words[one], words[two])
+        return same
+
+    pairs = candidates(hashes, known.embeddings[hashed])
+    return [[digests[row] for row in rows] for rows in stars(pairs[are_one(pairs)], are_one)]
+
+
+def _words(snapshot: SearchSnapshot, digest: str) -> frozenset[str]:
+    """The longer words in a picture, as far as they were read."""
+    text = snapshot.text(digest)
+    lines = text.lines if text else ()
+    found = (word for line in lines for word in tokens(line.text))
+    return frozenset(word for word in found if len(word) >= _LONG)
 
 
 def say_other(one: Set[str], two: Set[str]) -> bool:

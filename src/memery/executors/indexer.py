@@ -15,7 +15,8 @@ from memery.errors import ArchiveMissing, ModelMismatch
 from memery.executors.progress import ProgressTracker
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
 from memery.filters import Filter
-from memery.stores.interface import Addition, Content, Space, Store
+from memery.stores.derived import count
+from memery.stores.interface import Content, IndexRecord, Space, Store, StoreState, Writer
 from memery.thumbnails import Thumbnails
 from memery.types import FileEntry, IndexReport, Progress, Skip
 
@@ -48,22 +49,22 @@ class Indexer:
     ) -> Iterator[_IndexRun]:
         """Index a folder as its only writer; if nothing has changed, lock nothing."""
         started = time.monotonic()
-        version = self._store.version()
+        version = self._state().version
         changes = scan()
         activate = activate and not self._is_active()
         begin = partial(_IndexRun, self._archive, self._store, self._space, started, rebuild)
         if changes or activate:
-            with self._store.writing():
-                if self._store.version() != version:  # another process wrote before the lock
+            with self._store.writing() as writer:
+                if self._state().version != version:  # another process wrote before the lock
                     changes = scan()
-                run = begin(changes, self._store.remove(changes.gone) if changes.gone else ())
+                run = begin(writer, changes, writer.remove(changes.gone) if changes.gone else ())
                 yield run
                 if rebuild:
-                    self._store.prune()
+                    writer.prune()
                 if activate:
-                    self._store.switch_space(self._space)
+                    writer.activate(self._space)
         else:
-            run = begin(changes, ())
+            run = begin(None, changes, ())
             yield run
         self._store.refresh(self._space)
         if self._thumbnails is not None:
@@ -75,16 +76,16 @@ class Indexer:
         """Commit recognised texts as the only writer; without pending images, lock nothing."""
         started = time.monotonic()
         scope = Filter(self._archive.scope)
-        if not self._store.unread(scope, everything=everything):
-            yield _OcrRun(self._store, (), report, started)
+        if not _pending_ocr(self._store, scope, everything=everything):
+            yield _OcrRun(None, (), report, started)
             return
-        with self._store.writing():
-            pending = self._store.unread(scope, everything=everything)
-            yield _OcrRun(self._store, pending, report, started)
+        with self._store.writing() as writer:
+            pending = _pending_ocr(self._store, scope, everything=everything)
+            yield _OcrRun(writer, pending, report, started)
 
     def ensure_indexed(self) -> None:
         """Refuse to search a space that was never indexed."""
-        held = [space for space, _ in self._store.spaces()]
+        held = [info.space for info in self._state().spaces]
         if not held:
             raise ArchiveMissing(
                 f"Nothing is indexed in {self._archive.searched} yet."
@@ -102,7 +103,11 @@ class Indexer:
 
         A part of the folder never moves the archive to another space: the rest would be lost to it.
         """
-        return bool(self._archive.scope) or self._store.current_space() in (None, self._space)
+        return bool(self._archive.scope) or self._state().active_space in (None, self._space)
+
+    def _state(self) -> StoreState:
+        with self._store.snapshot() as snapshot:
+            return snapshot.state()
 
 
 class _IndexRun:
@@ -113,12 +118,14 @@ class _IndexRun:
         space: Space,
         started: float,
         rebuild: bool,
+        writer: Writer | None,
         changes: Changes,
         removed: Sequence[str],
     ) -> None:
         self._archive = archive
         self._store = store
         self._space = space
+        self._writer = writer
         self._changes = changes
         self._started = started
         self._encoded = self._reused = self._moved = 0
@@ -131,8 +138,10 @@ class _IndexRun:
         self.undated: Container[str] = set()
         self.outdated: Container[str] = set()
         if self.pending_files:
-            self.known = set() if rebuild else store.known_digests(space)
-            self.undated, self.outdated = store.undated(), store.outdated(space)
+            with store.snapshot() as snapshot:
+                stored = snapshot.digests(space)
+            self.known = set() if rebuild else stored.known
+            self.undated, self.outdated = stored.undated, stored.outdated
         self._tracker = ProgressTracker("images", len(self.pending_files), self._searchable)
 
     def progress(self) -> Progress:
@@ -140,8 +149,9 @@ class _IndexRun:
 
     def commit(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
         rows = iter(embeddings)
-        additions = [_addition(image, rows) for image in batch.images]
-        self._store.commit(self._space, additions, batch.skips)
+        assert self._writer is not None  # without changes there is nothing to commit
+        records = [_record(image, rows) for image in batch.images]
+        self._writer.commit(self._space, records, batch.skips)
         encoded = sum(image.decoded is not None for image in batch.images)
         self._encoded += encoded
         self._reused += len(batch.images) - encoded
@@ -174,25 +184,27 @@ class _IndexRun:
         )
 
     def _searchable(self) -> int:
-        return self._store.count(self._space, Filter(self._archive.scope))
+        with self._store.snapshot() as snapshot:
+            return count(snapshot, self._space, Filter(self._archive.scope))
 
 
 class _OcrRun:
     def __init__(
         self,
-        store: Store,
+        writer: Writer | None,
         pending: Sequence[tuple[FileEntry, str]],
         report: IndexReport,
         started: float,
     ) -> None:
-        self._store = store
+        self._writer = writer
         self._report = report
         self._started = started
         self.pending_images = pending
         self._tracker = ProgressTracker("text", len(pending), lambda: report.searchable)
 
     def commit(self, batch: OcrBatch) -> Progress:
-        self._store.commit_texts(batch.texts)
+        assert self._writer is not None  # without pending images there is nothing to commit
+        self._writer.commit_texts(batch.texts)
         done = self._report
         self._report = replace(
             done,
@@ -208,11 +220,18 @@ class _OcrRun:
         return replace(self._report, seconds=self._report.seconds + seconds)
 
 
-def _addition(image: LoadedImage, embeddings: Iterator[NDArray[np.float32]]) -> Addition:
+def _pending_ocr(
+    store: Store, scope: Filter, *, everything: bool
+) -> Sequence[tuple[FileEntry, str]]:
+    with store.snapshot() as snapshot:
+        return snapshot.pending_ocr(scope, everything=everything)
+
+
+def _record(image: LoadedImage, embeddings: Iterator[NDArray[np.float32]]) -> IndexRecord:
     """The record of an image; one with pixels takes the next embedding."""
     decoded = image.decoded
     if decoded is None:
-        return Addition(image.entry, image.digest, None, image.taken)
+        return IndexRecord(image.entry, image.digest, None, image.taken)
     content = Content(
         width=decoded.width,
         height=decoded.height,
@@ -225,4 +244,4 @@ def _addition(image: LoadedImage, embeddings: Iterator[NDArray[np.float32]]) -> 
         date_source=decoded.date_source,
         damage=decoded.damage,
     )
-    return Addition(image.entry, image.digest, content, image.taken)
+    return IndexRecord(image.entry, image.digest, content, image.taken)

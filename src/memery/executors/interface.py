@@ -16,7 +16,7 @@ from memery.archive import Archive
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch, Ranked
 from memery.filters import Filter
 from memery.search_options import SearchOptions
-from memery.stores.interface import Searchable, Space, snapshot_of
+from memery.stores.interface import Searchable, SearchSnapshot, Space
 from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress, Query
 from memery.words.query import Words
 
@@ -226,6 +226,6 @@ class Executors:
     reader: Reader | None = None
     store: Searchable | None = None
 
-    def snapshot(self) -> AbstractContextManager[object]:
-        """Let all that a query reads be of one committed state."""
-        return nullcontext() if self.store is None else snapshot_of(self.store)
+    def snapshot(self) -> AbstractContextManager[SearchSnapshot | None]:
+        """Let all that a query reads be of one committed state; None where no store is known."""
+        return nullcontext() if self.store is None else self.store.snapshot()

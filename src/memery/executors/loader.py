@@ -36,22 +36,25 @@ class Loader:
     Args:
         archive: whose folder to walk.
         store: what to compare with.
-        circumstances: the decoders and limits in force; a file skipped under others is new again.
+        decoder_fingerprint: of the decoders and limits in force; a file skipped under others is new
+            again.
         follow_links: follow symbolic links to files and folders.
     """
 
     def __init__(
-        self, archive: Archive, store: Store, circumstances: str, *, follow_links: bool
+        self, archive: Archive, store: Store, decoder_fingerprint: str, *, follow_links: bool
     ) -> None:
         self._archive = archive
         self._store = store
-        self._circumstances = circumstances
+        self._decoder_fingerprint = decoder_fingerprint
         self._follow_links = follow_links
 
     def load(self, space: Space, *, everything: bool = False) -> Changes:
         """Compare folder and store."""
         scan = _Scan(self._archive, follow_links=self._follow_links)
-        known = self._store.settled(space, Filter(self._archive.scope), self._circumstances)
+        within = Filter(self._archive.scope)
+        with self._store.snapshot() as snapshot:
+            known = snapshot.scan_state(space, within, self._decoder_fingerprint)
         new, changed, unchanged = [], [], 0
         for path, size, mtime_ns in scan.files():
             if path not in known:

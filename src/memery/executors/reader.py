@@ -22,7 +22,7 @@ from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.types import OcrBatch
 from memery.files import read_file
 from memery.readers.interface import Reading, TextReader
-from memery.stores.interface import Text
+from memery.stores.interface import RecognizedText
 from memery.types import FileEntry
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ def _ocr_batch(readings: Sequence[tuple[str, Reading | Exception | None]], reade
         if reading is not None
     ]
     return OcrBatch(
-        tuple(Text(digest, reader, reading.lines) for digest, reading in known),
+        tuple(RecognizedText(digest, reader, reading.lines) for digest, reading in known),
         skipped=len(readings) - len(known),
         finding=sum(reading.finding for _, reading in known),
         recognising=sum(reading.recognising for _, reading in known),

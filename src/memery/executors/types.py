@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memery.excluded import Excluded
-from memery.stores.interface import SkipAddition, Text
+from memery.stores.interface import RecognizedText, SkipRecord
 from memery.types import FileEntry, Hit, Skip
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Batch:
     """
 
     images: tuple[LoadedImage, ...]
-    skips: tuple[SkipAddition, ...]
+    skips: tuple[SkipRecord, ...]
     vanished: tuple[Skip, ...] = ()
 
 
@@ -88,7 +88,7 @@ class OcrBatch:
         recognising: seconds spent on text recognition.
     """
 
-    texts: tuple[Text, ...]
+    texts: tuple[RecognizedText, ...]
     skipped: int = 0
     finding: float = 0.0
     recognising: float = 0.0

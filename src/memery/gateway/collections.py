@@ -24,8 +24,9 @@ from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
 from memery.search_options import SearchOptions
 from memery.stores import no_match
-from memery.stores.interface import Facets, Space, Store
-from memery.stores.joint import JointStore, Member
+from memery.stores.derived import Facets, exact_copies, facets
+from memery.stores.federated import FederatedStore, Member, in_member
+from memery.stores.interface import Order, Space, Store
 from memery.types import Hit, ImageFile, IndexReport, Line, Query, Term, Timings
 
 
@@ -117,7 +118,7 @@ class Collections:
         self._settings = settings
         self.models: dict[Space, SharedModel] = {}
         self._collections: dict[str, Collection] = {}
-        self._joined: dict[tuple[str, ...], tuple[Executors, JointStore]] = {}
+        self._joined: dict[tuple[str, ...], tuple[Executors, FederatedStore]] = {}
         try:
             for name, path in _named(paths):
                 memery = Memery(path, choose=self._choose, **settings)
@@ -156,14 +157,14 @@ class Collections:
             known = ", ".join(self._collections)
             raise QueryError(f"There is no collection {name!r}. Known are: {known}.") from None
 
-    def _join(self, name: str | None) -> tuple[Executors, JointStore, tuple[str, ...]]:
+    def _join(self, name: str | None) -> tuple[Executors, FederatedStore, tuple[str, ...]]:
         """Executors over the folders that share the space of the first."""
         first = next(iter(self)) if name is None else self[name]
         same = [c for c in self if c is first or (name is None and _alike(c, first))]
         names = tuple(collection.name for collection in same)
         if names not in self._joined:
             members = [Member(c.name, c.memery.store, c.memery.archive.scope) for c in same]
-            joint = JointStore(members)
+            joint = FederatedStore(members)
             model = self.models[first.memery.space]
             self._joined[names] = assembly.join(first.memery.executors, model, joint), joint
         return *self._joined[names], names
@@ -174,14 +175,14 @@ class Collections:
         Raises:
             QueryError: the query makes no search, or there is no such collection.
         """
-        x, joint, names = self._join(name)
+        x, _, names = self._join(name)
         pictures = x.crafter.craft_query(query, x.encoder.known)
         encoded = encode_query(x, query, pictures)
         hits = []
         with x.snapshot():
             results = rank_query(x, encoded, options)
             for hit in results.hits:
-                found = self._found(joint, hit.image, hit.copy_paths)
+                found = self._found(hit.image, hit.copy_paths)
                 ours = replace(
                     hit,
                     path=found.path,
@@ -213,7 +214,7 @@ class Collections:
     def browse(
         self,
         where: Filter,
-        order: str,
+        order: Order,
         top_k: int,
         offset: int,
         name: str | None = None,
@@ -226,12 +227,13 @@ class Collections:
         """
         x, joint, _ = self._join(name)
         space, fold = x.encoder.space, not list_copies
-        with x.snapshot():
-            listing = joint.browse(space, where, order, top_k, offset, fold=fold)
-            copies = joint.copies(listing.images, where) if fold else [()] * len(listing.images)
-            found = zip(listing.images, copies, strict=True)
-            images = [self._found(joint, image, others) for image, others in found]
-            reasons = () if listing.total else no_match.reasons(joint, space, where)
+        with joint.snapshot() as snapshot:
+            listing = snapshot.browse(space, where, order, top_k, offset, fold=fold)
+            page = listing.images
+            copies = exact_copies(snapshot, space, page, where) if fold else [[]] * len(page)
+            found = zip(page, copies, strict=True)
+            images = [self._found(image, others) for image, others in found]
+            reasons = () if listing.total else no_match.reasons(snapshot, space, where)
             return images, listing.total, reasons
 
     def facets(
@@ -239,8 +241,8 @@ class Collections:
     ) -> Facets:
         """What the images that pass a filter can be narrowed by; counted as `browse` lists them."""
         x, joint, _ = self._join(name)
-        with x.snapshot():
-            return joint.facets(x.encoder.space, where, fold=not list_copies)
+        with joint.snapshot() as snapshot:
+            return facets(snapshot, x.encoder.space, where, fold=not list_copies)
 
     def image(self, id_: str) -> FoundImage:
         """The image that has an id.
@@ -261,17 +263,16 @@ class Collections:
         """
         for collection in self:
             memery = collection.memery
-            with contextlib.suppress(ImageUnknown), memery.executors.snapshot():
-                image = memery.image(id_)
-                (copies,) = memery.store.copies([image], Filter(memery.archive.scope))
+            with contextlib.suppress(ImageUnknown), memery.store.snapshot() as snapshot:
+                image, within = memery.image(id_), Filter(memery.archive.scope)
+                (copies,) = exact_copies(snapshot, memery.space, [image], within)
                 paths = tuple(collection.inside(path) for path in copies)
                 return FoundImage(collection, image, paths, memery.text(image))
         raise ImageUnknown(id_)
 
-    def _found(self, joint: JointStore, image: ImageFile, copies: Iterable[str]) -> FoundImage:
-        member, inner = joint.member_of(image)
-        collection = self[member.name]
-        paths = (path.removeprefix(f"{member.name}/") for path in copies)
+    def _found(self, image: ImageFile, copies: Iterable[str]) -> FoundImage:
+        collection, inner = self[image.member], in_member(image)
+        paths = (path.removeprefix(f"{image.member}/") for path in copies)
         return FoundImage(
             collection,
             inner,

@@ -27,6 +27,7 @@ from memery.models.interface import EmbeddingModel
 from memery.queries import Image, Text, make_query
 from memery.results import Results
 from memery.search_options import SearchOptions, takes_search_parameters
+from memery.stores.derived import count, image_by_id
 from memery.stores.interface import Space, Store
 from memery.stores.settings import remember_choices
 from memery.thumbnails import Thumbnails
@@ -227,11 +228,13 @@ class Memery:
 
     def count(self, where: Filter = _ANYWHERE) -> int:
         """Images that a search finds."""
-        return self._store.count(self.space, where.within(self._archive.scope))
+        with self._store.snapshot() as snapshot:
+            return count(snapshot, self.space, where.within(self._archive.scope))
 
     def skips(self) -> Sequence[Skip]:
         """Files that were left out, ordered by path."""
-        return self._store.skips(Filter(self._archive.scope))
+        with self._store.snapshot() as snapshot:
+            return snapshot.skips(Filter(self._archive.scope))
 
     def image(self, id_: str) -> ImageFile:
         """The facts about an image by its id.
@@ -239,14 +242,16 @@ class Memery:
         Raises:
             ImageUnknown: no image of the folder has it.
         """
-        image = self._store.image(self.space, id_)
-        if image is None or not image.path.startswith(Filter(self._archive.scope).prefix):
+        with self._store.snapshot() as snapshot:
+            image = image_by_id(snapshot, self.space, Filter(self._archive.scope), id_)
+        if image is None:
             raise ImageUnknown(id_)
         return image
 
     def text(self, image: ImageFile) -> tuple[Line, ...] | None:
         """The lines of text in a picture; None where it was not read yet."""
-        text = self._store.text(image.digest)
+        with self._store.snapshot() as snapshot:
+            text = snapshot.text(image.digest)
         return None if text is None else text.lines
 
     def location(self, image: ImageFile) -> str:

@@ -15,6 +15,7 @@ from memery.config import Config, load_config
 from memery.errors import ReaderError
 from memery.executors.types import Changes
 from memery.filters import Filter
+from memery.stores.derived import TextCounts, count, count_dates, count_texts, damaged_images
 from memery.stores.interface import Space, Store
 from memery.stores.settings import reads_text
 from memery.types import ImageFile, Skip
@@ -94,28 +95,36 @@ def status(path: str | os.PathLike[str], **settings: Any) -> Status:
 def status_of(archive: Archive, config: Config, store: Store) -> Status:
     """The state of an archive that is open."""
     scope = Filter(archive.scope)
-    space = store.current_space()
+    loader = assembly.make_loader(archive, config, store)
+    with store.snapshot() as snapshot:
+        state = snapshot.state()
+        space = state.active_space
+        searchable = count(snapshot, space, scope) if space else 0
+        skips = tuple(snapshot.skips(scope))
+        damaged = tuple(damaged_images(snapshot, space, scope)) if space else ()
+        dates = count_dates(snapshot, space, scope) if space else {}
+        texts = count_texts(snapshot, space or _NO_SPACE, scope)
+        pending = len(snapshot.pending_ocr(scope))
     return Status(
         folder=archive.searched,
         root=archive.root,
         archive=archive.folder,
         exists=space is not None,
         size=_size(archive.folder),
-        searchable=store.count(space, scope) if space else 0,
-        changes=assembly.make_loader(archive, config, store).load(space or _NO_SPACE),
-        skips=tuple(store.skips(scope)),
-        damaged=tuple(store.damaged(space, scope)) if space else (),
+        searchable=searchable,
+        changes=loader.load(space or _NO_SPACE),
+        skips=skips,
+        damaged=damaged,
         space=space,
-        spaces=tuple(store.spaces()),
+        spaces=tuple((info.space, info.embeddings) for info in state.spaces),
         holder=archive.holder(),
         seed_files=tuple(archive.seed_files()),
-        text=_text_status(config, store, scope),
-        dates=store.count_dates(space, scope) if space else {},
+        text=_text_status(config, store, texts, pending),
+        dates=dates,
     )
 
 
-def _text_status(config: Config, store: Store, scope: Filter) -> TextStatus:
-    read, with_text = store.count_texts(scope)
+def _text_status(config: Config, store: Store, texts: TextCounts, pending: int) -> TextStatus:
     reader = None
     with contextlib.suppress(ReaderError):
         info = assembly.open_reader(config).info
@@ -123,10 +132,10 @@ def _text_status(config: Config, store: Store, scope: Filter) -> TextStatus:
     return TextStatus(
         wanted=reads_text(store, config),
         reader=reader,
-        read=read,
-        with_text=with_text,
-        unread=len(store.unread(scope)),
-        readers=tuple(store.readers()),
+        read=texts.recognized,
+        with_text=texts.with_text,
+        unread=pending,
+        readers=texts.engines,
     )
 
 

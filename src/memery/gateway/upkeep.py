@@ -11,7 +11,7 @@ from memery import assembly
 from memery.archive import Archive, find_archive, find_orphan
 from memery.config import Config, load_config
 from memery.errors import ArchiveDamaged, ArchiveError, ArchiveMissing, FolderError, ModelMismatch
-from memery.stores.interface import Store
+from memery.stores.interface import Store, Writer
 
 
 def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
@@ -70,16 +70,19 @@ def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> 
             f"{archive.searched} is part of the archive of {archive.root}: name that folder."
         )
     with contextlib.closing(assembly.open_store(archive, config)) as store:
-        if store.current_space() is None:
+        with store.snapshot() as snapshot:
+            active = snapshot.state().active_space
+        if active is None:
             raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
-        with store.writing():
-            return _drop(archive, store, model_id)
+        with store.writing() as writer:
+            return _drop(archive, store, writer, model_id)
 
 
-def _drop(archive: Archive, store: Store, model_id: str) -> int:
-    held = [(space, count) for space, count in store.spaces() if space.model_id == model_id]
-    current = store.current_space()
-    dropped = [(space, count) for space, count in held if space != current]
+def _drop(archive: Archive, store: Store, writer: Writer, model_id: str) -> int:
+    with store.snapshot() as snapshot:
+        spaces = snapshot.state().spaces
+    held = [info for info in spaces if info.space.model_id == model_id]
+    dropped = [info for info in held if not info.is_active]
     if not dropped:
         why = (
             f"answers the searches of {archive.root}. Build it with another model first, or delete"
@@ -88,6 +91,6 @@ def _drop(archive: Archive, store: Store, model_id: str) -> int:
             else f"has no embeddings in {archive.folder}: memery status names those that have"
         )
         raise ModelMismatch(f"{model_id} {why}.")
-    for space, _ in dropped:
-        store.drop_space(space)
-    return sum(count for _, count in dropped)
+    for info in dropped:
+        writer.drop_space(info.space)
+    return sum(info.embeddings for info in dropped)

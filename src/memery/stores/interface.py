@@ -1,14 +1,17 @@
 """What a store is: the truth about a folder's images, and the search over their embeddings.
 
-A store is held to this page by `tests/stores/contract.py`, which any implementation can run.
+A third party writes three classes: a `Store` of seven methods, the `Snapshot` that it reads from
+and the `Writer` that it is changed by. Whatever can be computed from these is in
+`memery.stores.derived`. `tests/stores/contract.py` (also in the source distribution) holds any
+store to this page: subclass its `StoreContract` and give it a fixture that opens an empty store.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from memery.filters import Filter
 from memery.types import FileEntry, ImageFile, Line, Skip
@@ -23,7 +26,11 @@ if TYPE_CHECKING:
 Stamp = tuple[int, int]
 """A file's size in bytes and its mtime_ns: while both stay, so does its content."""
 Groups = Sequence[Sequence[tuple[str, ...]]]
-"""Words to find: for each of them the phrases, of one token or more, any of which will do."""
+"""Terms to find: for each of them the phrases, of one token or more, any of which will do."""
+Order = Literal["name", "date"]
+"""By path, or the newest first: `ImageFile.date`, then path."""
+Facet = Literal["folder", "month", "type", "date_source", "ocr_engine"]
+"""What images can be counted by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +49,55 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
+class SpaceInfo:
+    """What a store knows of a space.
+
+    Attributes:
+        space: the space.
+        embeddings: how many it holds, those of vanished files included.
+        is_active: it is the one that answers searches.
+    """
+
+    space: Space
+    embeddings: int
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoreState:
+    """The store as a whole.
+
+    Attributes:
+        version: a number that grows with every commit, by any process.
+        spaces: every space, oldest first.
+        settings: the choices that the archive remembers.
+    """
+
+    version: int
+    spaces: tuple[SpaceInfo, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def active_space(self) -> Space | None:
+        """The space that answers searches; None where nothing was indexed."""
+        return next((info.space for info in self.spaces if info.is_active), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What was learnt from an image's bytes.
 
     Attributes:
         width: pixels, upright.
-        height: likewise.
+        height: pixels, upright.
         format: what the content is.
         taken_at: date and time in ISO 8601 as its metadata says, or None.
         embedding: float32 of shape (dim,), L2-normalised.
         notes: what someone wrote into the file: title, description, keywords.
-        hashes: its likeness, as `memery.likeness` makes it.
+        hashes: its perceptual hashes, as `memery.likeness` makes them.
         colour: average colour, 0xRRGGBB.
         date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
-        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
+        damage: what is wrong with a file that was decoded in part; "" if nothing is.
     """
 
     width: int
@@ -71,14 +113,14 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Addition:
+class IndexRecord:
     """An image to commit.
 
     Attributes:
         entry: the file as it was when it was read.
         digest: SHA-256 of its bytes, hexadecimal.
-        content: None if the digest has an embedding in the space already.
-        taken: what replaces the stored date of a content of `Store.undated`.
+        content: None if the digest has a current embedding in the space already.
+        taken: replaces the stored date of a content of `StoredDigests.undated`.
     """
 
     entry: FileEntry
@@ -88,79 +130,75 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to a search, all of it from one committed state.
+class SkipRecord:
+    """A skipped file to commit, so that it is not opened again without need.
 
     Attributes:
-        ranked: images and their cosines, best first, equal scores ordered by path.
-        total: images that pass the filter.
+        entry: the file as it was when it was read.
+        skip: its path and the reason.
+        decoder_fingerprint: of the decoders and limits that it was skipped under.
     """
 
-    ranked: Sequence[tuple[ImageFile, float]]
-    total: int
+    entry: FileEntry
+    skip: Skip
+    decoder_fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """What was read in a picture.
+class RecognizedText:
+    """The text recognised in an image.
 
     Attributes:
-        digest: of its content.
-        reader: name and version of what read it.
-        lines: none where the picture holds no text.
+        digest: of the image's content.
+        engine: name and version of the OCR engine.
+        lines: empty where the image has no text.
     """
 
     digest: str
-    reader: str
+    engine: str
     lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
-    """An image whose text holds words that were asked for.
+class StoredDigests:
+    """Contents by what the next build has to do with them; SHA-256, hexadecimal.
 
     Attributes:
-        image: the image.
-        held: how many of the groups of words stand in its text, 1 or more.
-        besides: share of what else was looked for that stands there too, 0 to 1.
+        known: have an embedding in the space and perceptual hashes: need not be encoded. Those of
+            vanished files are included.
+        outdated: their embedding is from pixels that an earlier `memery.decoding` decoded. A record
+            without a content confirms the embedding.
+        undated: their metadata was read by a version that knew fewer kinds of dates: to be read
+            again, but not encoded.
     """
 
-    image: ImageFile
-    held: int
-    besides: float = 0.0
+    known: set[str]
+    outdated: set[str]
+    undated: set[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Likenesses:
-    """What copies are found by, of every content that has one.
+class Contents:
+    """Stored contents, column by column.
 
     Attributes:
-        digests: of the contents, ascending.
-        likenesses: as `memery.likeness` makes them, in that order.
-        embeddings: float16 of shape (n, dim), likewise.
+        digests: ascending.
+        embeddings: float16 of shape (n, dim).
+        hashes: perceptual hashes of each; b"" where there are none.
     """
 
     digests: Sequence[str]
-    likenesses: Sequence[bytes]
     embeddings: NDArray[np.float16]
-
-
-@dataclass(frozen=True, slots=True)
-class SkipAddition:
-    """A skipped file to commit, so that it is not opened again without need."""
-
-    entry: FileEntry
-    skip: Skip
-    circumstances: str
+    hashes: Sequence[bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A part of the images that pass a filter.
+    """A page of the images that pass a filter.
 
     Attributes:
         images: in the order asked for.
-        total: how many there are.
+        total: how many pass.
     """
 
     images: Sequence[ImageFile]
@@ -168,286 +206,275 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Facets:
-    """How many images there are of each kind.
+class Nearest:
+    """The images nearest to a vector.
 
     Attributes:
-        folders: by path, images in folders below included; "" is the root.
-        months: by year and month, such as 2023-05, of `ImageFile.date`; newest first.
-        types: by extension in lower case, "" for none; most first.
+        ranked: images and their cosines, best first, equal scores ordered by path.
+        total: images that pass the filter.
+        above: those of total whose cosine is min_score or more; None if none was given.
     """
 
-    folders: Mapping[str, int]
-    months: Mapping[str, int]
-    types: Mapping[str, int]
+    ranked: Sequence[tuple[ImageFile, float]]
+    total: int
+    above: int | None = None
 
 
-class Searchable(Protocol):
-    """What a search asks for: of one store, or of several as if they were one."""
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An image whose text contains terms of a query.
 
-    def snapshot(self) -> AbstractContextManager[object]:
-        """Read from one committed state.
+    Attributes:
+        image: the image.
+        matched_terms: how many of the terms occur in its text, 1 or more.
+        optional_share: share of the optional terms that occur there too, 0 to 1.
+    """
 
-        What the calling thread reads inside is as it was when the snapshot began, whatever others
-        commit, purge or replace meanwhile. Entering a snapshot inside another changes nothing.
-        Hold it while reading, not while a model computes: a database's log grows until it ends.
+    image: ImageFile
+    matched_terms: int
+    optional_share: float = 0.0
+
+
+class SearchSnapshot(Protocol):
+    """Reads that searching needs, all of them from one committed state.
+
+    Paths are ordered by their bytes. `fold` counts exact copies as one image: the first of them by
+    path that passes the filter. An image belongs to a space if its content has an embedding there.
+    """
+
+    # Images
+
+    def browse(
+        self,
+        space: Space,
+        filter: Filter,
+        order: Order = "name",
+        limit: int | None = None,
+        offset: int = 0,
+        *,
+        fold: bool = False,
+    ) -> Listing:
+        """List images of a space that pass a filter; a limit of 0 only counts them."""
+        ...
+
+    def lookup(
+        self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()
+    ) -> Sequence[ImageFile]:
+        """Images of a space that pass a filter and have one of the ids or contents, by path."""
+        ...
+
+    def count_by(
+        self, space: Space, filter: Filter, by: Facet, *, fold: bool = False
+    ) -> dict[str, int]:
+        """Count the images of a space that pass a filter.
+
+        Args:
+            space: whose images.
+            filter: which of them.
+            by: "folder" (by path, images in folders below included; "" is the root), "month" (as
+                2023-05, newest first), "type" (extension in lower case, most first), "date_source"
+                (as in `ImageFile`) or "ocr_engine" (only images whose text was recognised).
+            fold: count exact copies as one.
         """
         ...
 
-    def count(self, space: Space, scope: Filter) -> int:
-        """Images that a search in the space can find."""
-        ...
+    # Vectors
 
     def search(
         self,
         space: Space,
         vector: NDArray[np.float32],
         limit: int,
-        scope: Filter,
+        filter: Filter,
         *,
         fold: bool = False,
-    ) -> Found:
-        """The images nearest to a unit vector of shape (dim,): at most limit of them.
+        min_score: float | None = None,
+    ) -> Nearest:
+        """Find the images nearest to a vector.
 
-        With fold, exact copies are one image: the first of them by path that passes the filter.
+        Args:
+            space: whose images.
+            vector: a unit vector, float32 of shape (dim,).
+            limit: how many, at most.
+            filter: which images.
+            fold: take exact copies as one image.
+            min_score: count the images whose cosine is this or more.
         """
         ...
 
-    def count_above(
+    def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of a unit vector with embeddings that represent the space, float32 of shape (n,).
+
+        All embeddings of a small space, a few thousand of a large one.
+        """
+        ...
+
+    def contents(self, space: Space, digests: Collection[str]) -> Contents:
+        """The contents among these that have an embedding in the space."""
+        ...
+
+    # Text
+
+    def text(self, digest: str) -> RecognizedText | None:
+        """The text recognised in a content; None if no OCR engine has looked at it."""
+        ...
+
+    def search_text(
         self,
         space: Space,
-        vector: NDArray[np.float32],
-        least: float,
-        scope: Filter,
-        *,
-        fold: bool = False,
-    ) -> int:
-        """Images that pass a filter and whose cosine with a unit vector is least or more."""
-        ...
-
-    def copies(self, images: Sequence[ImageFile], scope: Filter) -> Sequence[Sequence[str]]:
-        """The paths of the other exact copies of each image that pass a filter, in order."""
-        ...
-
-    def content_key(self, image: ImageFile) -> str:
-        """What an image and its exact copies have in common, and no other image has."""
-        ...
-
-    def background(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with embeddings that stand for the whole space.
-
-        float32 of shape (n,): all of a small space, a sample of a large one.
-        """
-        ...
-
-    def scores(
-        self, space: Space, vector: NDArray[np.float32], digests: Collection[str]
-    ) -> dict[str, float]:
-        """The cosine of a unit vector with each content that has an embedding."""
-        ...
-
-    def text(self, digest: str) -> Text | None:
-        """What was read in a picture, or None if nobody has read it."""
-        ...
-
-    def find_text(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None, besides: Groups = ()
+        terms: Groups,
+        filter: Filter,
+        limit: int | None,
+        optional_terms: Groups = (),
     ) -> Sequence[Match]:
-        """Images whose text holds any of the words, best first (bm25), equal ones by path.
+        """Images whose text contains any of the terms, best first (bm25), equal ones by path.
 
-        What stands there besides only counts for the order.
+        Optional terms only affect the order.
         """
         ...
 
-    def find_names(
-        self, space: Space, words: Groups, scope: Filter, limit: int | None
+    def search_names(
+        self, space: Space, terms: Groups, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose name and notes together hold all of the words, best first."""
+        """Images whose name and notes together contain all of the terms, best first."""
         ...
 
-    def find_called(
-        self, space: Space, name: str, scope: Filter, limit: int | None
+    def search_paths(
+        self, space: Space, name: str, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose file has this name, then those that lie in folders of this name.
+        """Images whose file has this name, then those in folders of this name, each by path.
 
-        The name may have folders before it, and lack the extension; case and Unicode's
-        normalisation make no difference. Ordered by path.
+        The name may include folders above it and lack the extension; case and Unicode normalisation
+        make no difference.
         """
         ...
 
-    def vocabulary(self, words: Collection[str]) -> set[str]:
-        """Which of these tokens stand in the text of any picture."""
+    def vocabulary(self, tokens: Collection[str]) -> set[str]:
+        """The tokens among these that occur in the text of any image."""
         ...
 
-    def embedding(self, space: Space, digest: str) -> NDArray[np.float32] | None:
-        """The embedding of a content, shape (dim,), or None."""
+
+class Snapshot(SearchSnapshot, Protocol):
+    """All reads: those of a search, and those that indexing needs."""
+
+    def state(self) -> StoreState:
+        """Version, spaces and settings."""
+        ...
+
+    def scan_state(
+        self, space: Space, filter: Filter, decoder_fingerprint: str
+    ) -> dict[str, Stamp | None]:
+        """Every known path in the filter's folder, with the stamp of a file that is up to date.
+
+        None means that the file is to be read in any case: it has no embedding in the space, no
+        hashes or date source, or a digest of `StoredDigests.outdated`; or it was skipped under
+        another decoder_fingerprint, or for one of `memery.errors.RETRIED_REASONS`.
+        """
+        ...
+
+    def digests(self, space: Space) -> StoredDigests:
+        """The stored contents by what the next build has to do with them."""
+        ...
+
+    def skips(self, filter: Filter) -> Sequence[Skip]:
+        """Skipped files in the filter's folder, by path."""
+        ...
+
+    def pending_ocr(
+        self, filter: Filter, *, everything: bool = False
+    ) -> Sequence[tuple[FileEntry, str]]:
+        """One file of each content without recognised text, newest first, with the digest.
+
+        With everything, also of those whose text was recognised.
+        """
+        ...
+
+
+class Writer(Protocol):
+    """Changes to a store. Each method is one transaction: all of it is stored, or nothing."""
+
+    def commit(
+        self, space: Space, records: Sequence[IndexRecord], skips: Sequence[SkipRecord]
+    ) -> None:
+        """Store a batch. The first space that is committed to becomes the active one."""
+        ...
+
+    def commit_texts(self, texts: Sequence[RecognizedText]) -> None:
+        """Store recognised texts, replacing earlier ones; unknown contents are ignored."""
+        ...
+
+    def remove(self, paths: Collection[str]) -> list[str]:
+        """Remove files, and return the digest of each that had a content.
+
+        Embeddings stay, in case the content comes back under another name.
+        """
+        ...
+
+    def prune(self) -> None:
+        """Delete the contents that no file has."""
+        ...
+
+    def activate(self, space: Space) -> None:
+        """Let a space answer searches from now on; it may be new."""
+        ...
+
+    def drop_space(self, space: Space) -> None:
+        """Delete an inactive space with its embeddings and queries.
+
+        Files whose content has no embedding in another space are removed too: they are new again.
+        """
+        ...
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a choice: see `StoreState.settings`."""
+        ...
+
+
+class Searchable(Protocol):
+    """What a search reads: one store, or several as if they were one."""
+
+    def snapshot(self) -> AbstractContextManager[SearchSnapshot]:
+        """Read from one committed state, whatever others commit, purge or replace meanwhile.
+
+        A snapshot belongs to the thread that entered it. One that is entered inside another is of
+        the same state. Hold it while reading, not while a model computes: a database's log grows
+        until it ends.
+
+        Raises:
+            ArchiveError: the store cannot be read, is damaged or is closed.
+        """
         ...
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The remembered embedding of a text, shape (dim,), or None."""
+        """The remembered embedding of a query's text, float32 of shape (dim,), or None."""
         ...
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
-        ...
+        """Remember the embedding of a query's text, if that is possible without waiting.
 
-    def image(self, space: Space, id_: str) -> ImageFile | None:
-        """The image of the space that has an id, or None."""
-        ...
-
-    def browse(
-        self,
-        space: Space,
-        scope: Filter,
-        order: str,
-        limit: int,
-        offset: int,
-        *,
-        fold: bool = False,
-    ) -> Listing:
-        """Images that pass a filter, without a query.
-
-        The order is "date" (newest first: `ImageFile.date`, then path) or "name". With fold, exact
-        copies are one image, as in `search`.
+        The oldest are dropped beyond a bound. Unknown spaces are ignored.
         """
         ...
-
-    def facets(self, space: Space, scope: Filter, *, fold: bool = False) -> Facets:
-        """What the images that pass a filter can be narrowed by; folded as in `browse`."""
-        ...
-
-
-def snapshot_of(store: Searchable) -> AbstractContextManager[object]:
-    """A snapshot of a store; plug-ins from before there were snapshots are read as they are."""
-    taken: Callable[[], AbstractContextManager[object]] = getattr(store, "snapshot", nullcontext)
-    return taken()
 
 
 class Store(Searchable, Protocol):
     """Facts and embeddings of one folder of images. The store is the truth."""
 
-    def likenesses(self, space: Space, scope: Filter) -> Likenesses:
-        """What copies of the images that pass a filter are found by, each content once."""
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Read from one committed state; see `Searchable.snapshot`."""
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
-        """Be the one writer; raises `ArchiveLocked` where another process is."""
-        ...
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Be the one writer.
 
-    def version(self) -> int:
-        """A number that grows with every commit, by any process."""
-        ...
-
-    def setting(self, name: str) -> str | None:
-        """A choice that the archive remembers, or None."""
-        ...
-
-    def remember(self, name: str, value: str) -> None:
-        """Remember a choice."""
-        ...
-
-    def spaces(self) -> Sequence[tuple[Space, int]]:
-        """Every space with its number of embeddings, oldest first."""
-        ...
-
-    def current_space(self) -> Space | None:
-        """The space that answers searches."""
-        ...
-
-    def switch_space(self, space: Space) -> None:
-        """Let another space answer searches."""
-        ...
-
-    def drop_space(self, space: Space) -> None:
-        """Forget a space with its embeddings and queries; not the one that answers searches.
-
-        Files that no other space has an embedding of are forgotten too: they are new again.
+        Raises:
+            ArchiveLocked: another thread or process is writing.
+            ArchiveError: the store cannot be written.
         """
-        ...
-
-    def settled(self, space: Space, scope: Filter, circumstances: str) -> dict[str, Stamp | None]:
-        """Every path known, with the stamp under which its file need not be read again.
-
-        None means that it is to be read in any case: it has no embedding in the space, or no
-        likeness, being from an archive of memery 0.2; or it was skipped under other circumstances
-        (decoders and limits), or for one of `RETRIED_REASONS`.
-        """
-        ...
-
-    def known_digests(self, space: Space) -> set[str]:
-        """Digests that need not be encoded, those of vanished files included.
-
-        They have an embedding in the space, and a likeness.
-        """
-        ...
-
-    def outdated(self, space: Space) -> set[str]:
-        """Digests whose embedding is from pixels that an earlier `memery.decoding` decoded.
-
-        Their files are not settled. An addition without a content says that the embedding is right.
-        """
-        ...
-
-    def undated(self) -> set[str]:
-        """Digests whose metadata was last looked at by a memery that knew fewer kinds of dates.
-
-        Their files are not settled: they are to be read once more, and not encoded.
-        """
-        ...
-
-    def count_dates(self, space: Space, scope: Filter) -> Mapping[str, int]:
-        """Images by the source of their date, in the order of `memery.dates.SOURCES`."""
-        ...
-
-    def damaged(self, space: Space, scope: Filter) -> Sequence[ImageFile]:
-        """Images of whose files a part was decoded, ordered by path."""
-        ...
-
-    def commit(
-        self, space: Space, additions: Sequence[Addition], skips: Sequence[SkipAddition]
-    ) -> None:
-        """Store a batch in one transaction: all of it, or nothing.
-
-        The first space to be committed to answers searches from then on.
-        """
-        ...
-
-    def remove(self, paths: Collection[str]) -> list[str]:
-        """Forget files; returns the digest of each that had a content.
-
-        Their embeddings stay, in case they come back under another name.
-        """
-        ...
-
-    def prune(self) -> None:
-        """Drop the embeddings of files that are gone."""
-        ...
-
-    def skips(self, scope: Filter) -> Sequence[Skip]:
-        """Files that were left out, ordered by path."""
-        ...
-
-    def unread(self, scope: Filter, *, everything: bool = False) -> Sequence[tuple[FileEntry, str]]:
-        """A file of every content whose text was not read yet, newest first, with the digest.
-
-        With everything, one of those whose text was read too.
-        """
-        ...
-
-    def commit_texts(self, texts: Sequence[Text]) -> None:
-        """Store what was read in pictures, in one transaction; unknown contents are passed over."""
-        ...
-
-    def count_texts(self, scope: Filter) -> tuple[int, int]:
-        """Images whose text was read, and how many of them hold any."""
-        ...
-
-    def readers(self) -> Sequence[tuple[str, int]]:
-        """What read the text that is stored, each with the number of contents, most first."""
         ...
 
     def refresh(self, space: Space) -> None:
-        """Bring what is derived for searching up to date. Not to be called while `writing`."""
+        """Bring what is derived for searching up to date; not while `writing`."""
         ...
 
     def verify(self, space: Space) -> Sequence[str]:
@@ -455,5 +482,5 @@ class Store(Searchable, Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and memory."""
+        """Release files and memory."""
         ...

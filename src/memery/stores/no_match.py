@@ -7,14 +7,17 @@ from dataclasses import replace
 
 from memery.filters import Filter
 from memery.parameters import parameters_of
-from memery.stores.interface import Searchable, Space
+from memery.stores.derived import count
+from memery.stores.interface import SearchSnapshot, Space
 
 
-def reasons(store: Searchable, space: Space, scope: Filter, searched: str = "") -> tuple[str, ...]:
+def reasons(
+    snapshot: SearchSnapshot, space: Space, scope: Filter, searched: str = ""
+) -> tuple[str, ...]:
     """One sentence for each condition that no image meets; one for all where each is met.
 
     Args:
-        store: what was searched.
+        snapshot: what was searched.
         space: the space searched.
         scope: the filter that no image passes, its folders relative to the store's root.
         searched: the folder searched, likewise.
@@ -23,13 +26,13 @@ def reasons(store: Searchable, space: Space, scope: Filter, searched: str = "") 
         Nothing where the folder has no image at all.
     """
     whole = Filter(searched)
-    if not store.count(space, whole):
+    if not count(snapshot, space, whole):
         return ()
     inside = scope.under.removeprefix(whole.prefix) if scope.under != searched else ""
     found = [
         sentence
         for condition, sentence in _conditions(scope, whole, inside)
-        if not store.count(space, condition)
+        if not count(snapshot, space, condition)
     ]
     return tuple(found) or (
         "Every condition is met by some image, but no image meets all of them.",

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
@@ -23,7 +24,8 @@ from memery.executors.types import Ranked
 from memery.filters import Filter
 from memery.search_options import SearchOptions
 from memery.stores import no_match
-from memery.stores.interface import Groups, Match, Searchable, Space
+from memery.stores.derived import content_key, count, exact_copies, scores_of
+from memery.stores.interface import Groups, Match, Searchable, SearchSnapshot, Space
 from memery.types import Hit, ImageFile
 from memery.words.names import is_called
 from memery.words.query import Words
@@ -64,8 +66,32 @@ class Ranker:
         Raises:
             QueryError: mode "text" without a word to look for.
         """
-        sample = self._store.background(space, vector)
-        background = Background.of(sample, space.dim, self._store.count(space, Filter()))
+        with self._store.snapshot() as snapshot:
+            return _SnapshotRanker(self._root, self._prefix, snapshot).rank(
+                space, vector, words, options
+            )
+
+
+class _SnapshotRanker:
+    """Ranks what one snapshot holds.
+
+    Args:
+        root: of the archive.
+        prefix: what the paths in the folder that is searched begin with.
+        snapshot: of the store.
+    """
+
+    def __init__(self, root: str, prefix: str, snapshot: SearchSnapshot) -> None:
+        self._root = root
+        self._prefix = prefix
+        self._snapshot = snapshot
+
+    def rank(
+        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
+    ) -> Ranked:
+        """As `Ranker.rank`."""
+        sample = self._snapshot.score_sample(space, vector)
+        background = Background.of(sample, space.dim, count(self._snapshot, space, Filter()))
         least = None
         must_hold = options.mode != "visual" and bool(words.quoted)
         if options.min_strength is not None and not must_hold:
@@ -82,8 +108,8 @@ class Ranker:
             found, is_whole = self._by_words(space, vector, words, options), True
             total = len(found)
         else:
-            found, total, floor = self._by_all(space, vector, words, options, reach)
-            is_whole = reach is not None or floor < strong_from
+            found, total, above = self._by_all(space, vector, words, options, reach, strong_from)
+            is_whole = reach is not None
         copied = self._copied(space, words)
         for candidate in found:
             # What must hold quoted words would not have passed without them.
@@ -95,14 +121,15 @@ class Ranker:
         if must_hold:
             strong = total
         elif not is_whole:
-            strong = self._count_strong(space, vector, options, found, strong_from)
+            # And those found by words, whatever their score.
+            strong = above + sum(c.is_certain and c.score < strong_from for c in found)
         is_judged = strong > 0 or (background.can_tell and not words.has_less)
         if least is None and reach == strong_from and not is_judged:
-            found, _, _ = self._by_all(space, vector, words, options, -math.inf)
+            found, _, _ = self._by_all(space, vector, words, options, -math.inf, strong_from)
         matches_from = strong_from if least is None and is_judged else -math.inf
         ordered = _ordered(found, options.sort, matches_from)
         page = ordered[options.offset : options.offset + options.top_k]
-        copies = self._copies([candidate for _, candidate in page], options)
+        copies = self._copies(space, [candidate for _, candidate in page], options)
         hits = [
             self._hit(rank, candidate, others, background, is_judged=is_judged)
             for (rank, candidate), others in zip(page, copies, strict=True)
@@ -113,8 +140,8 @@ class Ranker:
 
     def _reasons(self, space: Space, words: Words, options: SearchOptions) -> tuple[str, ...]:
         """Why nothing was found, in sentences."""
-        if not self._store.count(space, options.filter):
-            return no_match.reasons(self._store, space, options.filter, self._prefix.rstrip("/"))
+        if not count(self._snapshot, space, options.filter):
+            return no_match.reasons(self._snapshot, space, options.filter, self._prefix.rstrip("/"))
         if options.mode == "text" and not words.quoted:
             named = ", ".join(" ".join(word) for word in words.content or words.every)
             return (f"No image has any of these words in its text, or all in its name: {named}.",)
@@ -122,27 +149,17 @@ class Ranker:
 
     def _copied(self, space: Space, words: Words) -> set[str]:
         """The contents that were given to be found."""
-        images = (self._store.image(space, id_) for id_ in words.ids)
-        return {*words.digests, *(image.digest for image in images if image is not None)}
+        images = self._snapshot.lookup(space, Filter(), ids=words.ids) if words.ids else ()
+        return {*words.digests, *(image.digest for image in images)}
 
-    def _count_strong(
-        self,
-        space: Space,
-        vector: NDArray[np.float32],
-        options: SearchOptions,
-        found: Sequence[Candidate],
-        least: float,
-    ) -> int:
-        """How many images have a score of least or more, or are among those found by words."""
-        worded = sum(candidate.is_certain and candidate.score < least for candidate in found)
-        fold = not options.list_copies
-        return worded + self._store.count_above(space, vector, least, options.filter, fold=fold)
-
-    def _copies(self, page: Sequence[Candidate], options: SearchOptions) -> Sequence[Sequence[str]]:
+    def _copies(
+        self, space: Space, page: Sequence[Candidate], options: SearchOptions
+    ) -> Sequence[Sequence[str]]:
         """The paths that are folded into each candidate."""
         if options.list_copies:
             return [()] * len(page)
-        return self._store.copies([candidate.image for candidate in page], options.filter)
+        images = [candidate.image for candidate in page]
+        return exact_copies(self._snapshot, space, images, options.filter)
 
     def _by_words(
         self,
@@ -161,8 +178,8 @@ class Ranker:
         if asked:
             groups, _ = self._corrected(asked, eager=True)
             besides = _besides(words, groups)
-            texts = self._store.find_text(space, groups, options.filter, None, besides)
-            names = self._store.find_names(space, groups, options.filter, None)
+            texts = self._snapshot.search_text(space, groups, options.filter, None, besides)
+            names = self._snapshot.search_names(space, groups, options.filter, None)
         fold = not options.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
@@ -174,7 +191,7 @@ class Ranker:
         called: dict[ImageFile, float] = {}
         for names, factor in ((words.names, 1), (words.boosted_names, BOOSTED_NAME_FACTOR)):
             for name in names:
-                for image in self._store.find_called(space, name, scope, None):
+                for image in self._snapshot.search_paths(space, name, scope, None):
                     is_file = is_called(image.path, name)
                     weight = factor * (CALLED_FILE_WEIGHT if is_file else CALLED_FOLDER_WEIGHT)
                     called[image] = max(weight, called.get(image, 0))
@@ -187,10 +204,12 @@ class Ranker:
         words: Words,
         options: SearchOptions,
         least: float | None,
-    ) -> tuple[list[Candidate], int, float]:
-        """Every image that passes, as far as this page needs or the threshold reaches.
+        strong_from: float,
+    ) -> tuple[list[Candidate], int, int]:
+        """Every image that passes, as far as this page needs or the threshold least reaches.
 
-        Also how many there are in all, and the score that those left out do not exceed.
+        Also how many there are in all, and without a threshold how many have a score of
+        strong_from or more.
         """
         asked, scope, limit = words.content, options.filter, options.offset + options.top_k
         texts: Sequence[Match] = ()
@@ -204,17 +223,18 @@ class Ranker:
         if options.mode != "visual" and asked:
             groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
-            texts = self._store.find_text(space, groups, scope, most, besides)
+            texts = self._snapshot.search_text(space, groups, scope, most, besides)
             literal = [[phrase] for phrase in asked]
-            names = self._store.find_names(space, groups if is_sure else literal, scope, None)
+            names = self._snapshot.search_names(space, groups if is_sure else literal, scope, None)
         if texts or names or called:
             limit = max(limit, DEPTH)
         fold = not options.list_copies
-        found = self._store.search(space, vector, limit, scope, fold=fold)
+        counted_from = strong_from if least is None else None
+        search = partial(self._snapshot.search, space, vector, filter=scope, fold=fold)
+        found = search(limit, min_score=counted_from)
         while least is not None and len(found.ranked) == limit and found.ranked[-1][1] >= least:
             limit *= 4
-            found = self._store.search(space, vector, limit, scope, fold=fold)
-        floor = found.ranked[-1][1] if len(found.ranked) == limit else -math.inf
+            found = search(limit)
         candidates = self._fused(
             space,
             vector,
@@ -226,7 +246,7 @@ class Ranker:
             fold=fold,
             is_sure=is_sure,
         )
-        return candidates, found.total, floor
+        return candidates, found.total, found.above or 0
 
     def _fused(
         self,
@@ -243,13 +263,10 @@ class Ranker:
     ) -> list[Candidate]:
         names = [*called, *names]
         digests = {image.digest for image in (*(match.image for match in texts), *names)}
-        scores = self._store.scores(space, vector, digests) if digests else {}
-        # A store without snapshots may have lost some between the calls.
-        texts = [match for match in texts if match.image.digest in scores]
-        names = [image for image in names if image.digest in scores]
-        key = self._store.content_key if fold else _path
+        known = scores_of(self._snapshot, space, vector, digests) if digests else {}
+        key = content_key if fold else _path
         weights = {image.path: weight for image, weight in called.items()}
-        return fuse(visual, texts, names, weights, scores, asked, key, is_sure=is_sure)
+        return fuse(visual, texts, names, weights, known, asked, key, is_sure=is_sure)
 
     def _corrected(self, asked: Sequence[tuple[str, ...]], *, eager: bool) -> tuple[Groups, bool]:
         """Each word with what it may be a slip of: words of pictures at one edit from it.
@@ -259,7 +276,7 @@ class Ranker:
         is in doubt where no word of the query stands in a picture, and those corrected are English
         words for something else, which pictures may show.
         """
-        known = self._store.vocabulary({token for phrase in asked for token in phrase})
+        known = self._snapshot.vocabulary({token for phrase in asked for token in phrase})
         if not eager and len(asked) > _SLIPS_MAX and not any(set(p) <= known for p in asked):
             return [[phrase] for phrase in asked], True
         slips: dict[tuple[str, ...], list[str]] = {
@@ -267,7 +284,7 @@ class Ranker:
             for phrase in asked
             if len(phrase) == 1 and phrase[0] not in known
         }
-        found = self._store.vocabulary({token for tokens in slips.values() for token in tokens})
+        found = self._snapshot.vocabulary({token for tokens in slips.values() for token in tokens})
         groups: list[list[tuple[str, ...]]] = []
         for phrase in asked:
             meant = sorted(found.intersection(slips.get(phrase, ())))

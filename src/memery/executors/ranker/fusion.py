@@ -91,11 +91,12 @@ def fuse(
         matches.setdefault(key(match.image), match)
     for rank, match in enumerate(matches.values(), start=1):
         # A picture with half of the words is worth a quarter: the rest is what it does not say.
-        weight = TEXT_WEIGHT * (match.held / asked) ** 2 * (1 + PHRASE_WEIGHT * match.besides)
+        matched, optional = match.matched_terms, match.optional_share
+        weight = TEXT_WEIGHT * (matched / asked) ** 2 * (1 + PHRASE_WEIGHT * optional)
         weight *= 1 if is_sure else DOUBT
         candidate = candidate_of(match.image)
-        candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), match.held))
-        candidate.is_certain |= is_sure and match.held == asked
+        candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), matched))
+        candidate.is_certain |= is_sure and matched == asked
     named: dict[str, ImageFile] = {}
     for image in names:
         held = named.setdefault(key(image), image)

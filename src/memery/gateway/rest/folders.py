@@ -14,6 +14,7 @@ from memery.gateway.rest.answers import JSON
 from memery.gateway.rest.parameters import CollectionName
 from memery.gateway.rest.search import known
 from memery.gateway.rest.service import Served
+from memery.stores.derived import count_texts
 
 router = APIRouter(tags=["collections"])
 
@@ -77,14 +78,15 @@ def collections(served: Served) -> JSON:
 
 def _document(served: Served, name: str) -> CollectionDocument:
     memery = served.collections[name].memery
-    read, with_text = memery.store.count_texts(Filter(memery.archive.scope))
+    with memery.store.snapshot() as snapshot:
+        texts = count_texts(snapshot, memery.space, Filter(memery.archive.scope))
     return {
         "name": name,
         "path": os.fspath(memery.archive.searched) if served.options.is_loopback else None,
         "available": served.collections[name].is_available,
         "searchable": memery.count(),
         "model_id": memery.space.model_id,
-        "text": {"read": read, "with_text": with_text},
+        "text": {"read": texts.recognized, "with_text": texts.with_text},
     }
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from memery.errors import ArchiveDamaged
 from memery.stores.sqlite import schema
 from memery.types import ImageFile
+
+_VARIABLES = 500
+"""Values bound in one statement; SQLite's oldest limit is 999."""
+Value = TypeVar("Value")
 
 TAKEN = "coalesce(taken_at, named_at)"
 """When an image was taken: what its metadata says, else what its name says."""
@@ -51,3 +55,13 @@ def _inside(db: sqlite3.Connection, path: bytes) -> str:
 def database_file(db: sqlite3.Connection) -> Path:
     """Where the database lies, for messages."""
     return Path(db.execute("PRAGMA database_list").fetchone()[2])
+
+
+def parts(values: Sequence[Value]) -> Iterable[Sequence[Value]]:
+    """Values in pieces that one statement can bind."""
+    return (values[start : start + _VARIABLES] for start in range(0, len(values), _VARIABLES))
+
+
+def marks(values: Sequence[object]) -> str:
+    """A question mark for each of the values."""
+    return ",".join("?" * len(values))

@@ -1,81 +1,79 @@
-"""The embedding spaces of an archive: which there are, and which one answers searches."""
+"""The embedding spaces of an archive: the rows of `spaces`, checked before they are used."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 
-from memery.stores.interface import Space
-from memery.stores.sqlite.database import Database
+from memery.errors import ArchiveDamaged
+from memery.stores.interface import Space, SpaceInfo
+from memery.stores.sqlite import schema
+from memery.stores.sqlite.images import database_file
 
 _DIM_MAX = 1 << 14
 
 
-class Spaces:
-    """The rows of `spaces`, believed only as far as they make sense.
+def all_spaces(db: sqlite3.Connection) -> tuple[SpaceInfo, ...]:
+    """Every space, oldest first.
 
-    Args:
-        database: of the archive.
+    Raises:
+        ArchiveDamaged: a dimension makes no sense.
     """
+    rows = db.execute(
+        "SELECT model_id, fingerprint, dim,"
+        " (SELECT count(*) FROM embeddings WHERE space = spaces.id),"
+        " CAST(id AS TEXT) IS (SELECT value FROM settings WHERE name = 'space')"
+        " FROM spaces ORDER BY id"
+    ).fetchall()
+    return tuple(
+        SpaceInfo(_space(db, *row), embeddings, bool(is_active))
+        for *row, embeddings, is_active in rows
+    )
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
-    def all(self) -> Sequence[tuple[Space, int]]:
-        """Every space with its number of embeddings, oldest first."""
-        with self._db.reading() as db:
-            rows = db.execute(
-                "SELECT model_id, fingerprint, dim,"
-                " (SELECT count(*) FROM embeddings WHERE space = spaces.id) FROM spaces ORDER BY id"
-            ).fetchall()
-        return [(self._space(*row[:3]), row[3]) for row in rows]
+def _space(db: sqlite3.Connection, model_id: object, fingerprint: object, dim: object) -> Space:
+    if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
+        raise _damaged(db, f"it names a dimension of {dim!r}")
+    return Space(str(model_id), str(fingerprint), dim)
 
-    def _space(self, model_id: object, fingerprint: object, dim: object) -> Space:
-        if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
-            raise self._db.damaged(f"it names a dimension of {dim!r}")
-        return Space(str(model_id), str(fingerprint), dim)
 
-    def current(self) -> Space | None:
-        """The space that answers searches."""
-        current = self._db.setting("space")
-        if current is None:
-            return None
-        with self._db.reading() as db:
-            row = db.execute(
-                "SELECT model_id, fingerprint, dim FROM spaces WHERE id = ?", (current,)
-            ).fetchone()
-        return None if row is None else self._space(*row)
+def ensure_space(db: sqlite3.Connection, space: Space) -> int:
+    """The space's row id, made if need be; the first space becomes the active one."""
+    db.execute(
+        "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",
+        (space.model_id, space.fingerprint, space.dim),
+    )
+    number = space_number(db, space)
+    db.execute("INSERT OR IGNORE INTO settings VALUES ('space', ?)", (str(number),))
+    return number
 
-    def switch(self, space: Space) -> None:
-        """Let another space answer searches."""
-        with self._db.changing() as db:
-            number = self.ensure(db, space)
-            db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
 
-    def ensure(self, db: sqlite3.Connection, space: Space) -> int:
-        """The space's row id, made if need be; the first space answers searches."""
-        db.execute(
-            "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",
-            (space.model_id, space.fingerprint, space.dim),
-        )
-        number = self.number(db, space)
-        db.execute("INSERT OR IGNORE INTO settings VALUES ('space', ?)", (str(number),))
-        return number
+def space_number(db: sqlite3.Connection, space: Space) -> int:
+    """The space's row id, or 0, which no row has.
 
-    def number(self, db: sqlite3.Connection, space: Space) -> int:
-        """The space's row id, or 0, which no row has."""
-        row = db.execute(
-            "SELECT id, dim FROM spaces WHERE model_id = ? AND fingerprint = ?",
-            (space.model_id, space.fingerprint),
-        ).fetchone()
-        if row is not None and row[1] != space.dim:
-            raise self._db.damaged(f"it names a dimension of {row[1]!r} for {space.model_id}")
-        return 0 if row is None else int(row[0])
+    Raises:
+        ArchiveDamaged: the archive has another dimension for it.
+    """
+    row = db.execute(
+        "SELECT id, dim FROM spaces WHERE model_id = ? AND fingerprint = ?",
+        (space.model_id, space.fingerprint),
+    ).fetchone()
+    if row is not None and row[1] != space.dim:
+        raise _damaged(db, f"it names a dimension of {row[1]!r} for {space.model_id}")
+    return 0 if row is None else int(row[0])
 
-    def generation_prefix(self, db: sqlite3.Connection, space: Space) -> str:
-        """What the folders of the space's search index begin with."""
-        uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
-        name = str(uuid[0]) if uuid else ""
-        if not name.isalnum():
-            raise self._db.damaged("it has no valid uuid")
-        return f"{name}-{self.number(db, space)}-"
+
+def generation_prefix(db: sqlite3.Connection, space: Space) -> str:
+    """What the names of the folders of the space's search index begin with.
+
+    Raises:
+        ArchiveDamaged: the archive's uuid is missing or not alphanumeric.
+    """
+    uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
+    name = str(uuid[0]) if uuid else ""
+    if not name.isalnum():
+        raise _damaged(db, "it has no valid uuid")
+    return f"{name}-{space_number(db, space)}-"
+
+
+def _damaged(db: sqlite3.Connection, what: str) -> ArchiveDamaged:
+    return ArchiveDamaged(schema.damage(database_file(db), what))

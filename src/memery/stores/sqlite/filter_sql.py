@@ -41,30 +41,30 @@ class Condition:
     paths_only: bool
 
 
-def condition(scope: Filter) -> Condition:
+def condition(filter: Filter) -> Condition:
     """The condition of a filter."""
-    if scope.is_folder:
-        return Condition(_PATHS, folder_bounds(scope.under), paths_only=True)
+    if filter.is_folder:
+        return Condition(_PATHS, folder_bounds(filter.under), paths_only=True)
     parts: list[tuple[str, tuple[Any, ...]]] = [
         # Without a folder no bounds: SQLite would walk the files by their paths, four times slower.
-        *([(_PATHS, folder_bounds(scope.under))] if scope.under else []),
-        *((f"NOT ({_PATHS})", folder_bounds(folder)) for folder in scope.not_under),
-        *_dates(scope),
-        ("width >= ? AND height >= ? AND width <= ? AND height <= ?", scope.sides),
+        *([(_PATHS, folder_bounds(filter.under))] if filter.under else []),
+        *((f"NOT ({_PATHS})", folder_bounds(folder)) for folder in filter.not_under),
+        *_dates(filter),
+        ("width >= ? AND height >= ? AND width <= ? AND height <= ?", filter.sides),
     ]
-    parts += [_extensions("", scope.ext)] if scope.ext else []
-    parts += [_extensions("NOT", scope.not_ext)] if scope.not_ext else []
-    parts += [(_ORIENTATION[scope.orientation], ())] if scope.orientation else []
-    parts += [(f"NOT {_ORIENTATION[scope.not_orientation]}", ())] if scope.not_orientation else []
-    parts += [("NOT digest = ?", (bytes.fromhex(scope.not_digest),))] if scope.not_digest else []
-    if scope.has_text is not None:
+    parts += [_extensions("", filter.ext)] if filter.ext else []
+    parts += [_extensions("NOT", filter.not_ext)] if filter.not_ext else []
+    parts += [(_ORIENTATION[filter.orientation], ())] if filter.orientation else []
+    parts += [(f"NOT {_ORIENTATION[filter.not_orientation]}", ())] if filter.not_orientation else []
+    parts += [("NOT digest = ?", (bytes.fromhex(filter.not_digest),))] if filter.not_digest else []
+    if filter.has_text is not None:
         parts.append(
             (
                 "(SELECT lines != '[]' FROM texts WHERE texts.content = contents.id) = ?",
-                (scope.has_text,),
+                (filter.has_text,),
             )
         )
-    parts += [_quoted(phrase) for phrase in scope.quoted]
+    parts += [_quoted(phrase) for phrase in filter.quoted]
     values = tuple(value for _, some in parts for value in some)
     return Condition(" AND ".join(f"({sql})" for sql, _ in parts), values, paths_only=False)
 
@@ -99,9 +99,9 @@ def folder_bounds(folder: str) -> tuple[bytes, bytes]:
     return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
 
 
-def _dates(scope: Filter) -> list[tuple[str, tuple[Any, ...]]]:
+def _dates(filter: Filter) -> list[tuple[str, tuple[Any, ...]]]:
     parts = []
-    for moment, than in ((scope.earliest, ">="), (scope.latest, "<=")):
+    for moment, than in ((filter.earliest, ">="), (filter.latest, "<=")):
         if moment is not None:
             values = (moment.isoformat(), _nanoseconds(moment))
             sql = f"CASE WHEN {TAKEN} IS NULL THEN mtime_ns {than} ?2 ELSE {TAKEN} {than} ?1 END"

@@ -13,17 +13,20 @@ import pytest
 from memery.archive import Archive
 from memery.errors import ArchiveError
 from memery.filters import Filter
-from memery.stores.interface import Addition, Content, Space
+from memery.stores.derived import count
+from memery.stores.interface import Content, IndexRecord, Space
 from memery.stores.sqlite import schema
+from memery.stores.sqlite.database import READERS
 from memery.stores.sqlite.store import SQLiteStore
 from memery.types import FileEntry
+from stores import contract
 
 SPACE = Space("model", "f1", 8)
 EVERYWHERE = Filter()
 PROGRAM = """
 import sys
-sys.path.insert(0, sys.argv[1])
-from test_replaced import add, opened
+sys.path[:0] = [sys.argv[1], f"{sys.argv[1]}/../.."]
+from test_database import add, opened
 from pathlib import Path
 store = opened(Path(sys.argv[2]))
 add(store, *sys.argv[3:])
@@ -39,22 +42,28 @@ def opened(folder):
 def add(store, *names):
     vector = np.eye(8, dtype=np.float32)[0]
     added = [
-        Addition(
+        IndexRecord(
             FileEntry(name, 100, 5),
             hashlib.sha256(name.encode()).hexdigest(),
             Content(4, 3, "PNG", None, vector),
         )
         for name in names
     ]
-    with store.writing():
-        store.commit(SPACE, added, [])
+    with store.writing() as writer:
+        writer.commit(SPACE, added, [])
 
 
 def names(store):
-    found = store.search(SPACE, np.eye(8, dtype=np.float32)[0], 10, EVERYWHERE)
-    listed = store.browse(SPACE, EVERYWHERE, "name", 10, 0)
+    with store.snapshot() as snapshot:
+        found = snapshot.search(SPACE, np.eye(8, dtype=np.float32)[0], 10, EVERYWHERE)
+        listed = snapshot.browse(SPACE, EVERYWHERE)
     assert [image.path for image, _ in found.ranked] == [image.path for image in listed.images]
     return [image.path for image in listed.images]
+
+
+def counted(store):
+    with store.snapshot() as snapshot:
+        return count(snapshot, SPACE, EVERYWHERE)
 
 
 @pytest.fixture
@@ -73,10 +82,10 @@ def store(folder):
     store.close()
 
 
-def test_a_purged_archive_is_empty_and_is_not_made_anew(folder, store):
+def test_finds_nothing_in_a_purged_archive_and_does_not_create_it(folder, store):
     Archive(folder, folder / ".memery").purge()
     assert names(store) == []
-    assert store.count(SPACE, EVERYWHERE) == 0
+    assert counted(store) == 0
     store.remember_query(SPACE, "a text", np.eye(8, dtype=np.float32)[1])
     assert not (folder / ".memery").exists()
     add(store, "c.png")
@@ -84,7 +93,7 @@ def test_a_purged_archive_is_empty_and_is_not_made_anew(folder, store):
     assert (folder / ".memery" / "store.sqlite3").exists()
 
 
-def test_the_archive_of_another_process_is_gone_over_to(folder, store):
+def test_continues_with_the_archive_of_another_process(folder, store):
     """Closing what was open before leaves the other's log alone: nothing of it is lost."""
     Archive(folder, folder / ".memery").purge()
     program = [sys.executable, "-c", PROGRAM, __file__.rpartition("/")[0], folder, "new.png"]
@@ -103,7 +112,7 @@ def test_the_archive_of_another_process_is_gone_over_to(folder, store):
     assert names(store) == ["new.png"]
 
 
-def test_a_folder_that_comes_back_is_found_again(folder, store):
+def test_finds_a_folder_that_comes_back(folder, store):
     """A disk that is taken out and put in."""
     away = folder.with_name("away")
     folder.rename(away)
@@ -112,16 +121,16 @@ def test_a_folder_that_comes_back_is_found_again(folder, store):
     assert names(store) == ["a.png", "b.png"]
 
 
-def test_who_writes_is_told(folder, store):
-    with store.writing():
+def test_tells_the_writer_that_the_archive_was_deleted(folder, store):
+    with store.writing() as writer:
         shutil.rmtree(folder / ".memery")
         with pytest.raises(ArchiveError, match="deleted while it was being written"):
-            store.remember("name", "value")
+            writer.remember("name", "value")
     add(store, "again.png")
     assert names(store) == ["again.png"]
 
 
-def test_a_snapshot_goes_on_with_what_was_purged(folder, store):
+def test_reads_what_was_purged_until_the_snapshot_ends(folder, store):
     with store.snapshot():
         Archive(folder, folder / ".memery").purge()
         assert names(store) == ["a.png", "b.png"]
@@ -132,24 +141,22 @@ def test_a_snapshot_goes_on_with_what_was_purged(folder, store):
     assert names(store) == ["c.png"]
 
 
-def test_a_snapshot_uses_no_index_that_is_newer(folder, store):
+def test_uses_no_index_that_is_newer_than_the_snapshot(folder, store):
     """A newer one lacks what was deleted since, which the snapshot still has."""
     other = opened(folder)
     with store.snapshot():
-        assert store.count(SPACE, EVERYWHERE) == 2
+        assert counted(store) == 2
         add(other, "a.png")  # its embedding is written anew: under another number
-        with other.writing():
-            other.remove(["b.png"])
-            other.prune()
+        with other.writing() as writer:
+            writer.remove(["b.png"])
+            writer.prune()
         other.refresh(SPACE)
         assert names(store) == ["a.png", "b.png"]
     assert names(store) == ["a.png"]
     other.close()
 
 
-def test_a_snapshot_begins_although_the_archive_is_purged_at_that_moment(
-    folder, store, monkeypatch
-):
+def test_begins_a_snapshot_while_the_archive_is_purged(folder, store, monkeypatch):
     take = store._db._take
 
     def purge_first(idle):
@@ -162,7 +169,7 @@ def test_a_snapshot_begins_although_the_archive_is_purged_at_that_moment(
         assert names(store) == []
 
 
-def test_an_archive_purged_while_it_is_opened_is_noticed(folder, store, monkeypatch):
+def test_notices_an_archive_purged_while_it_is_opened(folder, store, monkeypatch):
     Archive(folder, folder / ".memery").purge()
     other = opened(folder)
     add(other, "c.png")
@@ -181,7 +188,7 @@ def test_an_archive_purged_while_it_is_opened_is_noticed(folder, store, monkeypa
     assert names(store) == []
 
 
-def test_a_text_can_be_remembered_inside_a_snapshot(folder, store):
+def test_remembers_a_query_inside_a_snapshot(folder, store):
     vector = np.eye(8, dtype=np.float32)[1]
     with store.snapshot():
         store.remember_query(SPACE, "a text", vector)
@@ -192,14 +199,14 @@ def test_a_text_can_be_remembered_inside_a_snapshot(folder, store):
     assert store.query_embedding(SPACE, "a text") is None
 
 
-def test_many_read_while_it_is_replaced(folder, store):
+def test_serves_many_readers_while_it_is_replaced(folder, store):
     seen, failures = set(), []
     stop = threading.Event()
 
     def read():
         while not stop.is_set():
             try:
-                seen.add(store.count(SPACE, EVERYWHERE))
+                seen.add(counted(store))
             except BaseException as error:
                 failures.append(error)
 
@@ -217,5 +224,69 @@ def test_many_read_while_it_is_replaced(folder, store):
         for thread in threads:
             thread.join()
     assert failures == []
-    assert store.count(SPACE, EVERYWHERE) == 17
+    assert counted(store) == 17
     assert seen <= {0, 2, *range(11, 18)}
+
+
+def test_serves_many_readers_while_one_writes(folder):
+    """None waits for the writer, and each sees one committed state."""
+    store, other = opened(folder), opened(folder)
+    contract.commit(other, *contract.BROWSED)
+    failures, rounds = [], []
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            with store.snapshot() as snapshot:
+                listing = snapshot.browse(SPACE, EVERYWHERE, "date")
+                found = snapshot.search(SPACE, contract.unit(1), 100, EVERYWHERE)
+            if not len(listing.images) == listing.total == len(found.ranked) == found.total:
+                failures.append((listing, found))
+            rounds.append(1)
+
+    threads = [threading.Thread(target=read) for _ in range(READERS + 4)]
+    for thread in threads:
+        thread.start()
+    with other.writing() as writer:
+        for number in range(20):
+            writer.commit(SPACE, [contract.record(f"new/{number}.png", contract.unit(1))], [])
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert rounds
+    assert counted(store) == 25
+    other.close()
+    store.close()
+
+
+@pytest.mark.slow
+def test_keeps_the_log_short_while_readers_never_pause(folder):
+    store, other = opened(folder), opened(folder)
+    log = folder / ".memery" / "store.sqlite3-wal"
+    contract.commit(other, *contract.BROWSED)
+    stop, sizes = threading.Event(), []
+
+    def read():
+        while not stop.is_set():
+            with store.snapshot() as snapshot:
+                snapshot.browse(SPACE, EVERYWHERE, "date", 100)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        with other.writing() as writer:
+            for number in range(90):
+                paths = [f"{number}/{one:04}.png" for one in range(200)]
+                more = [contract.record(path, contract.unit(number % 4 + 1)) for path in paths]
+                writer.commit(SPACE, more, [])
+                sizes.append(log.stat().st_size)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert counted(store) == 5 + 90 * 200
+    assert max(sizes) < 24 << 20, [size >> 20 for size in sizes]
+    other.close()
+    store.close()

@@ -1,0 +1,159 @@
+"""Images of the SQLite store without a query: listed, looked up and counted by kind."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+from memery.filters import Filter
+from memery.stores.interface import Facet, Listing, Order, Space
+from memery.stores.sqlite.filter_sql import Condition, condition
+from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of, marks, parts
+from memery.stores.sqlite.reads import Reads
+from memery.types import ImageFile
+
+_ID = re.compile("[0-9a-f]{32}")
+_SEARCHABLE = """
+    FROM files JOIN contents ON contents.id = files.content
+    WHERE EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id) AND {}
+"""
+_DATE = (
+    "coalesce(taken_at, named_at,"
+    " strftime('%Y-%m-%dT%H:%M:%f', mtime_ns / 1e9, 'unixepoch', 'localtime'))"
+)
+_ORDERS = {"date": f"{_DATE} DESC, path", "name": "path"}
+_GROUPS = {
+    "month": f"substr({_DATE}, 1, 7)",
+    "date_source": DATE_SOURCE,
+    "ocr_engine": "(SELECT CAST(reader AS TEXT) FROM texts WHERE texts.content = contents.id)",
+}
+_NO_LIMIT = -1
+PASSING = """
+    SELECT {} FROM files {}
+    CROSS JOIN embeddings ON embeddings.content = files.content AND space = ? WHERE {}
+"""
+"""CROSS keeps SQLite from beginning with all embeddings where a folder holds few of them."""
+FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
+
+
+class ImageReads(Reads):
+    """Reads `files` and `contents`."""
+
+    def browse(
+        self,
+        space: Space,
+        filter: Filter,
+        order: Order = "name",
+        limit: int | None = None,
+        offset: int = 0,
+        *,
+        fold: bool = False,
+    ) -> Listing:
+        """List images of a space that pass a filter; a limit of 0 only counts them."""
+        where = condition(filter)
+        listed = _folded(where) if fold else where
+        with self._reading(space) as (db, number):
+            total = count_images(db, number, filter, fold=fold)
+            if limit == 0:
+                return Listing((), total)
+            rows = db.execute(
+                f"SELECT {FACTS} {_SEARCHABLE.format(listed.sql)}"
+                f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
+                (number, *listed.values, _NO_LIMIT if limit is None else limit, offset),
+            )
+            return Listing([image_of(db, row) for row in rows], total)
+
+    def lookup(
+        self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()
+    ) -> Sequence[ImageFile]:
+        """Images of a space that pass a filter and have one of the ids or contents, by path."""
+        handles = [bytes.fromhex(id_) for id_ in ids if _ID.fullmatch(id_)]
+        keys = [bytes.fromhex(digest) for digest in digests]
+        with self._reading(space) as (db, number):
+            found = list(_having(db, number, filter, "handle", handles))
+            # An archive may come from a stranger: an id that is not the image's own is ignored.
+            found = [image for image in found if image.id in ids]
+            found += _having(db, number, filter, "digest", keys)
+        by_path = {os.fsencode(image.path): image for image in found}
+        return [by_path[path] for path in sorted(by_path)]
+
+    def count_by(
+        self, space: Space, filter: Filter, by: Facet, *, fold: bool = False
+    ) -> dict[str, int]:
+        """Count the images of a space that pass a filter."""
+        where = condition(filter)
+        with self._reading(space) as (db, number):
+            if by in ("folder", "type"):
+                key = "contents.id" if fold else "files.id"
+                sql = f"SELECT path, {key} {_SEARCHABLE.format(where.sql)}"
+                rows = db.execute(sql, (number, *where.values))
+                paths = [(os.fsdecode(path), id_) for path, id_ in rows]
+                return count_folders(paths) if by == "folder" else count_types(paths)
+            listed = _folded(where) if fold else where
+            rows = db.execute(
+                f"SELECT {_GROUPS[by]}, count(*) {_SEARCHABLE.format(listed.sql)}"
+                " GROUP BY 1 ORDER BY 1 DESC",
+                (number, *listed.values),
+            )
+            return {name: count for name, count in rows if name is not None}
+
+
+def _having(
+    db: sqlite3.Connection, space: int, filter: Filter, column: str, keys: list[bytes]
+) -> Iterator[ImageFile]:
+    where = condition(filter)
+    for part in parts(keys):
+        sql = f"SELECT {FACTS} {_SEARCHABLE.format(f'{where.sql} AND {column} IN ({marks(part)})')}"
+        for row in db.execute(sql, (space, *where.values, *part)):
+            yield image_of(db, row)
+
+
+def count_images(db: sqlite3.Connection, space: int, filter: Filter, *, fold: bool = False) -> int:
+    """Images of a space that pass a filter; with fold, exact copies are one."""
+    counted = "count(DISTINCT files.content)" if fold else "count(*)"
+    spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
+    if spaces == 1 and space and filter == Filter():
+        # Every content came with an embedding in the only space there is: no need to join.
+        row = db.execute(f"SELECT {counted} FROM files WHERE content IS NOT NULL").fetchone()
+        return int(row[0])
+    where = condition(filter)
+    sql = PASSING.format(counted, "" if where.paths_only else FACTS_TOO, where.sql)
+    return int(db.execute(sql, (space, *where.values)).fetchone()[0])
+
+
+def _folded(where: Condition) -> Condition:
+    """The same condition for one file of each content: the first by path of those that pass."""
+    # The inner `files` hides the outer one: there the condition is about the copies.
+    first = f"SELECT min(path) FROM files WHERE content = contents.id AND {where.sql}"
+    sql = f"({where.sql}) AND path = ({first})"
+    return Condition(sql, (*where.values, *where.values), paths_only=False)
+
+
+def count_folders(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
+    """How many images lie in each folder or below, by path; "" is the root.
+
+    Args:
+        images: their paths, each with what it shares with those that count as the same image.
+    """
+    below: dict[str, set[Hashable]] = defaultdict(set)
+    for path, key in images:
+        below[posixpath.dirname(path)].add(key)
+    for folder in sorted(below, reverse=True):
+        above = folder
+        while above:
+            above = posixpath.dirname(above)
+            below[above] |= below[folder]
+    return {folder: len(keys) for folder, keys in sorted(below.items())}
+
+
+def count_types(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
+    """How many images have each extension, most first; images as in `count_folders`."""
+    types: dict[str, set[Hashable]] = defaultdict(set)
+    for path, key in images:
+        types[posixpath.splitext(path)[1].removeprefix(".").lower()].add(key)
+    counts = ((name, len(keys)) for name, keys in types.items())
+    return dict(sorted(counts, key=lambda pair: (-pair[1], pair[0])))

@@ -1,0 +1,31 @@
+"""What all reads of the SQLite store have in common."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+
+from memery.stores.interface import Space
+from memery.stores.sqlite.database import Database
+from memery.stores.sqlite.indexes import Indexes
+from memery.stores.sqlite.spaces import space_number
+
+
+class Reads:
+    """Reads in the transaction of the thread's snapshot.
+
+    Args:
+        database: of the archive.
+        indexes: its search indexes.
+    """
+
+    def __init__(self, database: Database, indexes: Indexes) -> None:
+        self._db = database
+        self._indexes = indexes
+
+    @contextlib.contextmanager
+    def _reading(self, space: Space) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """The connection, and the row id of a space."""
+        with self._db.reading() as db:
+            yield db, space_number(db, space)

@@ -1,0 +1,144 @@
+"""Text search in the SQLite store: recognised text, names of files, and notes, by FTS5."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Sequence
+
+from memery.filters import Filter
+from memery.stores.interface import Groups, Match, RecognizedText, Space
+from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
+from memery.stores.sqlite.images import FACTS, image_of, marks, parts
+from memery.stores.sqlite.reads import Reads
+from memery.stores.sqlite.words import parse_lines
+from memery.types import ImageFile
+from memery.words.names import is_called, name_keys
+
+_NO_LIMIT = -1
+
+_FOUND = f"""
+    SELECT contents.id, {FACTS} FROM {{table}}
+    JOIN files ON {{link}} JOIN contents ON contents.id = files.content
+    WHERE {{table}} MATCH ? AND {{where}}
+        AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
+    ORDER BY {{table}}.rank, path LIMIT ?
+"""
+_CALLED = f"""
+    SELECT {FACTS} FROM files JOIN contents ON contents.id = files.content
+    WHERE {{}} AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
+    ORDER BY path LIMIT ?
+"""
+
+
+class TextReads(Reads):
+    """Reads `texts`, `names` and the FTS5 tables over them."""
+
+    def text(self, digest: str) -> RecognizedText | None:
+        """The text recognised in a content; None if no OCR engine has looked at it."""
+        with self._db.reading() as db:
+            row = db.execute(
+                "SELECT CAST(reader AS TEXT), lines FROM texts"
+                " JOIN contents ON contents.id = content WHERE digest = ?",
+                (bytes.fromhex(digest),),
+            ).fetchone()
+        if row is None:
+            return None
+        try:
+            return RecognizedText(digest, row[0], parse_lines(row[1]))
+        except (ValueError, TypeError):
+            raise self._db.damaged("the text of a picture has the wrong form") from None
+
+    def search_text(
+        self,
+        space: Space,
+        terms: Groups,
+        filter: Filter,
+        limit: int | None,
+        optional_terms: Groups = (),
+    ) -> Sequence[Match]:
+        """Images whose text contains any of the terms, best first."""
+        match = matching(terms)
+        if optional_terms:
+            match = f"({match}) AND ({matching([*terms, *optional_terms])})"
+        with self._reading(space) as (db, number):
+            found = _found(db, number, "text_words", match, filter, limit)
+            matched = [_holders(db, group) for group in terms]
+            more = [_holders(db, group) for group in optional_terms]
+        return [
+            Match(
+                image,
+                sum(content in holders for holders in matched),
+                sum(content in holders for holders in more) / max(len(more), 1),
+            )
+            for content, image in found
+        ]
+
+    def search_names(
+        self, space: Space, terms: Groups, filter: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose name and notes together contain all of the terms, best first."""
+        with self._reading(space) as (db, number):
+            found = _found(db, number, "file_words", naming(terms), filter, limit)
+        return [image for _, image in found]
+
+    def search_paths(
+        self, space: Space, name: str, filter: Filter, limit: int | None
+    ) -> Sequence[ImageFile]:
+        """Images whose file has this name, then those in folders of this name."""
+        keys = name_keys(name)
+        sql = f"SELECT path FROM names WHERE key IN ({','.join('?' * len(keys))}) ORDER BY path"
+        found: dict[str, ImageFile] = {}
+        where = condition(filter)
+        with self._reading(space) as (db, number):
+            rows = [os.fsdecode(row[0]) for row in db.execute(sql, keys)]
+            folders = [path[:-1] for path in rows if path.endswith("/")]
+            files = [path for path in rows if not path.endswith("/") and is_called(path, name)]
+            places = [
+                *(("path = ?", (os.fsencode(path),)) for path in files),
+                *(
+                    ("path >= ? AND path < ?", folder_bounds(path))
+                    for path in folders
+                    if is_called(path, name, folder=True)
+                ),
+            ]
+            for place, values in places:
+                left = _NO_LIMIT if limit is None else limit - len(found)
+                if left == 0:
+                    break
+                sql = _CALLED.format(f"{place} AND {where.sql}")
+                for facts in db.execute(sql, (*values, *where.values, number, left)):
+                    image = image_of(db, facts)
+                    found.setdefault(image.path, image)
+        return list(found.values())
+
+    def vocabulary(self, tokens: Collection[str]) -> set[str]:
+        """The tokens among these that occur in the text of any image."""
+        wanted = sorted(tokens)
+        found: set[str] = set()
+        with self._db.reading() as db:
+            db.execute(
+                "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary"
+                " USING fts5vocab(main, text_words, row)"
+            )
+            for part in parts(wanted):
+                sql = f"SELECT term FROM temp.vocabulary WHERE term IN ({marks(part)})"
+                found.update(term for (term,) in db.execute(sql, part))
+        return found
+
+
+def _found(
+    db: sqlite3.Connection, space: int, table: str, match: str, filter: Filter, limit: int | None
+) -> list[tuple[int, ImageFile]]:
+    """The images that an FTS5 expression matches, best first, with the ids of their contents."""
+    where = condition(filter)
+    row = "files.content" if table == "text_words" else "files.id"
+    sql = _FOUND.format(table=table, link=f"{row} = {table}.rowid", where=where.sql)
+    values = (match, *where.values, space, _NO_LIMIT if limit is None else limit)
+    return [(content, image_of(db, facts)) for content, *facts in db.execute(sql, values)]
+
+
+def _holders(db: sqlite3.Connection, group: Sequence[tuple[str, ...]]) -> set[int]:
+    """The contents whose text holds a group of phrases."""
+    sql = "SELECT rowid FROM text_words WHERE text_words MATCH ?"
+    return {row[0] for row in db.execute(sql, (matching([group]),))}

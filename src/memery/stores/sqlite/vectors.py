@@ -1,0 +1,85 @@
+"""The stored embeddings: read in blocks, and scored exactly."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from memery.errors import ArchiveDamaged
+from memery.stores.derived import cosines
+from memery.stores.sqlite import index, schema
+from memery.stores.sqlite.images import database_file, marks, parts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_BLOCK = 256
+"""Embeddings read at a time: as fast as with 4,096, and a search holds 1 MB for them, not 16."""
+
+
+def blocks(
+    db: sqlite3.Connection, space: int, after: int, dim: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+    """Embeddings with ids above a number, ascending: ids of shape (n,), vectors of (n, dim)."""
+    import numpy as np
+
+    cursor = db.execute(
+        # The plus keeps SQLite from walking the whole space by its index instead of the ids.
+        "SELECT id, vector FROM embeddings WHERE id > ? AND +space = ? ORDER BY id",
+        (after, space),
+    )
+    while rows := cursor.fetchmany(_BLOCK):
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        yield ids, matrix(db, [row[1] for row in rows], dim)
+
+
+def matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.float16]:
+    """Stored vectors as an array of shape (n, dim).
+
+    Raises:
+        ArchiveDamaged: one has the wrong type or size.
+    """
+    import numpy as np
+
+    if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
+        raise ArchiveDamaged(schema.damage(database_file(db), "an embedding has the wrong size"))
+    return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
+
+
+def scan(
+    db: sqlite3.Connection, space: int, vector: NDArray[np.float32], after: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Ids and scores of the stored embeddings with ids above a number."""
+    import numpy as np
+
+    ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    for block_ids, block in blocks(db, space, after, len(vector)):
+        ids.append(block_ids)
+        scores.append(block.astype(np.float32) @ vector)
+    return np.concatenate(ids), np.concatenate(scores)
+
+
+def exact_scores(
+    db: sqlite3.Connection, space: int, vector: NDArray[np.float32], ids: list[int]
+) -> dict[int, float]:
+    """Cosines of stored embeddings, the same number for the same vector wherever it is found.
+
+    Raises:
+        ArchiveDamaged: an embedding is not finite.
+    """
+    import numpy as np
+
+    exact: dict[int, float] = {}
+    for part in parts(ids):
+        rows = db.execute(
+            f"SELECT id, vector FROM embeddings WHERE +space = ? AND id IN ({marks(part)})",
+            (space, *part),
+        ).fetchall()
+        if rows:
+            scores = cosines(matrix(db, [row[1] for row in rows], len(vector)), vector)
+            if not np.isfinite(scores).all():
+                raise ArchiveDamaged(schema.damage(database_file(db), "an embedding is not finite"))
+            exact.update(zip((row[0] for row in rows), scores.tolist(), strict=True))
+    return exact

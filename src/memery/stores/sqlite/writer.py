@@ -1,0 +1,159 @@
+"""The changes that can be made to the SQLite store, one transaction each."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import sqlite3
+from collections.abc import Collection, Sequence
+
+from memery.stores.interface import IndexRecord, RecognizedText, SkipRecord, Space
+from memery.stores.sqlite.database import Database
+from memery.stores.sqlite.indexes import Indexes
+from memery.stores.sqlite.spaces import ensure_space, generation_prefix, space_number
+from memery.stores.sqlite.words import forget_name, forget_unused, write_name, write_text
+from memery.types import image_id
+
+_UPSERT_FILE = """
+    INSERT INTO files
+        (path, size, mtime_ns, content, handle, skip_reason, skip_detail, circumstances,
+        named_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (path) DO UPDATE SET size = excluded.size, mtime_ns = excluded.mtime_ns,
+        content = excluded.content, handle = excluded.handle, skip_reason = excluded.skip_reason,
+        skip_detail = excluded.skip_detail, circumstances = excluded.circumstances,
+        named_at = excluded.named_at
+"""
+
+
+class SQLiteWriter:
+    """Writes to an archive whose lock is held.
+
+    Args:
+        database: of the archive.
+        indexes: its search indexes.
+    """
+
+    def __init__(self, database: Database, indexes: Indexes) -> None:
+        self._db = database
+        self._indexes = indexes
+
+    def commit(
+        self, space: Space, records: Sequence[IndexRecord], skips: Sequence[SkipRecord]
+    ) -> None:
+        """Store a batch in one transaction."""
+        with self._db.changing() as db:
+            number = ensure_space(db, space)
+            for record in records:
+                _write_record(db, number, record)
+            db.executemany(
+                _UPSERT_FILE,
+                [
+                    (os.fsencode(entry.path), entry.size, entry.mtime_ns, None, None,
+                     skip.skip.reason, _utf8(skip.skip.detail), skip.decoder_fingerprint, None)
+                    for skip in skips
+                    for entry in (skip.entry,)
+                ],
+            )  # fmt: skip
+
+    def remove(self, paths: Collection[str]) -> list[str]:
+        """Remove files, and return the digest of each that had a content."""
+        digests: list[str] = []
+        with self._db.changing() as db:
+            for path in map(os.fsencode, paths):
+                row = db.execute(
+                    "SELECT CAST(digest AS BLOB) FROM files JOIN contents ON contents.id = content"
+                    " WHERE path = ?",
+                    (path,),
+                ).fetchone()
+                digests.extend(digest.hex() for digest in row or ())
+                forget_name(db, path)
+                db.execute("DELETE FROM files WHERE path = ?", (path,))
+        return digests
+
+    def prune(self) -> None:
+        """Delete the contents that no file has."""
+        unused = "content NOT IN (SELECT content FROM files WHERE content IS NOT NULL)"
+        with self._db.changing() as db:
+            db.execute(f"DELETE FROM embeddings WHERE {unused}")
+            forget_unused(db)
+            db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
+
+    def commit_texts(self, texts: Sequence[RecognizedText]) -> None:
+        """Store recognised texts, replacing earlier ones; unknown contents are ignored."""
+        with self._db.changing() as db:
+            for text in texts:
+                write_text(db, text)
+
+    def activate(self, space: Space) -> None:
+        """Let a space answer searches from now on; it may be new."""
+        with self._db.changing() as db:
+            number = ensure_space(db, space)
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
+
+    def drop_space(self, space: Space) -> None:
+        """Delete an inactive space with its embeddings, queries and index."""
+        with self._db.changing() as db:
+            number = space_number(db, space)
+            prefix = generation_prefix(db, space)
+            for table in ("embeddings", "queries", "outdated"):
+                db.execute(f"DELETE FROM {table} WHERE space = ?", (number,))
+            db.execute("DELETE FROM spaces WHERE id = ?", (number,))
+            unknown = "content NOT IN (SELECT content FROM embeddings)"
+            db.execute(f"DELETE FROM files WHERE content IS NOT NULL AND {unknown}")
+            forget_unused(db)
+            db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
+        self._indexes.forget(prefix)
+        self._db.shrink()
+
+    def remember(self, name: str, value: str) -> None:
+        """Remember a choice."""
+        self._db.remember(name, value)
+
+
+def _utf8(text: str) -> str:
+    """A text from a file or a decoder as SQLite can store it: lone surrogates become `?`."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _write_record(db: sqlite3.Connection, space: int, record: IndexRecord) -> None:
+    from memery.dates import date_in_name
+
+    digest = bytes.fromhex(record.digest)
+    new = record.content
+    if new is not None:
+        db.execute(
+            "INSERT INTO contents"
+            " (digest, width, height, format, taken_at, notes, hashes, colour, date_source,"
+            " damage) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO UPDATE"
+            " SET notes = excluded.notes, hashes = excluded.hashes, colour = excluded.colour,"
+            " taken_at = excluded.taken_at, date_source = excluded.date_source,"
+            " damage = excluded.damage",
+            (digest, new.width, new.height, new.format, new.taken_at, _utf8(new.notes), new.hashes,
+             new.colour, new.date_source, _utf8(new.damage)),
+        )  # fmt: skip
+    elif record.taken is not None:
+        db.execute(
+            "UPDATE contents SET taken_at = ?, date_source = ? WHERE digest = ?",
+            (record.taken.at, record.taken.source, digest),
+        )
+    content, notes = db.execute(
+        "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
+    ).fetchone()
+    entry = record.entry
+    path = os.fsencode(entry.path)
+    handle = bytes.fromhex(image_id(path, digest))
+    db.execute(
+        _UPSERT_FILE,
+        (path, entry.size, entry.mtime_ns, content, handle, None, None, None,
+         date_in_name(posixpath.basename(entry.path))),
+    )  # fmt: skip
+    file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
+    write_name(db, file, entry.path, notes)
+    if new is not None:
+        db.execute(
+            "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
+            (space, content, new.embedding.astype("<f2").tobytes()),
+        )
+    # Without a content, it was found that the embedding would be no other.
+    db.execute("DELETE FROM outdated WHERE space = ? AND content = ?", (space, content))
