@@ -99,6 +99,14 @@ def test_glued_words_are_split(glued, words):
     assert split(glued) == words
 
 
+def test_splits_nearly_all_of_the_glued_tokens_as_they_were_meant():
+    """Of 150: wordninja 135, symspellpy 133 (docs/decisions)."""
+    lines = Path(__file__).with_name("glued.txt").read_text(encoding="utf-8").splitlines()
+    meant = [line.split() for line in lines if not line.startswith("#")]
+    assert len(meant) == 150
+    assert sum(split("".join(words)) == words for words in meant) >= 142
+
+
 @given(st.text("abcdefgh", min_size=4, max_size=8))
 def test_what_is_near_is_one_edit_away(token):
     for other in near(token):
