@@ -29,7 +29,8 @@ from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.models import selection
-from memery.stores.interface import Content, IndexRecord, Space, Store
+from memery.stores.interface import Store
+from memery.stores.records import Content, IndexRecord, Space
 from memery.types import FileEntry
 
 SEARCHES = 300

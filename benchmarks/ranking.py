@@ -12,7 +12,7 @@ from benchmarks.recall import ROWS, digest_of, fill
 from memery import Filter, Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.types import Line
 
 RUNS, EVERY, BATCH = 15, 5, 2_000

@@ -13,7 +13,7 @@ from memery import assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.models import selection
-from memery.stores.interface import Content, IndexRecord, Space
+from memery.stores.records import Content, IndexRecord, Space
 from memery.types import FileEntry
 
 ROWS, BATCH = 100_000, 5_000

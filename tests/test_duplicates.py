@@ -17,7 +17,7 @@ from memery.config import Config
 from memery.errors import ArchiveMissing
 from memery.likeness import likeness, unpacked
 from memery.matching import matches
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.types import Line
 
 

@@ -19,7 +19,7 @@ from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError
 from memery.gateway.collections import Collections
 from memery.queries import make_query
 from memery.search_options import SearchOptions
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.types import Line, Term
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")

@@ -23,7 +23,7 @@ from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
 from memery.results import Results
 from memery.search_options import SearchOptions
-from memery.stores.interface import Content, IndexRecord, RecognizedText, Space
+from memery.stores.records import Content, IndexRecord, RecognizedText, Space
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel
 from memery.types import FileEntry, Line, Query, Term

@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import expect
 
 from memery import Memery
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.types import Line
 from page.conftest import paint
 from page.look import TILE, names, open_picture, ready, settled, tile, typing

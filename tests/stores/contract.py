@@ -34,7 +34,7 @@ from memery.stores.derived import (
     image_by_id,
     scores_of,
 )
-from memery.stores.interface import (
+from memery.stores.records import (
     Content,
     IndexRecord,
     RecognizedText,

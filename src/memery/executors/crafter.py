@@ -22,7 +22,7 @@ from memery.errors import FolderError, ImageError, QueryImageError
 from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
 from memery.models.interface import ModelInfo
-from memery.stores.interface import SkipRecord
+from memery.stores.records import SkipRecord
 from memery.thumbnails import GRID_SIDE, Thumbnails
 from memery.types import FileEntry, Query, Skip, Term
 

@@ -13,7 +13,8 @@ from memery.executors.types import LoadedImage, PixelsMissing
 from memery.filters import Filter
 from memery.models.interface import EmbeddingModel
 from memery.stores.derived import embedding_of, image_by_id
-from memery.stores.interface import Searchable, Space
+from memery.stores.interface import Searchable
+from memery.stores.records import Space
 from memery.types import Query
 from memery.words.query import unquoted
 from memery.words.tokens import obscured, tokens

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.files import stat_if_unchanged
 from memery.filters import Filter
-from memery.stores.interface import Contents, SearchSnapshot, Space, Store
+from memery.stores.interface import SearchSnapshot, Store
+from memery.stores.records import Contents, Space
 from memery.types import Copy, DuplicateGroup, ImageFile
 from memery.words.tokens import tokens
 

@@ -16,7 +16,8 @@ from memery.executors.progress import ProgressTracker
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
 from memery.filters import Filter
 from memery.stores.derived import count
-from memery.stores.interface import Content, IndexRecord, Space, Store, StoreState, Writer
+from memery.stores.interface import Store, Writer
+from memery.stores.records import Content, IndexRecord, Space, StoreState
 from memery.thumbnails import Thumbnails
 from memery.types import FileEntry, IndexReport, Progress, Skip
 

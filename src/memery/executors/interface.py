@@ -16,7 +16,8 @@ from memery.archive import Archive
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch, Ranked
 from memery.filters import Filter
 from memery.search_options import SearchOptions
-from memery.stores.interface import Searchable, SearchSnapshot, Space
+from memery.stores.interface import Searchable, SearchSnapshot
+from memery.stores.records import Space
 from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress, Query
 from memery.words.query import Words
 

@@ -18,7 +18,8 @@ from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
 from memery.executors.types import Changes
 from memery.files import modified_ns
 from memery.filters import Filter
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Store
+from memery.stores.records import Space
 from memery.text_files import read_text
 from memery.types import FileEntry, Skip
 

@@ -22,7 +22,7 @@ from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.types import OcrBatch
 from memery.files import read_file
 from memery.readers.interface import Reading, TextReader
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.types import FileEntry
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memery.excluded import Excluded
-from memery.stores.interface import RecognizedText, SkipRecord
+from memery.stores.records import RecognizedText, SkipRecord
 from memery.types import FileEntry, Hit, Skip
 
 if TYPE_CHECKING:

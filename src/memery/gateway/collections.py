@@ -26,7 +26,8 @@ from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.derived import Facets, exact_copies, facets
 from memery.stores.federated import FederatedStore, Member, in_member
-from memery.stores.interface import Order, Space, Store
+from memery.stores.interface import Store
+from memery.stores.records import Order, Space
 from memery.types import Hit, ImageFile, IndexReport, Line, Query, Term, Timings
 
 

@@ -28,7 +28,8 @@ from memery.queries import Image, Text, make_query
 from memery.results import Results
 from memery.search_options import SearchOptions, takes_search_parameters
 from memery.stores.derived import count, image_by_id
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Store
+from memery.stores.records import Space
 from memery.stores.settings import remember_choices
 from memery.thumbnails import Thumbnails
 from memery.types import (

@@ -16,7 +16,8 @@ from memery.errors import ReaderError
 from memery.executors.types import Changes
 from memery.filters import Filter
 from memery.stores.derived import TextCounts, count, count_dates, count_texts, damaged_images
-from memery.stores.interface import Space, Store
+from memery.stores.interface import Store
+from memery.stores.records import Space
 from memery.stores.settings import reads_text
 from memery.types import ImageFile, Skip
 

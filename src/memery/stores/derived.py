@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memery.filters import Filter
-from memery.stores.interface import SearchSnapshot, Space
+from memery.stores.interface import SearchSnapshot
+from memery.stores.records import Space
 from memery.types import ImageFile
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from memery.filters import Filter
-from memery.stores.interface import (
+from memery.stores.interface import Searchable, SearchSnapshot
+from memery.stores.records import (
     Contents,
     Facet,
     Groups,
@@ -19,8 +20,6 @@ from memery.stores.interface import (
     Nearest,
     Order,
     RecognizedText,
-    Searchable,
-    SearchSnapshot,
     Space,
 )
 from memery.types import ImageFile

@@ -8,7 +8,8 @@ from dataclasses import replace
 from memery.filters import Filter
 from memery.parameters import parameters_of
 from memery.stores.derived import count
-from memery.stores.interface import SearchSnapshot, Space
+from memery.stores.interface import SearchSnapshot
+from memery.stores.records import Space
 
 
 def reasons(

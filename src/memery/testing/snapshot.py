@@ -14,7 +14,7 @@ from memery.dates import date_in_name
 from memery.errors import RETRIED_REASONS
 from memery.filters import Filter
 from memery.stores.derived import cosines
-from memery.stores.interface import (
+from memery.stores.records import (
     Content,
     Contents,
     Facet,

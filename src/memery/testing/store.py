@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from memery.errors import ArchiveLocked
 from memery.plurals import counted
-from memery.stores.interface import IndexRecord, RecognizedText, SkipRecord, Space
+from memery.stores.records import IndexRecord, RecognizedText, SkipRecord, Space
 from memery.testing.snapshot import MemorySnapshot, State
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from memery.archive import Archive
 from memery.errors import ArchiveError
 from memery.filters import Filter
 from memery.stores.derived import count
-from memery.stores.interface import Content, IndexRecord, Space
+from memery.stores.records import Content, IndexRecord, Space
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.database import READERS
 from memery.stores.sqlite.store import SQLiteStore

@@ -9,7 +9,7 @@ import pytest
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError
 from memery.stores.derived import count
-from memery.stores.interface import Content, IndexRecord, SkipRecord
+from memery.stores.records import Content, IndexRecord, SkipRecord
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.types import FileEntry, Skip
 from stores.contract import EVERYWHERE, SPACE, commit, names, record, skipped, unit

@@ -25,7 +25,8 @@ from memery.filters import Filter
 from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.derived import content_key, count, exact_copies, scores_of
-from memery.stores.interface import Groups, Match, Searchable, SearchSnapshot, Space
+from memery.stores.interface import Searchable, SearchSnapshot
+from memery.stores.records import Groups, Match, Space
 from memery.types import Hit, ImageFile
 from memery.words.names import is_called
 from memery.words.query import Words

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from memery.stores.interface import Match
+from memery.stores.records import Match
 from memery.types import ImageFile, Signal
 
 _CONSTANT = 60

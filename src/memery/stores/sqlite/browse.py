@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from memery.filters import Filter
-from memery.stores.interface import Facet, Listing, Order, Space
+from memery.stores.records import Facet, Listing, Order, Space
 from memery.stores.sqlite.filter_sql import Condition, condition
 from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of, marks, parts
 from memery.stores.sqlite.reads import Reads

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from memery.filters import Filter
-from memery.stores.interface import Groups
+from memery.stores.records import Groups
 from memery.stores.sqlite.images import TAKEN
 from memery.words.tokens import joined, spaced, tokens
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from memery.errors import RETRIED_REASONS
 from memery.filters import Filter
-from memery.stores.interface import Space, Stamp, StoredDigests, StoreState
+from memery.stores.records import Space, Stamp, StoredDigests, StoreState
 from memery.stores.sqlite.filter_sql import condition
 from memery.stores.sqlite.reads import Reads
 from memery.stores.sqlite.spaces import all_spaces

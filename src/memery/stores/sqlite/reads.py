@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator
 
-from memery.stores.interface import Space
+from memery.stores.records import Space
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.indexes import Indexes
 from memery.stores.sqlite.spaces import space_number

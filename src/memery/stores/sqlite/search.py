@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memery.filters import Filter
-from memery.stores.interface import Nearest
+from memery.stores.records import Nearest
 from memery.stores.sqlite.browse import FACTS_TOO, PASSING, count_images
 from memery.stores.sqlite.filter_sql import Condition, condition
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from memery.errors import ArchiveDamaged
-from memery.stores.interface import Space, SpaceInfo
+from memery.stores.records import Space, SpaceInfo
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.images import database_file
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import ArchiveError, ArchiveLocked
-from memery.stores.interface import Space
+from memery.stores.records import Space
 from memery.stores.sqlite.browse import ImageReads
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.index_upkeep import lags, verify_vectors, write_index

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 
 from memery.filters import Filter
-from memery.stores.interface import Groups, Match, RecognizedText, Space
+from memery.stores.records import Groups, Match, RecognizedText, Space
 from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts
 from memery.stores.sqlite.reads import Reads

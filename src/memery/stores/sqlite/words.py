@@ -7,7 +7,7 @@ import os
 import sqlite3
 from typing import Any
 
-from memery.stores.interface import RecognizedText
+from memery.stores.records import RecognizedText
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.filter_sql import folder_bounds
 from memery.types import Line

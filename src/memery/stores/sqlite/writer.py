@@ -7,7 +7,7 @@ import posixpath
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from memery.stores.interface import IndexRecord, RecognizedText, SkipRecord, Space
+from memery.stores.records import IndexRecord, RecognizedText, SkipRecord, Space
 from memery.stores.sqlite.database import Database
 from memery.stores.sqlite.indexes import Indexes
 from memery.stores.sqlite.spaces import ensure_space, generation_prefix, space_number
