@@ -9,12 +9,14 @@ FIXTURES_PIP := tests/fixtures/$(PIP)
 READY := $(VENV)/.ready
 DEMO_READY := $(VENV)/.demo-ready
 TEST_READY := $(VENV)/.test-ready
+PAGE_READY := node_modules/.ready
 FIXTURES_READY := tests/fixtures/.venv/.ready
 FULL_SIZE := tests/full_size/.made
 PIP_ARGS ?=
+PAGE := src/memery/gateway/web tests/page/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage test-slow browser test-page test-models test-gateway check format dist eval train fixtures bench bench-gateway clean
+.PHONY: help demo test coverage test-slow browser test-page test-models test-gateway check check-python check-page format dist eval train fixtures bench bench-gateway clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
@@ -37,6 +39,15 @@ $(DEMO_READY): $(READY)
 $(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
 	@echo "Installing what the tests need"
 	@$(PIP) install --constraint constraints.txt --editable '.[dev]' ./tests/plugin
+	@touch $@
+
+# Node comes with a wheel. Pinned versions without a lock file: it would name a registry.
+$(PAGE_READY): package.json $(TEST_READY)
+	@echo "Installing what the checks of the web page need"
+	@$(BIN)/npm install --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier \
+		--fetch-retries=1 --loglevel=error >/dev/null || { \
+		echo "npm could not install TypeScript and oxlint, which check the web page (see above): check npm's registry" \
+			"and proxy settings. Without npm: make check-python, then $(BIN)/pytest -m 'not slow'"; exit 1; }
 	@touch $@
 
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
@@ -67,11 +78,18 @@ test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, e
 test-gateway: $(TEST_READY) ## Try the whole of REST with thousands of made-up requests
 	GATEWAY_CASES=300 $(BIN)/pytest tests/gateway/test_openapi.py
 
-check: $(TEST_READY) ## Check format, style, types and import contracts
+check: check-python check-page ## Check format, style, types and import contracts; unit tests of the page
+
+check-python: $(TEST_READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+check-page: $(PAGE_READY)
+	$(BIN)/node node_modules/typescript/bin/tsc
+	$(BIN)/node node_modules/oxlint/bin/oxlint --deny-warnings --report-unused-disable-directives $(PAGE)
+	$(BIN)/node --test --test-reporter=dot 'tests/page/unit/*.test.js'
 
 format: $(TEST_READY) ## Format the code
 	$(BIN)/ruff format .
@@ -108,4 +126,4 @@ bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clie
 	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page --browser "$$($(BIN)/python tests/browser.py)" "$(PHOTOS)")
 
 clean: ## Remove what was made
-	rm -rf $(VENV) tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

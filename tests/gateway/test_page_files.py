@@ -74,3 +74,17 @@ def test_files_of_another_version_are_revalidated(client):
 def test_rejects_other_paths(client, path):
     with pytest.raises(Problem, match="no such file"):
         client.get(f"/page/{page.version()}/{path}".replace("..", "%2e%2e"))
+
+
+def test_declares_only_fields_that_the_openapi_document_has(server):
+    """Each interface `XDocument` of types.d.ts describes an answer of the server."""
+    schemas = server.get("/v1/openapi.json").json()["components"]["schemas"]
+    declared = re.findall(
+        r"^export interface (\w+Document)(?: extends \w+)? \{\n(.*?)^\}",
+        (WEB / "types.d.ts").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+    assert len(declared) > 10
+    for name, body in declared:
+        fields = set(re.findall(r"^  (\w+)\??:", body, re.MULTILINE))
+        assert fields <= schemas[name]["properties"].keys(), name

@@ -1,6 +1,5 @@
 """The one field: chips, their menu, pictures from outside."""
 
-import json
 import re
 from pathlib import Path
 
@@ -54,26 +53,6 @@ def test_a_comma_is_a_part_of_the_text(page, site):
     page.keyboard.press("Enter")
     assert chips(page) == ["Paris, France"]
     assert asked(page) == [("text", "Paris, France")]
-
-
-def test_what_is_typed_is_read_as_the_server_reads_it(page, site):
-    ready(page, site.url)
-    cases = json.loads((ROOT / "tests" / "words" / "texts.json").read_text(encoding="utf-8"))
-    read = """async (texts) => {
-        const { fromParameters, toParameters, typed, words } =
-            await import("./page/latest/state/terms.js");
-        const again = (terms) => {
-            const parameters = new URLSearchParams();
-            toParameters(terms, parameters);
-            return fromParameters(parameters);
-        };
-        const back = (terms) => terms.flatMap((term) => typed(words(term)));
-        return texts.map(typed).map((terms) => [terms, again(terms), back(terms)]);
-    }"""
-    found = page.evaluate(read, [text for text, _ in cases])
-    for (text, expected), readings in zip(cases, found, strict=True):
-        for terms in readings:
-            assert [[term["value"], term["boost"]] for term in terms] == expected, text
 
 
 def test_an_empty_answer_names_its_cause(page, site):

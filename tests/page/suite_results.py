@@ -137,62 +137,6 @@ def test_boxes_have_their_colours_before_their_pictures(page, site):
     expect(tile(page)).to_have_css("background-color", "rgb(220, 30, 30)")
 
 
-def test_rows_are_as_wide_as_the_page(page, site):
-    ready(page, site.url)
-    rows = page.evaluate(
-        """async () => {
-            const {justified} = await import('./page/latest/grid/layout.js');
-            const found = [];
-            for (let count = 1; count <= 100; count += 1) {
-                const ratios = Array.from({length: count}, (_, i) => 0.4 + (i * 79) % 280 / 100);
-                const {boxes} = justified(ratios, {width: 1000, height: 200, gap: 4, loose: false});
-                const rows = new Map();
-                for (const box of boxes) rows.set(box.row, [...(rows.get(box.row) ?? []), box]);
-                for (const row of rows.values()) found.push({
-                    count,
-                    right: row.at(-1).x + row.at(-1).width,
-                    height: row[0].height,
-                    gaps: row.slice(1).every((box, i) => box.x === row[i].x + row[i].width + 4),
-                });
-            }
-            return found;
-        }"""
-    )
-    assert all(row["gaps"] for row in rows)
-    many = [row for row in rows if row["count"] > 10]
-    assert {row["right"] for row in many} == {1000}
-    assert all(120 < row["height"] < 340 for row in many)
-
-
-def test_no_image_is_left_alone_above_the_divider(page, site):
-    ready(page, site.url)
-    rows = page.evaluate(
-        """async () => {
-            const {justified} = await import('./page/latest/grid/layout.js');
-            const found = [];
-            for (let number = 0; number < 1180; number += 1) {
-                const [count, shift] = [2 + number % 59, 31 * Math.floor(number / 59)];
-                const ratio = (_, i) => 0.6 + ((i * 79 + shift) % 140) / 100;
-                const ratios = Array.from({length: count}, ratio);
-                const {boxes} = justified(ratios, {width: 1000, height: 200, gap: 4, loose: true});
-                const rows = new Map();
-                for (const box of boxes) rows.set(box.row, [...(rows.get(box.row) ?? []), box]);
-                found.push({
-                    count,
-                    rows: rows.size,
-                    right: boxes.at(-1).x + boxes.at(-1).width,
-                    heights: [...rows.values()].map(row => row[0].height),
-                });
-            }
-            return found;
-        }"""
-    )
-    several = [row for row in rows if row["rows"] > 1]
-    assert min(row["right"] for row in several) > 500
-    assert sum(row["right"] == 1000 for row in several) > 0.8 * len(several)
-    assert all(110 < height < 350 for row in several for height in row["heights"])
-
-
 @pytest.fixture(scope="module")
 def twice(serve, tmp_path_factory, built):
     """A red image at three places, a blue one at two, and 120 others."""

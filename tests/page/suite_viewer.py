@@ -48,6 +48,15 @@ def test_the_viewer_and_its_keys(page, site):
     expect(page.locator("#selection")).to_contain_text("1 picture selected")
 
 
+def test_copies_the_path_that_is_clicked_in_the_facts(page, site):
+    ready(page, f"{site.url}?sort=name&under=wood")
+    open_picture(page, 1)
+    page.keyboard.press("i")
+    page.locator("#viewer .facts .path").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == str(site.folder / "wood/green-01.jpg")
+
+
 def test_home_and_end_in_the_viewer(page, site):
     ready(page, f"{site.url}?sort=name&under=wood")
     open_picture(page, 2)

@@ -1,109 +1,137 @@
-// The server: every request goes through here, and every failure comes out as a Problem. What only
-// asks is patient with a server that has too much to do.
+// REST client: every request goes through here, and every failure becomes a Problem. Requests that
+// only read are retried while the server is busy.
 
-import { patiently } from "./retry.js";
+/** @import { CollectionDocument, FacetsDocument, FactsDocument, ImageDocument, ImagesDocument, JobDocument, ProblemDocument, SearchDocument, SkipsDocument, StatusDocument, UploadDocument } from "../types.d.ts" */
 
-const AWAY = [502, 504]; // what a proxy answers in the place of a server that does not
-const losses = new EventTarget();
+import { isAbort, Problem } from "./problem.js";
+import { retry } from "./retry.js";
 
-/** What went wrong: `status` 0 means that there was no answer. */
-export class Problem extends Error {
-  constructor(status, message, errors = [], retryAfter = 0) {
-    super(message);
-    this.name = "Problem";
-    this.status = status;
-    this.errors = errors;
-    this.retryAfter = retryAfter; // seconds
-  }
+/**
+ * @typedef {(problem: Problem, delay: number) => void} WaitListener called before each retry
+ * @typedef {{signal?: AbortSignal, onWait?: WaitListener}} RequestOptions
+ */
 
-  /** Whether it passes by itself: too many requests, or more to do than can be done. */
-  get passes() {
-    return this.status === 429 || this.status === 503;
-  }
-}
+const GATEWAY_ERRORS = new Set([502, 504]); // a proxy's answer if the server does not answer
+const THUMBNAIL_SIZES = [160, 320, 640, 1280];
+const connection = new EventTarget();
 
-/** Calls `act` whenever a request stays without an answer. */
-export const whenLost = (act) => losses.addEventListener("lost", act);
+/** Calls `listener` whenever a request gets no answer. @param {() => void} listener */
+export const onConnectionLost = (listener) => connection.addEventListener("lost", listener);
 
-/** An address of the server, wherever it is mounted. */
-export const at = (path) => new URL(path, document.baseURI).href;
+/** The absolute URL of a path below the page, wherever the server is mounted. @param {string} path */
+export const resolve = (path) => new URL(path, document.baseURI).href;
 
-export const search = (parameters, signal, onWait) => get("v1/search", parameters, signal, onWait);
-export const browse = (parameters, signal, onWait) => get("v1/images", parameters, signal, onWait);
-export const facets = (parameters, signal) => get("v1/facets", parameters, signal);
-export const image = (id, signal) => get(`v1/images/${encodeURIComponent(id)}`, null, signal);
+/** @type {(parameters: URLSearchParams, options?: RequestOptions) => Promise<SearchDocument>} */
+export const search = (parameters, options) => get("v1/search", parameters, options);
+/** @type {(parameters: URLSearchParams, options?: RequestOptions) => Promise<ImagesDocument>} */
+export const browse = (parameters, options) => get("v1/images", parameters, options);
+/** @type {(parameters: URLSearchParams, options?: RequestOptions) => Promise<FacetsDocument>} */
+export const facets = (parameters, options) => get("v1/facets", parameters, options);
+/** @type {(id: string, options?: RequestOptions) => Promise<FactsDocument>} */
+export const image = (id, options) => get(`v1/images/${encodeURIComponent(id)}`, undefined, options);
+/** @type {() => Promise<CollectionDocument[]>} */
 export const collections = () => get("v1/collections");
+/** @type {() => Promise<StatusDocument>} */
 export const status = () => get("v1/status");
+/** @type {() => Promise<JobDocument[]>} */
 export const jobs = () => get("v1/index");
 export const startIndexing = () => request("v1/index", { method: "POST" });
 export const stopIndexing = () => request("v1/index", { method: "DELETE" });
 
-export function similar(id, count, signal) {
-  return get(`v1/images/${encodeURIComponent(id)}/similar`, { top_k: count }, signal);
-}
+/** @type {(id: string, count: number, options?: RequestOptions) => Promise<SearchDocument>} */
+export const similar = (id, count, options) =>
+  get(`v1/images/${encodeURIComponent(id)}/similar`, new URLSearchParams({ top_k: String(count) }), options);
 
-export function skipped(offset, count) {
-  return get("v1/skipped", { offset, top_k: count });
-}
+/** @type {(offset: number, count: number) => Promise<SkipsDocument>} */
+export const skipped = (offset, count) =>
+  get("v1/skipped", new URLSearchParams({ offset: String(offset), top_k: String(count) }));
 
-/** Keeps a picture with the server for this session; answers its id. */
+/**
+ * Uploads an image, which the server keeps for this session.
+ * @param {File} file
+ * @returns {Promise<UploadDocument>}
+ */
 export function upload(file) {
   const body = new FormData();
   body.append("image", file, file.name || "picture");
   return request("v1/uploads", { method: "POST", body });
 }
 
-export const uploadThumbnail = (id) => at(`v1/uploads/${encodeURIComponent(id)}/thumbnail`);
+/** @param {string} id */
+export const uploadThumbnail = (id) => resolve(`v1/uploads/${encodeURIComponent(id)}/thumbnail`);
 
-/** The address of a small copy whose longer side has at least so many pixels, if there is one. */
-export function thumbnail(picture, side) {
-  const size = [160, 320, 640, 1280].find((one) => one >= side) ?? 1280;
-  return `${picture.thumbnail_url}?size=${size}`;
+/** @param {string} id */
+export const thumbnailOf = (id) => `v1/thumbnails/${encodeURIComponent(id)}`;
+
+/**
+ * The URL of the smallest thumbnail whose longer side has at least `side` pixels, else of the largest.
+ * @param {Pick<ImageDocument, "thumbnail_url">} listed
+ * @param {number} side
+ */
+export function thumbnail(listed, side) {
+  const size = THUMBNAIL_SIZES.find((one) => one >= side) ?? THUMBNAIL_SIZES.at(-1);
+  return `${listed.thumbnail_url}?size=${size}`;
 }
 
-export const download = (picture) => `${picture.image_url}?download=1`;
+/** @param {ImageDocument} listed */
+export const downloadUrl = (listed) => `${listed.image_url}?download=1`;
 
-function get(path, parameters, signal, onWait) {
-  const query = parameters ? `?${new URLSearchParams(parameters)}` : "";
-  return patiently(() => request(path + query, { signal }), { signal, onWait });
+/**
+ * @param {string} path
+ * @param {URLSearchParams} [parameters]
+ * @param {RequestOptions} [options]
+ */
+function get(path, parameters, options = {}) {
+  const query = parameters ? `?${parameters}` : "";
+  return retry(() => request(path + query, { signal: options.signal }), options);
 }
 
+/**
+ * @param {string} path
+ * @param {RequestInit} options
+ */
 async function request(path, options = {}) {
   let response;
   try {
-    response = await fetch(at(path), { credentials: "same-origin", ...options });
+    response = await fetch(resolve(path), { credentials: "same-origin", ...options });
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw lost();
+    if (isAbort(error)) throw error;
+    throw connectionLost();
   }
-  if (AWAY.includes(response.status)) throw lost();
+  if (GATEWAY_ERRORS.has(response.status)) throw connectionLost();
   const answer = await json(response);
-  if (!response.ok) throw problem(response, answer);
+  if (!response.ok) throw problemFrom(response, answer);
   return answer;
 }
 
-function lost() {
-  losses.dispatchEvent(new Event("lost"));
+function connectionLost() {
+  connection.dispatchEvent(new Event("lost"));
   return new Problem(0, "memery does not answer.");
 }
 
+/** The JSON of a response, or null if it has none. @param {Response} response */
 async function json(response) {
   try {
     return await response.json();
   } catch (error) {
-    if (error.name === "AbortError") throw error;
+    if (isAbort(error)) throw error;
     return null;
   }
 }
 
-function problem(response, answer) {
+/**
+ * @param {Response} response
+ * @param {ProblemDocument | null} answer
+ */
+function problemFrom(response, answer) {
   const errors = Array.isArray(answer?.errors) ? answer.errors : [];
   const detail = answer?.detail || answer?.title || `The server answered ${response.status}.`;
-  return new Problem(response.status, String(detail), errors, seconds(response.headers.get("Retry-After")));
+  return new Problem(response.status, String(detail), errors, retryAfter(response.headers.get("Retry-After")));
 }
 
-/** Retry-After as seconds: it is a number of them, or a date (RFC 9110, 10.2.3). */
-function seconds(header) {
+/** Seconds of a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3). @param {string | null} header */
+function retryAfter(header) {
+  if (header === null) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;
   return Number.isFinite(wait) ? Math.max(0, wait) : 0;
 }

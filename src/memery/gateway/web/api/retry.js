@@ -1,39 +1,57 @@
-// A server that has too much to do says so, and when to come again: 429, 503, Retry-After.
+// Retries requests that a busy server rejects with 429 or 503, after the time that Retry-After names.
 
-const TRIES = 8; // then it is for the person to say whether to go on
-const FIRST = 1000; // ms; doubled with each try
-const LONGEST = 30_000; // ms, unless the server says more
+import { Problem } from "./problem.js";
+
+const MAX_ATTEMPTS = 8;
+const FIRST_DELAY = 1000; // ms; doubled with each attempt
+const MAX_DELAY = 30_000; // ms, unless Retry-After is longer
 
 /**
- * Asks until there is an answer, as patiently as the server wishes.
- * @param {function(): Promise} ask
- * @param {{signal: AbortSignal, onWait: function(Problem, number): void}} options what gives it up, and
- *   what hears before each wait why, and for how many milliseconds
+ * Calls `request` until it succeeds, fails for good, or has failed eight times.
+ * @template T
+ * @param {() => Promise<T>} request
+ * @param {{signal?: AbortSignal, onWait?: (problem: Problem, delay: number) => void}} options
+ *   `onWait` is called before each wait with its reason and milliseconds
+ * @returns {Promise<T>}
  */
-export async function patiently(ask, { signal, onWait } = {}) {
-  for (let tried = 1; ; tried += 1) {
+export async function retry(request, { signal, onWait } = {}) {
+  for (let attempt = 1; ; attempt += 1) {
     try {
-      return await ask();
-    } catch (problem) {
-      if (!problem.passes || tried === TRIES) throw problem;
-      const wait = Math.max(1000 * problem.retryAfter, Math.min(LONGEST, FIRST * 2 ** (tried - 1)));
-      onWait?.(problem, wait);
-      await pause(wait, signal);
+      return await request(); // eslint-disable-line no-await-in-loop -- one attempt after the other
+    } catch (error) {
+      if (!(error instanceof Problem) || !error.isTemporary || attempt === MAX_ATTEMPTS) throw error;
+      const delay = retryDelay(attempt, error.retryAfter);
+      onWait?.(error, delay);
+      await pause(delay, signal); // eslint-disable-line no-await-in-loop -- as above
     }
   }
 }
 
+/**
+ * Milliseconds until the next attempt: as the server says, and at least 1, 2, 4 … 30 seconds.
+ * @param {number} attempt how many have failed
+ * @param {number} retryAfter seconds
+ */
+export function retryDelay(attempt, retryAfter) {
+  return Math.max(1000 * retryAfter, Math.min(MAX_DELAY, FIRST_DELAY * 2 ** (attempt - 1)));
+}
+
+/**
+ * @param {number} milliseconds
+ * @param {AbortSignal} [signal]
+ */
 function pause(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => {
+  return /** @type {Promise<void>} */ (new Promise((resolve, reject) => {
+    let timer = 0;
+    const cancel = () => {
       clearTimeout(timer);
-      reject(signal.reason);
+      reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", giveUp);
+    timer = setTimeout(() => {
+      signal?.removeEventListener("abort", cancel);
       resolve();
     }, milliseconds);
-    signal?.addEventListener("abort", giveUp);
-    if (signal?.aborted) giveUp();
-  });
+    signal?.addEventListener("abort", cancel);
+    if (signal?.aborted) cancel();
+  }));
 }

@@ -1,217 +1,144 @@
-// The grid: only what is near the window is in the page, however long the list is.
+// The grid of images: only those near the window are in the page, however long the list is.
 //
-// The scroll position is kept as an image and a distance from it. Whatever changes above it, pages
-// arriving, the window's width, the size of images: that image stays where it is. At the very top no
-// image is kept, so that what appears above the list stays visible.
+// The scroll position is kept as an image and a distance from it. When the layout above it changes
+// (pages arrive, the window or the size of images changes), that image stays where it is. At the very
+// top no image is kept, so that what appears above the list stays visible.
 
-import { Blocks } from "./virtual-list.js";
+/** @import { Box, GridSize, ListedImage, Place } from "../types.d.ts" */
+/** @import { Results } from "../state/results.js" */
+/** @import { Selection } from "../state/selection.js" */
+
+import { isAbort } from "../api/problem.js";
+import { Emitter } from "../state/emitter.js";
+import { onPreference, preference } from "../state/preferences.js";
+import { PAGE_SIZE } from "../state/results.js";
 import { make } from "../widgets/dom.js";
-import { preference } from "../state/preferences.js";
-import { PAGE } from "../state/results.js";
 import { Tiles } from "./tiles.js";
+import { VirtualList } from "./virtual-list.js";
 
-const GAP = 4;
-const SETTLED = 70; // ms in which one must not scroll far before pages are asked for
+const GAP = 4; // px
+const SETTLE_TIME = 70; // ms: pages are loaded if the list is scrolled less than two windows in it
+const FULL_WIDTH = 1280; // px: in narrower windows images are smaller
+
+/**
+ * @typedef {object} GridOptions
+ * @property {(image: ListedImage) => string} href the URL that opens an image
+ * @property {Selection} selection
+ */
 
 export class Grid {
-  #element;
+  /** @type {Results | null} */
+  results = null;
+  current = 0; // index of the tile that Tab leads to
+  /** @type {Emitter<[]>} */
+  moved = new Emitter(); // scrolled, or laid out again
+  /** @type {Emitter<[unknown]>} */
+  failed = new Emitter(); // with the error of a page that could not be loaded
+
   #header;
-  #options;
-  #results = null;
-  #blocks = null;
+  /** @type {VirtualList | null} */
+  #list = null;
   #tiles;
-  #anchor = null; // { index, dy }: the image at the top of the window; null at the top of the page
-  #settled = 0;
+  /** @type {Place | null} */
+  #anchor = null; // the image at the top of the window; null at the top of the page
+  #anchorScroll = 0; // the window's scroll position that belongs to the anchor
+  #timer = 0;
   #frame = 0;
-  #top = 0; // the window's scroll position that belongs to the anchor
-  #divider = make("h2", { className: "divider" }, make("span", {}, "Weaker matches"));
+  #divider = make("h2", { className: "divider", hidden: true }, make("span", {}, "Weaker matches"));
 
   /**
-   * @param {HTMLElement} element what holds the tiles
-   * @param {HTMLElement} header what covers the top of the window
-   * @param {{href, isSelected, onMove, onError}} options the address that opens a picture, whether
-   *   an id is selected, what hears of scrolling, and of pages that do not come
+   * @param {HTMLElement} element contains the tiles
+   * @param {HTMLElement} header covers the top of the window
+   * @param {GridOptions} options
    */
   constructor(element, header, options) {
-    this.#element = element;
+    this.element = element;
     this.#header = header;
-    this.#options = options;
-    this.current = 0;
     this.#tiles = new Tiles(element, options);
     element.after(this.#divider);
-    this.#divider.hidden = true;
     addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.arrange()).observe(element);
+    options.selection.changed.on(() => this.#draw());
+    onPreference((name) => {
+      if (name === "height") this.arrange();
+      else if (name !== "theme") this.#draw();
+    });
   }
 
-  get element() {
-    return this.#element;
-  }
-
-  get results() {
-    return this.#results;
-  }
-
-  /** The scroll position: an image's index and the distance of the window's top from its own; null at the top. */
+  /** The scroll position; null at the top. */
   get place() {
     return this.#anchor;
   }
 
-  get height() {
-    return this.#blocks?.height ?? 0;
+  /** Index of the first image in the window. */
+  get first() {
+    return this.#list?.indexAt(this.#viewTop()) ?? 0;
   }
 
-  /** Shows a list whose first page is here, from a place on. Tiles of pictures in both lists stay. */
-  show(results, from = null) {
-    this.#results = results;
-    this.#blocks = new Blocks(results, this.#wish());
-    this.#anchor = from;
-    this.current = from?.index ?? 0;
-    this.#tiles.loosen();
+  /**
+   * Shows a list whose first page is loaded. Tiles of images in both lists stay.
+   * @param {Results} results
+   * @param {Place | null} place the scroll position
+   */
+  show(results, place = null) {
+    this.results = results;
+    this.#list = new VirtualList(results, this.#size());
+    this.#anchor = place;
+    this.current = place?.index ?? 0;
+    this.#tiles.startList();
     this.#apply();
   }
 
-  /** Lays everything out anew: the width, the wished height or a page has changed. */
+  /** Lays out the list again: the width, the size of images or a page has changed. */
   arrange() {
-    if (!this.#results || this.#element.clientWidth === 0) return;
-    this.#blocks.arrange(this.#wish());
+    if (!this.#list || this.element.clientWidth === 0) return;
+    this.#list.arrange(this.#size());
     this.#apply();
   }
 
-  /** Asks again for pages and thumbnails that did not come. */
+  /** Requests the pages and thumbnails that failed again. */
   retry() {
     this.#tiles.retry();
     this.arrange();
   }
 
-  /** Marks and captions anew; nothing moves. */
-  refresh() {
-    if (this.#results) this.#draw();
-  }
-
-  /** Scrolls to a picture and, if asked to, focuses it. */
+  /**
+   * Scrolls to an image.
+   * @param {number} index
+   * @param {{focus?: boolean, align?: "nearest" | "start"}} options `focus`: whether to focus it
+   */
   async go(index, { focus = false, align = "nearest" } = {}) {
-    if (!this.#results?.total) return;
-    const wanted = Math.max(0, Math.min(index, this.#results.total - 1));
-    this.current = wanted;
-    if (!this.#blocks.box(wanted)) {
-      if (align === "nearest") align = "start";
-      this.#anchor = { index: wanted, dy: 0 };
+    const list = this.#list;
+    if (!this.results?.total || !list) return;
+    const target = Math.max(0, Math.min(index, this.results.total - 1));
+    this.current = target;
+    const wasLoaded = list.box(target) !== null;
+    if (!wasLoaded) {
+      this.#anchor = { index: target, dy: 0 };
       this.#apply();
-      if (!(await this.#load(Math.floor(wanted / PAGE))) || this.current !== wanted) return;
+      if (!(await this.#load(Math.floor(target / PAGE_SIZE))) || this.current !== target) return;
     }
-    this.#bring(this.#blocks.box(wanted), align);
+    const box = this.#list?.box(target);
+    if (box) this.#scrollTo(box, wasLoaded ? align : "start");
     this.#draw();
-    if (focus) this.#tiles.focus(wanted);
+    if (focus) this.#tiles.focus(target);
   }
 
-  /** The picture above (-1) or below (1) another. */
-  beside(index, direction) {
-    return this.#blocks.beside(index, direction);
+  /**
+   * Index of the image above or below another.
+   * @param {number} index
+   * @param {-1 | 1} direction
+   */
+  neighbour(index, direction) {
+    return this.#list?.neighbour(index, direction) ?? index;
   }
 
-  /** How far down the list a picture stands, 0 to 1. */
-  share(index) {
-    return this.height ? this.#blocks.yOf(index) / this.height : 0;
+  /** How far down the list an image is, from 0 to 1. @param {number} index */
+  fraction(index) {
+    return this.#list?.height ? this.#list.yOf(index) / this.#list.height : 0;
   }
 
-  /** The first picture in the window. */
-  get first() {
-    return this.#blocks?.indexAt(this.#viewTop()) ?? 0;
-  }
-
-  /** Where the list begins, from the top of the page. */
-  get #base() {
-    return this.#element.getBoundingClientRect().top + scrollY;
-  }
-
-  #wish() {
-    const width = this.#element.clientWidth;
-    const scale = Math.min(1, Math.max(0.6, width / 1280));
-    return { width, height: Math.round(preference("height") * scale), gap: GAP };
-  }
-
-  #viewTop() {
-    return scrollY + this.#header.offsetHeight - this.#base;
-  }
-
-  #scrolled() {
-    if (!this.#results) return;
-    if (Math.abs(scrollY - this.#top) > 1) this.#keep();
-    if (!this.#frame) {
-      this.#frame = requestAnimationFrame(() => {
-        this.#frame = 0;
-        this.#draw();
-        this.#options.onMove();
-      });
-    }
-  }
-
-  /** Takes what is at the top of the window for the anchor. */
-  #keep() {
-    const y = this.#viewTop();
-    const index = this.#blocks.indexAt(y);
-    this.#anchor = scrollY > 0 ? { index, dy: y - this.#blocks.yOf(index) } : null;
-    this.#top = scrollY;
-  }
-
-  /** Sets the height of the list and puts the anchor where it was. */
-  #apply() {
-    this.#element.style.height = `${this.height}px`;
-    const wanted = this.#anchor ? this.#scrollFor(this.#blocks.yOf(this.#anchor.index) + this.#anchor.dy) : 0;
-    if (Math.abs(wanted - scrollY) > 0.5) {
-      scrollTo(0, wanted);
-      this.#top = scrollY;
-    }
-    this.#draw();
-    this.#options.onMove();
-  }
-
-  /** The window's scroll position that has a height of the list just below the header. */
-  #scrollFor(y) {
-    return y + this.#base - this.#header.offsetHeight;
-  }
-
-  #bring(box, align) {
-    const top = this.#viewTop();
-    const view = innerHeight - this.#header.offsetHeight;
-    const isSeen = box.y >= top && box.y + box.height <= top + view;
-    if (align === "nearest" && isSeen) return;
-    const down = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y;
-    scrollTo(0, box.y === 0 ? 0 : this.#scrollFor(down)); // with the first row, what is above the list
-    this.#keep();
-  }
-
-  #draw() {
-    const view = innerHeight;
-    const top = this.#viewTop() - view * 0.75;
-    const bottom = top + view * 2.5;
-    const wanted = new Map();
-    const coming = [];
-    for (const number of this.#blocks.between(top, bottom)) {
-      if (!this.#blocks.isHere(number)) coming.push(this.#blocks.extent(number));
-      else for (const [index, box] of this.#blocks.boxes(number, top, bottom)) wanted.set(index, box);
-    }
-    this.#tiles.veil(coming, this.#wish().height + GAP);
-    const { focused } = this.#tiles;
-    if (focused !== null && this.#blocks.box(focused)) wanted.set(focused, this.#blocks.box(focused));
-    // One that is not here yet is on its way: it was gone to.
-    const isHere = this.#blocks.isHere(Math.floor(this.current / PAGE));
-    if (isHere && !wanted.has(this.current) && focused === null) this.current = this.#firstSeen(wanted);
-    this.#tiles.fill(wanted, this.#results, this.current);
-    const divider = this.#blocks.divider;
-    this.#divider.hidden = divider === null;
-    if (divider !== null) this.#divider.style.transform = `translateY(${divider}px)`;
-    this.#soon();
-  }
-
-  #firstSeen(wanted) {
-    const top = this.#viewTop();
-    for (const [index, box] of wanted) if (box.y >= top) return index;
-    return wanted.keys().next().value ?? 0;
-  }
-
-  /** Tab leads to this picture from now on. */
+  /** Makes Tab lead to an image. @param {number} index */
   setCurrent(index) {
     if (index === this.current) return;
     this.#tiles.mark(this.current, false);
@@ -219,35 +146,145 @@ export class Grid {
     this.current = index;
   }
 
-  /** Pages in sight are asked for while one scrolls, but not those that only fly past. */
-  #soon() {
-    if (this.#settled) return;
-    const from = scrollY;
-    this.#settled = setTimeout(() => {
-      this.#settled = 0;
-      if (Math.abs(scrollY - from) > 2 * innerHeight) this.#soon();
-      else this.#fetch();
-    }, SETTLED);
+  /** @returns {GridSize} */
+  #size() {
+    const width = this.element.clientWidth;
+    const scale = Math.min(1, Math.max(0.6, width / FULL_WIDTH));
+    return { width, height: Math.round(preference("height") * scale), gap: GAP };
   }
 
-  #fetch() {
+  /** Top of the list in px from the top of the page. */
+  #listTop() {
+    return this.element.getBoundingClientRect().top + scrollY;
+  }
+
+  /** Height in the list that is just below the header. */
+  #viewTop() {
+    return scrollY + this.#header.offsetHeight - this.#listTop();
+  }
+
+  /** The window's scroll position at which a height in the list is just below the header. @param {number} y */
+  #scrollFor(y) {
+    return y + this.#listTop() - this.#header.offsetHeight;
+  }
+
+  #scrolled() {
+    if (!this.results) return;
+    if (Math.abs(scrollY - this.#anchorScroll) > 1) this.#keepAnchor();
+    if (this.#frame) return;
+    this.#frame = requestAnimationFrame(() => {
+      this.#frame = 0;
+      this.#draw();
+      this.moved.emit();
+    });
+  }
+
+  /** Makes the image at the top of the window the anchor. */
+  #keepAnchor() {
+    if (!this.#list) return;
+    const y = this.#viewTop();
+    const index = this.#list.indexAt(y);
+    this.#anchor = scrollY > 0 ? { index, dy: y - this.#list.yOf(index) } : null;
+    this.#anchorScroll = scrollY;
+  }
+
+  /** Sets the height of the list, and scrolls so that the anchor stays where it was. */
+  #apply() {
+    if (!this.#list) return;
+    this.element.style.height = `${this.#list.height}px`;
+    const wanted = this.#anchor ? this.#scrollFor(this.#list.yOf(this.#anchor.index) + this.#anchor.dy) : 0;
+    if (Math.abs(wanted - scrollY) > 0.5) {
+      scrollTo(0, wanted);
+      this.#anchorScroll = scrollY;
+    }
+    this.#draw();
+    this.moved.emit();
+  }
+
+  /**
+   * @param {Box} box
+   * @param {"nearest" | "start"} align
+   */
+  #scrollTo(box, align) {
     const top = this.#viewTop();
-    const near = this.#blocks.between(top - 1.5 * innerHeight, top + 2.5 * innerHeight);
-    this.#results.abandon((number) => near.includes(number));
-    for (const number of near) if (!this.#blocks.isHere(number)) this.#load(number);
+    const view = innerHeight - this.#header.offsetHeight;
+    const isVisible = box.y >= top && box.y + box.height <= top + view;
+    if (align === "nearest" && isVisible) return;
+    const y = align === "nearest" && box.y > top ? box.y + box.height - view + GAP * 2 : box.y;
+    scrollTo(0, box.y === 0 ? 0 : this.#scrollFor(y)); // with the first row, what is above the list
+    this.#keepAnchor();
   }
 
+  /** Shows the tiles near the window. */
+  #draw() {
+    const { results } = this;
+    const list = this.#list;
+    if (!results || !list) return;
+    const top = this.#viewTop() - innerHeight * 0.75;
+    const bottom = top + innerHeight * 2.5;
+    /** @type {Map<number, Box>} */
+    const boxes = new Map();
+    const missing = [];
+    for (const number of list.between(top, bottom)) {
+      if (!list.isLoaded(number)) missing.push(list.extent(number));
+      else for (const [index, box] of list.boxes(number, top, bottom)) boxes.set(index, box);
+    }
+    this.#tiles.showPlaceholders(missing, this.#size().height + GAP);
+    const { focused } = this.#tiles;
+    const focusedBox = focused === null ? null : list.box(focused);
+    if (focused !== null && focusedBox) boxes.set(focused, focusedBox);
+    // A current image that is not loaded yet is being scrolled to.
+    const isLoaded = list.isLoaded(Math.floor(this.current / PAGE_SIZE));
+    if (isLoaded && !boxes.has(this.current) && focused === null) this.current = this.#firstVisible(boxes);
+    this.#tiles.show(boxes, results, this.current);
+    this.#divider.hidden = list.divider === null;
+    if (list.divider !== null) this.#divider.style.transform = `translateY(${list.divider}px)`;
+    this.#loadSoon();
+  }
+
+  /** @param {Map<number, Box>} boxes by index */
+  #firstVisible(boxes) {
+    const top = this.#viewTop();
+    for (const [index, box] of boxes) if (box.y >= top) return index;
+    return boxes.keys().next().value ?? 0;
+  }
+
+  /** Loads the pages in the window, but not those that are only scrolled past. */
+  #loadSoon() {
+    if (this.#timer) return;
+    const before = scrollY;
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      if (Math.abs(scrollY - before) > 2 * innerHeight) this.#loadSoon();
+      else this.#loadVisible();
+    }, SETTLE_TIME);
+  }
+
+  #loadVisible() {
+    const list = this.#list;
+    if (!list) return;
+    const top = this.#viewTop();
+    const near = list.between(top - 1.5 * innerHeight, top + 2.5 * innerHeight);
+    this.results?.abort((number) => near.includes(number));
+    for (const number of near) if (!list.isLoaded(number)) this.#load(number);
+  }
+
+  /**
+   * Loads a page and lays it out.
+   * @param {number} number
+   * @returns {Promise<boolean>} whether it is loaded, and the list is still the same
+   */
   async #load(number) {
-    const results = this.#results;
+    const { results } = this;
     try {
-      await results.load(number);
+      await results?.load(number);
     } catch (error) {
-      if (error.name !== "AbortError" && results === this.#results) this.#options.onError(error);
+      if (!isAbort(error) && results === this.results) this.failed.emit(error);
       return false;
     }
-    if (results !== this.#results) return false;
-    if (!this.#blocks.isHere(number)) {
-      this.#blocks.arrange();
+    if (results !== this.results || !this.#list) return false;
+    if (!this.#list.isLoaded(number)) {
+      this.#list.arrange();
       this.#apply();
     }
     return true;

@@ -1,101 +1,141 @@
-// The tiles that are in the page: those near the window. A tile whose picture stays is moved, not made
-// anew, so that nothing blinks when a search is changed.
+// The tiles in the page: those near the window. A tile whose image stays is moved, not made again, so
+// that nothing flickers when the search changes.
 
-import { make } from "../widgets/dom.js";
+/** @import { Box, ListedImage } from "../types.d.ts" */
+/** @import { Results } from "../state/results.js" */
+/** @import { GridOptions } from "./grid.js" */
+
 import { preference } from "../state/preferences.js";
-import { drop, mark, place, retry, tile } from "./tile.js";
+import { closest, make } from "../widgets/dom.js";
+import { Tile } from "./tile.js";
 
 export class Tiles {
   #element;
   #options;
-  #tiles = new Map(); // by index; by id while the list is another
-  #empty = [];
+  /** @type {Map<number, Tile>} */
+  #tiles = new Map(); // by index
+  /** @type {Map<string, Tile>} */
+  #previous = new Map(); // of the list before, by id
+  /** @type {HTMLElement[]} */
+  #placeholders = [];
 
   /**
-   * @param {HTMLElement} element what holds them
-   * @param {{href, isSelected}} options as for the grid
+   * @param {HTMLElement} element
+   * @param {GridOptions} options
    */
   constructor(element, options) {
     this.#element = element;
     this.#options = options;
   }
 
-  /** The index of the picture that has the focus, or null. */
+  /** The index of the focused image, or null. */
   get focused() {
-    const index = document.activeElement?.closest?.(".tile")?.dataset.index;
+    const index = closest(document.activeElement, ".tile")?.dataset.index;
     return index === undefined ? null : Number(index);
   }
 
+  /** @param {number} index */
   focus(index) {
-    this.#tiles.get(index)?.firstElementChild.focus({ preventScroll: true });
+    this.#tiles.get(index)?.focus();
   }
 
-  /** Whether Tab leads to a tile. */
+  /**
+   * Sets whether Tab leads to a tile.
+   * @param {number} index
+   * @param {boolean} isCurrent
+   */
   mark(index, isCurrent) {
-    const element = this.#tiles.get(index);
-    if (element) mark(element, { isSelected: element.classList.contains("selected"), isCurrent });
+    this.#tiles.get(index)?.mark(isCurrent);
   }
 
-  /** The list is another from now on: tiles are known by their pictures only. */
-  loosen() {
-    this.#tiles = new Map([...this.#tiles.values()].map((one) => [`old ${one.dataset.id}`, one]));
+  /** Prepares for another list, in which the same images may have other indexes. */
+  startList() {
+    for (const tile of this.#tiles.values()) this.#previous.set(tile.id, tile);
+    this.#tiles = new Map();
   }
 
-  /** Asks again for the thumbnails that did not come. */
+  /** Requests the thumbnails that failed again. */
   retry() {
-    for (const element of this.#tiles.values()) retry(element);
+    for (const tile of this.#tiles.values()) tile.retry();
   }
 
-  /** Shows tiles for these boxes, by index, and no others. */
-  fill(wanted, results, current) {
-    const shown = new Map();
+  /**
+   * Shows tiles in these boxes, and no others.
+   * @param {Map<number, Box>} boxes by index
+   * @param {Results} results
+   * @param {number} current index of the tile that Tab leads to
+   */
+  show(boxes, results, current) {
     const captions = { names: preference("names"), scores: preference("scores") };
-    for (const [index, box] of wanted) {
-      const picture = results.at(index);
-      const key = this.#tiles.get(index)?.dataset.id === picture.id ? index : `old ${picture.id}`;
-      const element = this.#tiles.get(key) ?? tile(picture);
-      this.#tiles.delete(key);
-      place(element, picture, {
+    /** @type {Map<number, Tile>} */
+    const shown = new Map();
+    for (const [index, box] of boxes) {
+      const listed = results.at(index);
+      if (!listed) continue;
+      const tile = this.#take(index, listed);
+      tile.update(listed, {
         index,
         total: results.total,
         box,
-        href: this.#options.href(picture),
-        isSelected: this.#options.isSelected(picture.id),
+        href: this.#options.href(listed),
+        isSelected: this.#options.selection.has(listed.id),
         isCurrent: index === current,
-        captions: captions.names || captions.scores ? captions : null,
+        captions,
       });
-      shown.set(index, element);
+      shown.set(index, tile);
     }
-    for (const element of this.#tiles.values()) drop(element);
+    for (const tile of [...this.#tiles.values(), ...this.#previous.values()]) tile.remove();
+    this.#previous.clear();
     this.#tiles = shown;
-    this.#order(shown);
+    this.#sort();
   }
 
-  /** Tiles stand in the page in the list's order, for Tab and for those who hear it. */
-  #order(shown) {
+  /**
+   * Shows empty rows where images are being loaded.
+   * @param {{top: number, height: number}[]} extents px
+   * @param {number} rowHeight px
+   */
+  showPlaceholders(extents, rowHeight) {
+    while (this.#placeholders.length < extents.length) {
+      const rows = make("div", { className: "coming" });
+      this.#placeholders.push(rows);
+      this.#element.before(rows);
+    }
+    for (const [number, rows] of this.#placeholders.entries()) {
+      const extent = extents.at(number);
+      rows.hidden = !extent;
+      if (!extent) continue;
+      rows.style.transform = `translateY(${extent.top}px)`;
+      rows.style.height = `${extent.height}px`;
+      rows.style.backgroundSize = `100% ${rowHeight}px`;
+    }
+  }
+
+  /**
+   * The tile that shows an image already, or a new one.
+   * @param {number} index
+   * @param {ListedImage} listed
+   */
+  #take(index, listed) {
+    const same = this.#tiles.get(index);
+    if (same?.id === listed.id) {
+      this.#tiles.delete(index);
+      return same;
+    }
+    const moved = this.#previous.get(listed.id);
+    this.#previous.delete(listed.id);
+    return moved ?? new Tile(listed);
+  }
+
+  /** Sorts the tiles in the document, for Tab and for screen readers. */
+  #sort() {
+    /** @type {ChildNode | null} */
     let before = null;
-    for (const index of [...shown.keys()].sort((one, other) => one - other)) {
-      const element = shown.get(index);
+    for (const [, { element }] of [...this.#tiles].toSorted(([one], [other]) => one - other)) {
+      /** @type {ChildNode | null} */
       const expected = before ? before.nextSibling : this.#element.firstChild;
       if (element !== expected) this.#element.insertBefore(element, expected);
       before = element;
     }
-  }
-
-  /** Empty rows where pictures are on their way. */
-  veil(extents, rowHeight) {
-    while (this.#empty.length < extents.length) {
-      const rows = make("div", { className: "coming" });
-      this.#empty.push(rows);
-      this.#element.before(rows);
-    }
-    this.#empty.forEach((rows, place) => {
-      const extent = extents[place];
-      rows.hidden = !extent;
-      if (!extent) return;
-      rows.style.transform = `translateY(${extent.top}px)`;
-      rows.style.height = `${extent.height}px`;
-      rows.style.backgroundSize = `100% ${rowHeight}px`;
-    });
   }
 }

@@ -1,26 +1,44 @@
-// Months beside the scrollbar, where the list is everything, newest first.
+// Months beside the scrollbar, while all images are listed, newest first.
 
-import { make } from "../widgets/dom.js";
-import { shortMonth, span, yearOf } from "../widgets/format.js";
+/** @import { CountDocument, Place } from "../types.d.ts" */
+/** @import { Grid } from "./grid.js" */
 
-const ROOM = 24; // px between two labels, which are as high
+import { onPreference } from "../state/preferences.js";
+import { closest, make } from "../widgets/dom.js";
+import { period, shortMonth, yearOf } from "../widgets/format.js";
+
+const LABEL_HEIGHT = 24; // px
+const BUBBLE_TIME = 900; // ms
+
+/**
+ * @typedef {{name: string, first: number}} Month `first`: index of its first image
+ * @typedef {Month & {isYear: boolean, y: number}} Label `isYear`: whether it begins a year
+ */
 
 export class Timeline {
   #element;
-  #bubble = make("div", { className: "bubble", "aria-hidden": "true", hidden: true });
-  #months = [];
   #grid;
-  #hiding = 0;
-  #chosen = null; // the month that was clicked, and the place that the list was brought to
+  #bubble = make("div", { className: "bubble", "aria-hidden": "true", hidden: true });
+  /** @type {Month[]} */
+  #months = [];
+  #timer = 0;
+  /** @type {{month: Month, place: Place | null} | null} */
+  #chosen = null; // the month that was clicked, and the scroll position that it led to
 
+  /**
+   * @param {HTMLElement} element
+   * @param {Grid} grid
+   */
   constructor(element, grid) {
     this.#element = element;
     this.#grid = grid;
     element.addEventListener("click", (event) => this.#jump(event));
     addEventListener("resize", () => this.draw());
+    grid.moved.on(() => this.#moved());
+    onPreference(() => this.draw());
   }
 
-  /** Months of the list, newest first, as { name, count }; none hides the strip. */
+  /** Shows the months of a list, newest first; fewer than two hide the timeline. @param {CountDocument[]} months */
   show(months) {
     let index = 0;
     this.#chosen = null;
@@ -33,7 +51,7 @@ export class Timeline {
     this.draw();
   }
 
-  /** Puts the labels where their months begin; a year goes before a month where there is no room. */
+  /** Puts each label where its month begins. */
   draw() {
     const height = this.#element.clientHeight;
     if (this.#element.hidden || !height) return;
@@ -41,62 +59,75 @@ export class Timeline {
     const labels = this.#months.map(({ name, first }) => {
       const isYear = name.slice(0, 4) !== year;
       year = name.slice(0, 4);
-      return { name, first, isYear, y: this.#grid.share(first) * (height - ROOM) };
+      return { name, first, isYear, y: this.#grid.fraction(first) * (height - LABEL_HEIGHT) };
     });
-    const taken = [];
-    const isFree = ({ y }) => taken.every((other) => Math.abs(other - y) >= ROOM);
-    const kept = new Set();
-    for (const wantsYears of [true, false]) {
-      for (const label of labels) {
-        if (label.isYear !== wantsYears || !isFree(label)) continue;
-        taken.push(label.y);
-        kept.add(label);
-      }
-    }
-    this.#element.replaceChildren(...labels.filter((label) => kept.has(label)).map(written), this.#bubble);
-    this.moved(false);
+    this.#element.replaceChildren(...withoutOverlap(labels, LABEL_HEIGHT).map(labelButton), this.#bubble);
+    this.#moved(false);
   }
 
-  /** Says for a moment which month is at the top of the window. */
-  moved(isShown = true) {
+  /** Marks the month at the top of the window, and shows it in a bubble for a moment. */
+  #moved(isBubbleShown = true) {
     if (this.#element.hidden) return;
-    const first = this.#grid.first;
-    const here = this.#here(first);
+    const { first } = this.#grid;
+    const month = this.#monthAt(first);
     for (const one of this.#element.querySelectorAll("button")) {
-      if (one.dataset.month === here?.name) one.setAttribute("aria-current", "true");
+      if (one.dataset.month === month?.name) one.setAttribute("aria-current", "true");
       else one.removeAttribute("aria-current");
     }
-    if (!isShown || !here || scrollY === 0) return;
-    this.#bubble.textContent = span(here.name);
-    this.#bubble.style.top = `${this.#grid.share(first) * (this.#element.clientHeight - ROOM)}px`;
+    if (!isBubbleShown || !month || scrollY === 0) return;
+    this.#bubble.textContent = period(month.name);
+    this.#bubble.style.top = `${this.#grid.fraction(first) * (this.#element.clientHeight - LABEL_HEIGHT)}px`;
     this.#bubble.hidden = false;
-    clearTimeout(this.#hiding);
-    this.#hiding = setTimeout(() => (this.#bubble.hidden = true), 900);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#bubble.hidden = true;
+    }, BUBBLE_TIME);
   }
 
-  /** The month of the first image in the window; as long as one stays there, the month that was chosen. */
-  #here(first) {
-    // It may begin in the middle of a row, or too near the end to be brought to the top.
+  /**
+   * The month of the first image in the window; the chosen month until the list is scrolled.
+   * @param {number} first
+   */
+  #monthAt(first) {
+    // A chosen month may begin within a row, or too near the end to be scrolled to the top.
     if (this.#chosen && this.#chosen.place === this.#grid.place) return this.#chosen.month;
     return this.#months.findLast((one) => one.first <= first);
   }
 
+  /** @param {MouseEvent} event */
   async #jump(event) {
-    const name = event.target.closest("button")?.dataset.month;
-    const found = this.#months.find((one) => one.name === name);
-    if (!found) return;
-    await this.#grid.go(found.first, { align: "start", focus: event.detail === 0 });
-    if (this.#grid.current !== found.first) return; // something else was chosen meanwhile
-    this.#chosen = { month: found, place: this.#grid.place };
-    this.moved();
+    const name = closest(event.target, "button")?.dataset.month;
+    const month = this.#months.find((one) => one.name === name);
+    if (!month) return;
+    await this.#grid.go(month.first, { align: "start", focus: event.detail === 0 });
+    if (this.#grid.current !== month.first) return; // another month was chosen meanwhile
+    this.#chosen = { month, place: this.#grid.place };
+    this.#moved();
   }
 }
 
-function written({ name, isYear, y }) {
+/**
+ * The labels that fit beside each other; those that begin a year come first.
+ * @param {Label[]} labels
+ * @param {number} height of a label
+ */
+export function withoutOverlap(labels, height) {
+  /** @type {Set<Label>} */
+  const kept = new Set();
+  for (const isYear of [true, false]) {
+    for (const label of labels) {
+      if (label.isYear === isYear && [...kept].every((other) => Math.abs(other.y - label.y) >= height)) kept.add(label);
+    }
+  }
+  return labels.filter((label) => kept.has(label));
+}
+
+/** @param {Label} label */
+function labelButton({ name, isYear, y }) {
   const label = isYear ? yearOf(name) : shortMonth(name);
-  // What is heard begins with what is seen: so it can be said to a voice that clicks.
-  const heard = isYear ? span(name) : `${label} ${yearOf(name)}`;
-  const one = make("button", { type: "button", className: isYear ? "year" : "", "aria-label": heard }, label);
+  // The accessible name begins with the visible label, so that voice control finds the button.
+  const accessible = isYear ? period(name) : `${label} ${yearOf(name)}`;
+  const one = make("button", { type: "button", className: isYear ? "year" : "", "aria-label": accessible }, label);
   one.dataset.month = name;
   one.style.top = `${y}px`;
   return one;

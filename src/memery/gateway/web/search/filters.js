@@ -1,176 +1,290 @@
-// Folder, date, kind and order: one button each, its choices with counts.
+// The filters: folder, date, type and order. Each has a button, and its choices have counts.
 
-import { filterParameters } from "../state/url-state.js";
+/** @import { CollectionDocument, CountDocument, FacetsDocument, FilterValues, PageState } from "../types.d.ts" */
+
 import { facets } from "../api/client.js";
+import { messageOf } from "../api/problem.js";
+import { activeTerms, filterParameters } from "../state/url-state.js";
 import { button, make } from "../widgets/dom.js";
-import { hang } from "../widgets/menu.js";
-import { count, span, yearOf } from "../widgets/format.js";
+import { count, period } from "../widgets/format.js";
+import { attach } from "../widgets/menu.js";
 
-const MANY = 12; // choices that need no field to find one among them
+const MANY_FOLDERS = 12; // more have a field to find one
+/** @typedef {Record<string, string>} Labels by value */
+/** @type {Labels} */
 const SHAPES = { landscape: "Landscape", portrait: "Portrait", square: "Square" };
+/** @type {Labels} */
 const TEXT = { true: "With text", false: "Without text" };
+/** @type {Labels} */
 const MODES = { visual: "What they show", text: "Words in them" };
+/** @type {Labels} */
 const SORTS = { date: "Newest first", name: "By name" };
+
+/** Labels of the buttons, by filter. */
+const LABELS = {
+  collection: "Collection",
+  under: "Folder",
+  date: "Date",
+  ext: "Type",
+  orientation: "Shape",
+  has_text: "Text",
+  mode: "Look at",
+  sort: "Order",
+};
+
+/** @typedef {keyof typeof LABELS} FilterName */
+/** @typedef {Exclude<keyof FilterValues, "ext">} SingleFilter filters with one value */
+/** @typedef {[value: string, label: string, count?: number]} Choice */
 
 export class Filters {
   #bar;
   #toggle;
   #onChange;
+  /** @type {FilterValues} */
   #filters = {};
-  #buttons = {};
+  /** @type {Record<FilterName, HTMLButtonElement>} */
+  #buttons;
   #clear;
+  /** @type {CollectionDocument[]} */
   #collections = [];
   #isSearch = false;
 
   /**
    * @param {HTMLElement} bar
    * @param {HTMLButtonElement} toggle shows and hides the bar
-   * @param {function(object): void} onChange gets the new filters
+   * @param {(filters: FilterValues) => void} onChange
    */
   constructor(bar, toggle, onChange) {
     this.#bar = bar;
     this.#toggle = toggle;
     this.#onChange = onChange;
-    toggle.addEventListener("click", () => this.#open(bar.hidden));
-    this.#add("collection", "Collection", (panel) => this.#choices(panel, "collection", this.#collections.map(({ name, searchable }) => [name, name, searchable])));
-    this.#add("under", "Folder", (panel) => this.#fromFacets(panel, ["under"], (found) => this.#folders(panel, found.folders)));
-    this.#add("date", "Date", (panel) => this.#fromFacets(panel, ["since", "until"], (found) => this.#dates(panel, found.months)));
-    this.#add("ext", "Type", (panel) => this.#fromFacets(panel, ["ext"], (found) => this.#types(panel, found.types)));
-    this.#add("orientation", "Shape", (panel) => this.#choices(panel, "orientation", Object.entries(SHAPES)));
-    this.#add("has_text", "Text", (panel) => this.#choices(panel, "has_text", Object.entries(TEXT)));
-    this.#add("mode", "Look at", (panel) => this.#choices(panel, "mode", Object.entries(MODES), "Both"));
-    this.#add("sort", "Order", (panel) => this.#orders(panel));
+    toggle.addEventListener("click", () => this.#setOpen(Boolean(bar.hidden)));
+    this.#buttons = {
+      collection: this.#add("collection", (panel) => this.#fillCollections(panel)),
+      under: this.#add("under", (panel) => this.#loadFacets(panel, ["under"], ({ folders }) => this.#fillFolders(panel, folders))),
+      date: this.#add("date", (panel) => this.#loadFacets(panel, ["since", "until"], ({ months }) => this.#fillDates(panel, months))),
+      ext: this.#add("ext", (panel) => this.#loadFacets(panel, ["ext"], ({ types }) => this.#fillTypes(panel, types))),
+      orientation: this.#add("orientation", (panel) => this.#fill(panel, "orientation", Object.entries(SHAPES))),
+      has_text: this.#add("has_text", (panel) => this.#fill(panel, "has_text", Object.entries(TEXT))),
+      mode: this.#add("mode", (panel) => this.#fill(panel, "mode", Object.entries(MODES), "Both")),
+      sort: this.#add("sort", (panel) => this.#fillSorts(panel)),
+    };
     this.#clear = button("Clear", () => this.#change({}), { className: "plain" });
     bar.append(this.#clear);
   }
 
-  set collections(collections) {
+  /** @param {CollectionDocument[]} collections */
+  setCollections(collections) {
     this.#collections = collections;
     this.#buttons.collection.hidden = collections.length < 2;
   }
 
-  /** Shows the filters of a state; where nothing is searched for, there are no words to look at. */
-  show(filters, isSearch) {
+  /** Shows the filters of a state. The choice of mode is for searches only. @param {PageState} state */
+  show(state) {
+    const { filters } = state;
     this.#filters = filters;
-    this.#isSearch = isSearch;
-    this.#buttons.mode.hidden = !isSearch;
-    const isOn = Object.keys(filters).length > 0;
-    const { since, until } = filters;
-    const values = {
-      ...filters,
-      date: since === until ? since && span(since) : [since && `from ${span(since)}`, until && `to ${span(until)}`].filter(Boolean).join(" "),
-      ext: filters.ext?.join(", "),
-      orientation: SHAPES[filters.orientation],
-      has_text: TEXT[filters.has_text],
-      mode: MODES[filters.mode],
-      sort: SORTS[filters.sort],
-    };
+    this.#isSearch = activeTerms(state).length > 0;
+    this.#buttons.mode.hidden = !this.#isSearch;
+    const isFiltered = Object.keys(filters).length > 0;
+    const values = displayedValues(filters);
     for (const [name, one] of Object.entries(this.#buttons)) {
-      const value = values[name];
-      one.textContent = value ? `${one.dataset.label}: ${value}` : one.dataset.label;
+      const label = LABELS[/** @type {FilterName} */ (name)];
+      const value = values[/** @type {FilterName} */ (name)];
+      one.textContent = value ? `${label}: ${value}` : label;
       one.classList.toggle("on", Boolean(value));
     }
-    this.#clear.hidden = !isOn;
-    this.#toggle.classList.toggle("on", isOn);
-    if (isOn) this.#open(true);
+    this.#clear.hidden = !isFiltered;
+    this.#toggle.classList.toggle("on", isFiltered);
+    if (isFiltered) this.#setOpen(true);
   }
 
-  #open(isOpen) {
+  /** @param {boolean} isOpen */
+  #setOpen(isOpen) {
     this.#bar.hidden = !isOpen;
     this.#toggle.setAttribute("aria-expanded", String(isOpen));
   }
 
-  #add(name, label, fill) {
+  /**
+   * Adds a filter's button and its panel, which is filled each time it opens.
+   * @param {FilterName} name
+   * @param {(panel: HTMLElement) => void} fill
+   */
+  #add(name, fill) {
+    const label = LABELS[name];
     const owner = button(label, null);
-    owner.dataset.label = label;
-    this.#buttons[name] = owner;
-    this.#bar.append(owner, hang(owner, make("div", { className: "choices", role: "group", "aria-label": label }), fill));
+    this.#bar.append(owner, attach(owner, make("div", { className: "choices", role: "group", "aria-label": label }), fill));
+    return owner;
   }
 
+  /** @param {FilterValues} filters */
   #change(filters) {
-    for (const panel of this.#bar.querySelectorAll(":popover-open")) panel.hidePopover();
+    for (const panel of this.#bar.querySelectorAll(":popover-open")) if (panel instanceof HTMLElement) panel.hidePopover();
     this.#onChange(filters);
   }
 
+  /** Changes some filters; an empty value removes one. @param {FilterValues} changes */
   #set(changes) {
-    const filters = { ...this.#filters, ...changes };
-    for (const [name, value] of Object.entries(filters)) if (!value || value.length === 0) delete filters[name];
-    this.#change(filters);
+    const filters = Object.entries({ ...this.#filters, ...changes }).filter(([, value]) => value?.length);
+    this.#change(Object.fromEntries(filters));
   }
 
-  /** Asks for the counts under all the other filters, then fills the panel. */
-  async #fromFacets(panel, own, fill) {
+  /**
+   * Fills a panel with counts under all other filters.
+   * @param {HTMLElement} panel
+   * @param {(keyof FilterValues)[]} own the panel's own filters
+   * @param {(found: FacetsDocument) => void} fill
+   */
+  async #loadFacets(panel, own, fill) {
     panel.replaceChildren(make("p", {}, "Counting …"));
-    const others = Object.fromEntries(Object.entries(this.#filters).filter(([name]) => !own.includes(name) && !["mode", "sort"].includes(name)));
+    const others = { ...this.#filters };
+    for (const name of own) delete others[name];
+    delete others.mode;
+    delete others.sort;
     try {
       fill(await facets(filterParameters(others)));
-    } catch (problem) {
-      panel.replaceChildren(make("p", {}, problem.message));
+    } catch (error) {
+      panel.replaceChildren(make("p", {}, messageOf(error)));
     }
   }
 
-  #choices(panel, name, entries, any = "Any") {
+  /**
+   * Fills a panel with the choices of a filter.
+   * @param {HTMLElement} panel
+   * @param {SingleFilter} name
+   * @param {Choice[]} choices
+   * @param {string} any label of the choice that removes the filter
+   */
+  #fill(panel, name, choices, any = "Any") {
     const chosen = this.#filters[name];
     panel.replaceChildren(
-      choice(any, null, !chosen, () => this.#set({ [name]: null })),
-      ...entries.map(([value, label, number]) => choice(label, number, chosen === value, () => this.#set({ [name]: value }))),
+      choiceButton(any, undefined, !chosen, () => this.#set({ [name]: undefined })),
+      ...choices.map(([value, label, number]) => choiceButton(label, number, chosen === value, () => this.#set({ [name]: value }))),
     );
   }
 
-  #orders(panel) {
-    if (this.#isSearch) this.#choices(panel, "sort", Object.entries(SORTS), "Best first");
-    else this.#choices(panel, "sort", [["name", SORTS.name]], SORTS.date);
+  /** @param {HTMLElement} panel */
+  #fillCollections(panel) {
+    this.#fill(panel, "collection", this.#collections.map(({ name, searchable }) => [name, name, searchable]));
   }
 
-  #folders(panel, folders) {
-    this.#choices(panel, "under", folders.filter(({ name }) => name).map(({ name, count: number }) => [name, name, number]));
-    if (folders.length > MANY) panel.prepend(finder(panel));
+  /** @param {HTMLElement} panel */
+  #fillSorts(panel) {
+    if (this.#isSearch) this.#fill(panel, "sort", Object.entries(SORTS), "Best first");
+    else this.#fill(panel, "sort", [["name", SORTS.name]], SORTS.date);
   }
 
-  #types(panel, types) {
+  /**
+   * @param {HTMLElement} panel
+   * @param {CountDocument[]} folders
+   */
+  #fillFolders(panel, folders) {
+    this.#fill(panel, "under", folders.filter(({ name }) => name).map(({ name, count: number }) => [name, name, number]));
+    if (folders.length > MANY_FOLDERS) panel.prepend(folderSearch(panel));
+  }
+
+  /**
+   * @param {HTMLElement} panel
+   * @param {CountDocument[]} types
+   */
+  #fillTypes(panel, types) {
     const chosen = this.#filters.ext ?? [];
-    const toggled = (name) => (chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
+    const toggled = (/** @type {string} */ name) => (chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
     panel.replaceChildren(
-      choice("Any", null, !chosen.length, () => this.#set({ ext: null })),
-      ...types.map(({ name, count: number }) => choice(name, number, chosen.includes(name), () => this.#set({ ext: toggled(name) }))),
+      choiceButton("Any", undefined, !chosen.length, () => this.#set({ ext: undefined })),
+      ...types.map(({ name, count: number }) => choiceButton(name, number, chosen.includes(name), () => this.#set({ ext: toggled(name) }))),
     );
   }
 
-  #dates(panel, months) {
+  /**
+   * @param {HTMLElement} panel
+   * @param {CountDocument[]} months
+   */
+  #fillDates(panel, months) {
     const { since, until } = this.#filters;
     const chosen = since === until ? since : undefined;
-    const entry = (name, label, number, className) => choice(label, number, chosen === name, () => this.#set({ since: name, until: name }), className);
-    const years = new Map();
-    for (const { name, count: number } of months) years.set(name.slice(0, 4), (years.get(name.slice(0, 4)) ?? 0) + number);
-    const list = [...years].flatMap(([year, number]) => [
-      entry(year, yearOf(year), number, "year"),
-      ...months.filter(({ name }) => name.startsWith(year)).map((one) => entry(one.name, span(one.name), one.count)),
+    const entry = (/** @type {CountDocument} */ { name, count: number }, className = "") =>
+      choiceButton(period(name), number, chosen === name, () => this.#set({ since: name, until: name }), className);
+    const list = countByYear(months).flatMap((year) => [
+      entry(year, "year"),
+      ...months.filter(({ name }) => name.startsWith(year.name)).map((month) => entry(month)),
     ]);
-    panel.replaceChildren(this.#span(since, until), choice("Any", null, !since && !until, () => this.#set({ since: null, until: null })), ...list);
+    const any = choiceButton("Any", undefined, !since && !until, () => this.#set({ since: undefined, until: undefined }));
+    panel.replaceChildren(this.#dateForm(since, until), any, ...list);
   }
 
-  #span(since = "", until = "") {
-    const day = (value) => (/^\d{4}-\d{2}-\d{2}$/.test(value) ? value : "");
-    const from = make("input", { type: "date", value: day(since) });
-    const to = make("input", { type: "date", value: day(until) });
-    const act = (event) => {
+  /**
+   * A form for the first and the last day.
+   * @param {string} since
+   * @param {string} until
+   */
+  #dateForm(since = "", until = "") {
+    const from = dateInput(since);
+    const to = dateInput(until);
+    const submit = (/** @type {Event} */ event) => {
       event.preventDefault();
       this.#set({ since: from.value, until: to.value });
     };
-    return make("form", { className: "span", on: { submit: act } }, make("label", {}, "From ", from), make("label", {}, "to ", to), make("button", {}, "Show"));
+    return make("form", { className: "span", on: { submit } }, make("label", {}, "From ", from), make("label", {}, "to ", to), make("button", {}, "Show"));
   }
 }
 
-function choice(label, number, isChosen, act, className = "") {
-  const parts = [make("span", {}, label), Number.isFinite(number) ? make("span", { className: "count" }, count(number)) : null];
+/**
+ * The text that each button shows after its label.
+ * @param {FilterValues} filters
+ * @returns {Partial<Record<FilterName, string>>}
+ */
+function displayedValues(filters) {
+  const { since, until } = filters;
+  const range = [since && `from ${period(since)}`, until && `to ${period(until)}`].filter(Boolean).join(" ");
+  return {
+    collection: filters.collection,
+    under: filters.under,
+    date: since === until ? since && period(since) : range,
+    ext: filters.ext?.join(", "),
+    orientation: SHAPES[filters.orientation ?? ""],
+    has_text: TEXT[filters.has_text ?? ""],
+    mode: MODES[filters.mode ?? ""],
+    sort: SORTS[filters.sort ?? ""],
+  };
+}
+
+/** A date input; a value that is not a day is left out. @param {string} value */
+function dateInput(value) {
+  return make("input", { type: "date", value: /^\d{4}-\d{2}-\d{2}$/.test(value) ? value : "" });
+}
+
+/**
+ * Numbers of images by year, in the order of the months.
+ * @param {CountDocument[]} months
+ * @returns {CountDocument[]}
+ */
+export function countByYear(months) {
+  const years = new Map();
+  for (const { name, count: number } of months) {
+    const year = name.slice(0, 4);
+    years.set(year, (years.get(year) ?? 0) + number);
+  }
+  return [...years].map(([name, number]) => ({ name, count: number }));
+}
+
+/**
+ * @param {string} label
+ * @param {number | undefined} number
+ * @param {boolean} isChosen
+ * @param {() => void} act
+ * @param {string} className
+ */
+function choiceButton(label, number, isChosen, act, className = "") {
+  const parts = [make("span", {}, label), number === undefined ? null : make("span", { className: "count" }, count(number))];
   return make("button", { type: "button", className, "aria-pressed": String(isChosen), on: { click: act } }, ...parts);
 }
 
-function finder(panel) {
+/** A field that finds folders in a panel by a part of their name. @param {HTMLElement} panel */
+function folderSearch(panel) {
   const input = make("input", { type: "search", placeholder: "Find a folder", "aria-label": "Find a folder" });
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase();
-    for (const one of panel.querySelectorAll("button")) one.hidden = !one.firstElementChild.textContent.toLowerCase().includes(words);
+    const part = input.value.toLowerCase();
+    for (const one of panel.querySelectorAll("button")) one.hidden = !one.firstElementChild?.textContent.toLowerCase().includes(part);
   });
   return input;
 }

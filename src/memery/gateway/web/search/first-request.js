@@ -1,10 +1,10 @@
-// The first request: sent as soon as the few modules that it needs are here, before all the others.
+// The first request: sent as soon as the few modules that it needs are here, before all others.
 
-import { asked, read, request } from "../state/url-state.js";
 import { Results } from "../state/results.js";
+import { activeTerms, parseUrl, requestParameters } from "../state/url-state.js";
 
-const state = read();
+const state = parseUrl(location.search);
 
-/** The answer to the address that the page was opened with, under way. */
-export const first = new Results(request(state), asked(state).length > 0);
-first.load(0).catch(() => {}); // asked for again, and told, by whoever shows it
+/** The results for the URL that the page was opened with, being loaded. */
+export const firstResults = new Results(requestParameters(state), activeTerms(state).length > 0);
+firstResults.load(0).catch(() => {}); // the search controller loads it too, and reports the error

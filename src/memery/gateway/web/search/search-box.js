@@ -1,45 +1,58 @@
-// The one field: chips, and the words that are no chip yet.
+// The search box: chips, and the text that is not a chip yet.
 
-import { thumbnail, uploadThumbnail } from "../api/client.js";
-import { icon, make } from "../widgets/dom.js";
-import { menu } from "../widgets/menu.js";
-import { less, more, MOST_TERMS, stronger, typed, weaker, words } from "../state/terms.js";
+/** @import { PageState, Term } from "../types.d.ts" */
+/** @import { TermNames } from "../state/term-names.js" */
+
+import { thumbnail, thumbnailOf, uploadThumbnail } from "../api/client.js";
+import { formatTerm, less, MAX_TERMS, more, parseText, stronger, weaker } from "../state/terms.js";
+import { closest, find, icon, make } from "../widgets/dom.js";
 import { count } from "../widgets/format.js";
+import { menu } from "../widgets/menu.js";
 
-const PAUSE = 150; // ms without a key before what was typed is searched for
+const TYPING_PAUSE = 150; // ms without a key before the text is searched for
 
-export class Field {
+/**
+ * @typedef {object} SearchBoxListeners
+ * @property {(terms: Term[], draft: string) => void} onTerms
+ * @property {(draft: string) => void} onDraft the user has typed
+ * @property {() => void} onDown leaves the search box downward
+ */
+
+export class SearchBox {
   #input;
   #chips;
   #clear;
-  #options;
+  #names;
+  #listeners;
+  /** @type {Term[]} */
   #terms = [];
-  #waiting = 0;
+  #timer = 0;
 
   /**
    * @param {HTMLFormElement} form
-   * @param {{onTerms, onDraft, onDown, nameOf}} options what hears of new terms (and the draft), of
-   *   words being typed, of Arrow down, and what a term is called
+   * @param {TermNames} names
+   * @param {SearchBoxListeners} listeners
    */
-  constructor(form, options) {
-    this.#input = form.querySelector("input[type=text]");
-    this.#chips = form.querySelector(".chips");
-    this.#clear = form.querySelector("#clear");
-    this.#options = options;
+  constructor(form, names, listeners) {
+    this.#input = find(form, "input[type=text]", HTMLInputElement);
+    this.#chips = find(form, ".chips", HTMLElement);
+    this.#clear = find(form, "#clear", HTMLButtonElement);
+    this.#names = names;
+    this.#listeners = listeners;
     this.#clear.addEventListener("click", () => {
-      this.#options.onTerms([], "");
+      this.#listeners.onTerms([], "");
       this.focus();
     });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#commit();
+      this.#submit();
     });
     form.addEventListener("pointerdown", (event) => {
-      if (event.target.closest("button, input, [popover]")) return;
+      if (closest(event.target, "button, input, [popover]")) return;
       event.preventDefault();
       this.focus();
     });
-    this.#input.addEventListener("input", () => this.#typing());
+    this.#input.addEventListener("input", () => this.#typed());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
   }
 
@@ -47,97 +60,116 @@ export class Field {
     this.#input.focus();
   }
 
-  /** Shows the terms and the draft of a state. */
+  /** Shows the terms and the draft of a state. @param {PageState} state */
   show({ terms, draft }) {
-    clearTimeout(this.#waiting);
+    clearTimeout(this.#timer);
     if (this.#input.value !== draft) this.#input.value = draft;
     this.#clear.hidden = !terms.length && !draft;
     if (JSON.stringify(terms) === JSON.stringify(this.#terms) && this.#chips.children.length === terms.length) return;
-    const at = [...this.#chips.children].findIndex((one) => one.contains(document.activeElement));
+    const focused = [...this.#chips.children].findIndex((one) => one.contains(document.activeElement));
     this.#terms = terms;
     this.#chips.replaceChildren(...terms.map((term, place) => this.#chip(term, place)));
     this.#input.scrollIntoView({ block: "nearest" });
-    if (at >= 0) (this.#chips.children[Math.min(at, terms.length - 1)]?.firstElementChild ?? this.#input).focus();
+    if (focused >= 0) (this.#chipButtons().at(Math.min(focused, terms.length - 1)) ?? this.#input).focus();
   }
 
-  #typing() {
-    clearTimeout(this.#waiting);
+  #chipButtons() {
+    return [...this.#chips.querySelectorAll("button")].filter((one) => one.matches(".chip"));
+  }
+
+  #typed() {
+    clearTimeout(this.#timer);
     if (/^\s/.test(this.#input.value)) this.#input.value = this.#input.value.trimStart();
-    this.#waiting = setTimeout(() => this.#options.onDraft(this.#input.value), PAUSE);
+    this.#timer = setTimeout(() => this.#listeners.onDraft(this.#input.value), TYPING_PAUSE);
   }
 
-  #commit() {
-    clearTimeout(this.#waiting);
+  #submit() {
+    clearTimeout(this.#timer);
     const text = this.#input.value;
     if (!text.trim()) return;
-    const terms = [...this.#terms, ...typed(text)];
-    if (terms.length <= MOST_TERMS) this.#options.onTerms(terms, "");
-    else this.#options.onTerms(this.#terms, text);
+    const terms = [...this.#terms, ...parseText(text)];
+    if (terms.length <= MAX_TERMS) this.#listeners.onTerms(terms, "");
+    else this.#listeners.onTerms(this.#terms, text);
   }
 
+  /** @param {KeyboardEvent} event */
   #key(event) {
     if (event.isComposing) return;
     const isEmpty = this.#input.value === "";
-    const isStart = this.#input.selectionStart === 0 && this.#input.selectionEnd === 0;
-    if (event.key === "Backspace" && isEmpty && this.#terms.length) {
+    const isAtStart = this.#input.selectionStart === 0 && this.#input.selectionEnd === 0;
+    const last = this.#terms.at(-1);
+    if (event.key === "Backspace" && isEmpty && last) {
       event.preventDefault();
-      const last = this.#terms.at(-1);
-      this.#options.onTerms(this.#terms.slice(0, -1), last.kind === "text" ? words(last) : "");
+      this.#listeners.onTerms(this.#terms.slice(0, -1), last.kind === "text" ? formatTerm(last) : "");
     } else if (event.key === "Escape") {
       event.preventDefault();
       if (isEmpty) this.#input.blur();
-      else this.#options.onTerms(this.#terms, "");
-    } else if (event.key === "ArrowLeft" && isStart) {
-      this.#chips.lastElementChild?.firstElementChild.focus();
+      else this.#listeners.onTerms(this.#terms, "");
+    } else if (event.key === "ArrowLeft" && isAtStart) {
+      this.#chipButtons().at(-1)?.focus();
     } else if (event.key === "ArrowDown") {
       event.preventDefault();
-      this.#options.onDown();
+      this.#listeners.onDown();
     }
   }
 
+  /**
+   * @param {Term} term
+   * @param {number} place
+   */
   #chip(term, place) {
-    const name = this.#options.nameOf(term);
+    const name = this.#names.of(term);
     const size = Math.abs(term.boost);
     const isLess = term.boost < 0;
     const owner = make(
       "button",
       { type: "button", className: isLess ? "chip less" : "chip", title: name },
       isLess ? make("span", { className: "sign", "aria-label": "less of" }, "−") : null,
-      this.#picture(term),
+      chipImage(term),
       make("span", { className: "name" }, name),
       size === 1 ? null : make("span", { className: "boost" }, `×${count(size)}`),
     );
     owner.addEventListener("keydown", (event) => this.#chipKey(event, place));
     const panel = menu(owner, name, () => [
-      { label: "More of this", checked: !isLess, act: () => this.#change(place, more(term)) },
-      { label: "Less of this", checked: isLess, act: () => this.#change(place, less(term)) },
-      { label: "Stronger", act: () => this.#change(place, stronger(term)) },
-      { label: "Weaker", act: () => this.#change(place, weaker(term)) },
-      { label: "Remove", act: () => this.#change(place, null) },
+      { label: "More of this", checked: !isLess, act: () => this.#replace(place, more(term)) },
+      { label: "Less of this", checked: isLess, act: () => this.#replace(place, less(term)) },
+      { label: "Stronger", act: () => this.#replace(place, stronger(term)) },
+      { label: "Weaker", act: () => this.#replace(place, weaker(term)) },
+      { label: "Remove", act: () => this.#replace(place, null) },
     ]);
     return make("li", {}, owner, panel);
   }
 
-  #picture(term) {
-    if (term.kind === "text") return null;
-    const src = term.kind === "upload" ? uploadThumbnail(term.value) : thumbnail({ thumbnail_url: `v1/thumbnails/${encodeURIComponent(term.value)}` }, 160);
-    const picture = make("img", { alt: "", src, width: 24, height: 24 });
-    picture.addEventListener("error", () => picture.replaceWith(icon("picture")));
-    return picture;
+  /**
+   * Replaces the term of a chip; null removes it.
+   * @param {number} place
+   * @param {Term | null} term
+   */
+  #replace(place, term) {
+    const terms = [...this.#terms.slice(0, place), ...(term ? [term] : []), ...this.#terms.slice(place + 1)];
+    this.#listeners.onTerms(terms, this.#input.value);
   }
 
-  #change(place, term) {
-    const terms = this.#terms.flatMap((one, at) => (at === place ? (term ? [term] : []) : [one]));
-    this.#options.onTerms(terms, this.#input.value);
-  }
-
+  /**
+   * @param {KeyboardEvent} event
+   * @param {number} place
+   */
   #chipKey(event, place) {
-    const chips = [...this.#chips.children].map((one) => one.firstElementChild);
+    const chips = this.#chipButtons();
     if (event.key === "ArrowLeft") chips[Math.max(0, place - 1)].focus();
-    else if (event.key === "ArrowRight") (chips[place + 1] ?? this.#input).focus();
-    else if (event.key === "Backspace" || event.key === "Delete") this.#change(place, null);
+    else if (event.key === "ArrowRight") (chips.at(place + 1) ?? this.#input).focus();
+    else if (event.key === "Backspace" || event.key === "Delete") this.#replace(place, null);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
+}
+
+/** @param {Term} term */
+function chipImage(term) {
+  if (term.kind === "text") return null;
+  const src = term.kind === "upload" ? uploadThumbnail(term.value) : thumbnail({ thumbnail_url: thumbnailOf(term.value) }, 160);
+  const image = make("img", { alt: "", src, width: 24, height: 24 });
+  image.addEventListener("error", () => image.replaceWith(icon("picture")));
+  return image;
 }

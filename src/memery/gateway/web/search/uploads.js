@@ -1,72 +1,96 @@
-// Pictures that come from outside: dropped, pasted or picked. And results dragged into the field.
+// Images from outside the page: dropped, pasted or picked. And images dragged from the grid.
 
 import { upload } from "../api/client.js";
-
-export const DRAGGED = "application/x-memery-image";
+import { messageOf } from "../api/problem.js";
+import { DRAG_TYPE } from "../grid/pointer-input.js";
 
 /**
- * Listens for pictures all over the page.
- * @param {{button: HTMLButtonElement, input: HTMLInputElement, veil: HTMLElement}} elements
- * @param {{onUpload, onImage, onProblem}} options what gets the ids of uploads and of results, and
- *   what is told when something is no picture
+ * @typedef {object} UploadListeners
+ * @property {(id: string, name: string) => void} onUpload an image was uploaded
+ * @property {(id: string) => void} onImage an image of the grid was dropped
+ * @property {(text: string) => void} onError
  */
-export function receive({ button, input, veil }, options) {
+
+/**
+ * Accepts images anywhere in the page.
+ * @param {{button: HTMLButtonElement, input: HTMLInputElement, veil: HTMLElement}} elements
+ *   the button that opens the file dialog, its file input, and what covers the page during a drag
+ * @param {UploadListeners} listeners
+ */
+export function acceptImages({ button, input, veil }, listeners) {
   button.addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
-    send([...input.files], options);
+    uploadAll([...(input.files ?? [])], listeners);
     input.value = "";
   });
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;
     event.preventDefault();
-    send(files, options);
+    uploadAll(files, listeners);
   });
-  let depth = 0;
-  const shown = (isShown) => {
+  acceptDrops(veil, listeners);
+}
+
+/**
+ * @param {HTMLElement} veil
+ * @param {UploadListeners} listeners
+ */
+function acceptDrops(veil, listeners) {
+  let depth = 0; // of the elements that the pointer has entered
+  const showVeil = (/** @type {boolean} */ isShown) => {
     veil.hidden = !isShown;
     if (!isShown) depth = 0;
   };
   document.addEventListener("dragenter", (event) => {
-    if (!takes(event)) return;
+    if (!isAccepted(event)) return;
     depth += 1;
-    shown(true);
+    showVeil(true);
   });
   document.addEventListener("dragleave", () => {
     depth -= 1;
-    if (depth <= 0) shown(false);
+    if (depth <= 0) showVeil(false);
   });
   document.addEventListener("dragover", (event) => {
-    if (!takes(event)) return;
+    if (!isAccepted(event) || !event.dataTransfer) return;
     event.preventDefault();
     event.dataTransfer.dropEffect = "copy";
   });
   document.addEventListener("drop", (event) => {
-    shown(false);
-    if (!takes(event)) return;
+    showVeil(false);
+    if (!isAccepted(event) || !event.dataTransfer) return;
     event.preventDefault();
-    drop(event.dataTransfer, options);
+    drop(event.dataTransfer, listeners);
   });
 }
 
-function takes({ dataTransfer }) {
-  return ["Files", DRAGGED, "text/uri-list"].some((type) => dataTransfer?.types.includes(type));
+/** @param {DragEvent} event */
+function isAccepted({ dataTransfer }) {
+  return ["Files", DRAG_TYPE, "text/uri-list"].some((type) => dataTransfer?.types.includes(type));
 }
 
-function drop(data, options) {
-  const id = data.getData(DRAGGED);
-  if (id) options.onImage(id);
-  else if (data.files.length) send([...data.files], options);
-  else options.onProblem("That is a link to a picture. Copy the picture itself and paste it here, or save it first.");
+/**
+ * @param {DataTransfer} data
+ * @param {UploadListeners} listeners
+ */
+function drop(data, listeners) {
+  const id = data.getData(DRAG_TYPE);
+  if (id) listeners.onImage(id);
+  else if (data.files.length) uploadAll([...data.files], listeners);
+  else listeners.onError("That is a link to a picture. Copy the picture itself and paste it here, or save it first.");
 }
 
-async function send(files, options) {
+/**
+ * @param {File[]} files
+ * @param {UploadListeners} listeners
+ */
+async function uploadAll(files, listeners) {
   for (const file of files) {
     try {
-      const { id } = await upload(file);
-      options.onUpload(id, file.name || "picture");
+      const { id } = await upload(file); // eslint-disable-line no-await-in-loop -- terms keep the files' order
+      listeners.onUpload(id, file.name || "picture");
     } catch (error) {
-      options.onProblem(`“${file.name || "The picture"}” cannot be searched with: ${error.message}`);
+      listeners.onError(`“${file.name || "The picture"}” cannot be searched with: ${messageOf(error)}`);
     }
   }
 }

@@ -1,31 +1,48 @@
-// What someone likes, kept in this browser; it is no part of a search, and never in the address.
+// Preferences, kept in this browser. They are not part of the URL.
 
 const DEFAULTS = { theme: "system", height: 200, names: false, scores: false };
 const KEY = "memery";
 const changes = new EventTarget();
-let kept = { ...DEFAULTS, ...stored() };
+let current = { ...DEFAULTS, ...stored() };
 
-export const preference = (name) => kept[name];
+/** @typedef {typeof DEFAULTS} Preferences */
 
-export function prefer(name, value) {
-  kept = { ...kept, [name]: value };
+/**
+ * @template {keyof Preferences} K
+ * @param {K} name
+ */
+export const preference = (name) => current[name];
+
+/**
+ * @template {keyof Preferences} K
+ * @param {K} name
+ * @param {Preferences[K]} value
+ */
+export function setPreference(name, value) {
+  current = { ...current, [name]: value };
   try {
-    localStorage.setItem(KEY, JSON.stringify(kept));
+    localStorage.setItem(KEY, JSON.stringify(current));
   } catch {
-    // A browser that keeps nothing still shows the page as it was asked to.
+    // Without storage, preferences last until the page is closed.
   }
   if (name === "theme") applyTheme();
   changes.dispatchEvent(new CustomEvent("change", { detail: name }));
 }
 
-export const onPreference = (act) => changes.addEventListener("change", (event) => act(event.detail));
-
-/** As theme.js does before anything is painted. */
-function applyTheme() {
-  if (kept.theme === "system") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = kept.theme;
+/** @param {(name: keyof Preferences) => void} listener */
+export function onPreference(listener) {
+  changes.addEventListener("change", (event) => {
+    if (event instanceof CustomEvent) listener(event.detail);
+  });
 }
 
+/** Does what theme.js does before the first paint. */
+function applyTheme() {
+  if (current.theme === "system") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = current.theme;
+}
+
+/** @returns {Partial<Preferences>} what is stored, without values of a wrong type */
 function stored() {
   try {
     const found = JSON.parse(localStorage.getItem(KEY) ?? "{}");

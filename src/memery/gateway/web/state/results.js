@@ -1,149 +1,194 @@
-// What a search or the whole collection answers: a list of known length, fetched in pages.
+// The images of a search or of the whole collection: a list of known length, fetched in pages.
+
+/** @import { ListedImage } from "../types.d.ts" */
+/** @import { Problem } from "../api/problem.js" */
 
 import { browse, search } from "../api/client.js";
 
-export const PAGE = 100;
-const MANY = 10; // pages that are asked for at once where many are needed: the server's limit
-const SOUGHT = 20; // times so many pictures are looked through for one of them
+/** Images per page. */
+export const PAGE_SIZE = 100;
+
+const CHUNK = 10; // pages per request when an image is looked for: the server's limit
+const MAX_CHUNKS = 20; // requests that look for one image
+
+/**
+ * @typedef {(problem: Problem, delay: number, page: number) => void} PageWaitListener called before
+ *   the request for a page is retried after `delay` ms
+ */
 
 export class Results {
   #parameters;
-  #ask;
+  /** @type {Map<number, ListedImage[]>} */
   #pages = new Map();
-  #coming = new Map();
+  /** @type {Map<string, {first: number, pages: number, controller: AbortController, promise: Promise<void>}>} */
+  #pending = new Map();
+  /** @type {PageWaitListener | null} */
   #onWait = null;
-  #waited = null; // what could not be told to anyone
+  /** @type {Parameters<PageWaitListener> | null} */
+  #missedWait = null; // a wait that nobody listened to yet
+
+  total = 0;
+  anythingStrong = true;
+  /** @type {string[]} */
+  warnings = [];
+  /** @type {number | null} */
+  strong = 0; // number of good matches; null if there are too few images to judge
+  /** @type {number | null} */
+  indexedCount = null; // images in the index when the list was requested, if known
 
   /**
-   * @param {URLSearchParams} parameters what is asked for
-   * @param {boolean} isSearch whether there is a term in it; else everything is listed
+   * @param {URLSearchParams} parameters
+   * @param {boolean} isSearch whether there is a term in them; else all images are listed
    */
   constructor(parameters, isSearch) {
     this.#parameters = parameters;
-    this.#ask = isSearch ? search : browse;
     this.isSearch = isSearch;
-    this.total = 0;
-    this.anythingStrong = true;
-    this.warnings = []; // what the search could not do, in sentences
-    this.strong = 0; // how many of them are good matches
   }
 
-  /** What is asked for. */
   get parameters() {
     return this.#parameters.toString();
   }
 
-  /**
-   * Hears that the server has too much to do, for how many milliseconds it is left alone, and which
-   * page waits.
-   * @param {function(Problem, number, number): void} act
-   */
-  set onWait(act) {
-    this.#onWait = act;
-    if (this.#waited) act(...this.#waited);
+  /** @param {PageWaitListener} listener */
+  set onWait(listener) {
+    this.#onWait = listener;
+    if (this.#missedWait) listener(...this.#missedWait);
   }
 
-  /** How many files a list of one page stands for, exact copies included; null for a longer one. */
+  /** Number of files in a list of one page, exact copies included; null for a longer list. */
   get files() {
     return this.pages > 1 ? null : (this.page(0) ?? []).reduce((sum, { copies }) => sum + copies, 0);
   }
 
   get pages() {
-    return Math.ceil(this.total / PAGE);
+    return Math.ceil(this.total / PAGE_SIZE);
   }
 
-  /** The pictures of a page, or undefined while they are not here. */
+  /** The images of a page, or undefined while it is not loaded. @param {number} number */
   page(number) {
     return this.#pages.get(number);
   }
 
-  /** The picture at a place of the list, if it is here. */
+  /** The image at an index, if it is loaded. @param {number} index */
   at(index) {
-    return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+    return this.#pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE];
   }
 
-  /** Where a picture stands among those that are here; -1 if nowhere. */
+  /** The index of an image among the loaded ones, or -1. @param {string} id */
   indexOf(id) {
-    for (const [number, pictures] of this.#pages) {
-      const place = pictures.findIndex((picture) => picture.id === id);
-      if (place >= 0) return number * PAGE + place;
+    for (const [number, images] of this.#pages) {
+      const place = images.findIndex((image) => image.id === id);
+      if (place >= 0) return number * PAGE_SIZE + place;
     }
     return -1;
   }
 
-  /** Fetches a page once. The first one tells how many there are. */
+  /** Loads a page, unless it is loaded. The first one tells the list's length. @param {number} number */
   async load(number) {
-    if (!this.#pages.has(number)) await this.#once(number, 1);
+    if (!this.#pages.has(number)) await this.#loadOnce(number, 1);
     return this.#pages.get(number);
   }
 
   /**
-   * The place of a picture that need not be here, or -1. It is looked for around a place where it may
-   * be, within bounds, as long as that is wanted.
+   * Finds the index of an image, loading pages around the index where it may be.
+   * @param {string} id
+   * @param {number} from
+   * @param {() => boolean} isWanted checked before each request
+   * @returns {Promise<number>} -1 if it is not found within 20,000 images
    */
   async seek(id, from, isWanted) {
-    const chunks = Math.ceil(this.pages / MANY);
-    const middle = Math.min(chunks - 1, Math.floor(from / (PAGE * MANY)));
-    const near = [...Array(chunks).keys()].sort((one, other) => Math.abs(one - middle) - Math.abs(other - middle));
-    for (const chunk of near.slice(0, SOUGHT)) {
+    const chunks = Math.ceil(this.pages / CHUNK);
+    const middle = Math.min(chunks - 1, Math.floor(from / (PAGE_SIZE * CHUNK)));
+    const nearest = [...Array(chunks).keys()].toSorted((one, other) => Math.abs(one - middle) - Math.abs(other - middle));
+    for (const chunk of nearest.slice(0, MAX_CHUNKS)) {
       if (!isWanted()) return -1;
-      if (this.indexOf(id) < 0) await this.#once(chunk * MANY, MANY);
+      if (this.indexOf(id) < 0) await this.#loadOnce(chunk * CHUNK, CHUNK); // eslint-disable-line no-await-in-loop -- mostly the first one has it
       if (this.indexOf(id) >= 0) return this.indexOf(id);
     }
     return -1;
   }
 
-  /** Everything between two places, both included. */
+  /**
+   * The images from one index to another, both included.
+   * @param {number} first
+   * @param {number} last
+   */
   async between(first, last) {
     const pages = [];
-    for (let page = Math.floor(first / PAGE); page <= Math.floor(last / PAGE); page += 1) pages.push(this.load(page));
+    for (let page = Math.floor(first / PAGE_SIZE); page <= Math.floor(last / PAGE_SIZE); page += 1) pages.push(this.load(page));
     await Promise.all(pages);
     const found = [];
-    for (let index = first; index <= last; index += 1) if (this.at(index)) found.push(this.at(index));
+    for (let index = first; index <= last; index += 1) {
+      const image = this.at(index);
+      if (image) found.push(image);
+    }
     return found;
   }
 
-  /** Gives up what is under way: all of it, or single pages but those that `keeps` wants. */
-  abandon(keeps = null) {
-    for (const { first, pages, controller } of this.#coming.values()) {
-      if (!keeps || (pages === 1 && !keeps(first))) controller.abort();
+  /** Aborts all requests, or those for single pages that `keep` rejects. @param {((page: number) => boolean) | null} keep */
+  abort(keep = null) {
+    for (const { first, pages, controller } of this.#pending.values()) {
+      if (!keep || (pages === 1 && !keep(first))) controller.abort();
     }
   }
 
-  /** From where on a page's pictures are all weak: its length if its last one is strong. */
+  /** The place on a page from which all images are weak matches. @param {number} number */
   weakFrom(number) {
-    const pictures = this.#pages.get(number) ?? [];
-    return pictures.findLastIndex((picture) => !picture.weak) + 1;
+    const images = this.#pages.get(number) ?? [];
+    return images.findLastIndex((image) => !image.weak) + 1;
   }
 
-  /** Asks for pages from one on, unless that is under way. */
-  #once(first, pages) {
+  /**
+   * @param {number} first
+   * @param {number} pages
+   */
+  #loadOnce(first, pages) {
     const key = `${first} ${pages}`;
-    if (!this.#coming.has(key)) {
+    let pending = this.#pending.get(key);
+    if (!pending) {
       const controller = new AbortController();
-      const promise = this.#fetch(first, pages, controller.signal).finally(() => this.#coming.delete(key));
-      this.#coming.set(key, { first, pages, controller, promise });
+      const promise = this.#fetch(first, pages, controller.signal).finally(() => this.#pending.delete(key));
+      pending = { first, pages, controller, promise };
+      this.#pending.set(key, pending);
     }
-    return this.#coming.get(key).promise;
+    return pending.promise;
   }
 
+  /**
+   * @param {number} first
+   * @param {number} pages
+   * @param {AbortSignal} signal
+   */
   async #fetch(first, pages, signal) {
     const parameters = new URLSearchParams(this.#parameters);
-    parameters.set("top_k", PAGE * pages);
-    parameters.set("offset", PAGE * first);
-    const answer = await this.#ask(parameters, signal, (problem, wait) => {
-      if (this.#onWait) this.#onWait(problem, wait, first);
-      else this.#waited = [problem, wait, first];
+    parameters.set("top_k", String(PAGE_SIZE * pages));
+    parameters.set("offset", String(PAGE_SIZE * first));
+    const images = await this.#request(first, parameters, {
+      signal,
+      onWait: (problem, delay) => {
+        if (this.#onWait) this.#onWait(problem, delay, first);
+        else this.#missedWait = [problem, delay, first];
+      },
     });
-    const found = answer.hits ?? answer.images ?? [];
-    if (first === 0) {
-      this.total = answer.total;
-      this.anythingStrong = answer.anything_strong ?? true;
-      this.warnings = answer.warnings ?? [];
-      this.strong = answer.strong;
+    for (let page = 0; page < pages && (page === 0 || page * PAGE_SIZE < images.length); page += 1) {
+      this.#pages.set(first + page, images.slice(page * PAGE_SIZE, (page + 1) * PAGE_SIZE));
     }
-    for (let page = 0; page < pages && (page === 0 || page * PAGE < found.length); page += 1) {
-      this.#pages.set(first + page, found.slice(page * PAGE, (page + 1) * PAGE));
+  }
+
+  /**
+   * @param {number} first
+   * @param {URLSearchParams} parameters
+   * @param {import("../api/client.js").RequestOptions} options
+   * @returns {Promise<ListedImage[]>}
+   */
+  async #request(first, parameters, options) {
+    if (!this.isSearch) {
+      const { images, total, warnings } = await browse(parameters, options);
+      if (first === 0) Object.assign(this, { total, warnings, strong: null });
+      return images;
     }
+    const { hits, total, warnings, strong, anything_strong: anythingStrong } = await search(parameters, options);
+    if (first === 0) Object.assign(this, { total, warnings, strong, anythingStrong });
+    return hits;
   }
 }

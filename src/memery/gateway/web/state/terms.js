@@ -1,101 +1,125 @@
-// The parts of a query: plain values, never changed in place.
-// A term is { kind: "text" | "image" | "upload", value, boost }; a negative boost means "less of this".
+// The terms of a query: parsing, formatting, changing. Terms are plain values, never changed in place.
 
-/** Terms that a query may have: the server's limit. */
-export const MOST_TERMS = 32;
+/** @import { PageState, Term } from "../types.d.ts" */
 
-const STEPS = [0.25, 0.5, 1, 2, 3, 4];
+/** The server's limit of terms in a query. */
+export const MAX_TERMS = 32;
+
+const BOOST_STEPS = [0.25, 0.5, 1, 2, 3, 4];
 const BOOSTED = /^(.*[^\\])\^(\d+(?:\.\d*)?|\.\d+)$/s;
 const QUOTED = '"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»';
 const PART = new RegExp(`(?:^|\\s)[-−](?:(?<phrase>${QUOTED})(?<boost>\\^(?:\\d+(?:\\.\\d*)?|\\.\\d+))?(?!\\S)|(?<word>\\p{L}\\S*))|(?<plain>${QUOTED}|[^])`, "gu");
-const NAMES = {
-  text: ["text", "not"],
-  image: ["similar_to", "unlike"],
-  upload: ["upload", "not_upload"],
-};
+
+/** REST parameters by kind of term: for "more of this", and for "less of this". */
+const PARAMETERS = { text: ["text", "not"], image: ["similar_to", "unlike"], upload: ["upload", "not_upload"] };
 
 /**
- * The terms that someone typed: `cup^2 -coffee -"red car"`. The server reads texts in the same way
- * (`parse_text` in words/query.py); tests/words/texts.json has the cases that both are held to.
+ * Parses what a user typed: `cup^2 -coffee -"red car"`. The server parses texts in the same way
+ * (`parse_text` in Python); both are tested with the cases of tests/words/texts.json.
+ * @param {string} text
+ * @returns {Term[]}
  */
-export function typed(words) {
-  const less = [];
+export function parseText(text) {
+  const negatives = [];
   let plain = "";
-  for (const { groups } of words.matchAll(PART)) {
-    if (groups.phrase) less.push(split(groups.phrase.slice(1, -1) + (groups.boost ?? "")));
-    else if (groups.word) less.push(split(groups.word));
+  for (const { groups = {} } of text.matchAll(PART)) {
+    if (groups.phrase) negatives.push(splitBoost(groups.phrase.slice(1, -1) + (groups.boost ?? "")));
+    else if (groups.word) negatives.push(splitBoost(groups.word));
     else plain += groups.plain;
   }
-  const { value, boost } = split(plain.trim());
-  const terms = [{ value: value.replace(/(^|\s)\\(?=[-−])/gu, "$1"), boost }, ...less.map((one) => ({ ...one, boost: -one.boost }))];
-  return terms.filter((term) => term.value.trim() && term.boost).map((term) => ({ kind: "text", ...term }));
+  const { value, boost } = splitBoost(plain.trim());
+  const positive = { value: value.replace(/(^|\s)\\(?=[-−])/gu, "$1"), boost };
+  return [positive, ...negatives.map((one) => ({ ...one, boost: -one.boost }))]
+    .filter((term) => term.value.trim() && term.boost)
+    .map((term) => ({ kind: /** @type {const} */ ("text"), ...term }));
 }
 
-/** The reverse of `typed` for one term. */
-export function words(term) {
-  if (term.boost > 0) return written(term);
+/** The text of a term, as a user would type it: the reverse of `parseText`. @param {Term} term */
+export function formatTerm(term) {
+  if (term.boost > 0) return escapeDashes(term);
   const isWord = /^\p{L}\S*$/u.test(term.value);
-  return isWord ? `-${boosted(term)}` : `-"${term.value.replaceAll("^", "\\^")}"${boosted({ ...term, value: "" })}`;
+  return isWord ? `-${withBoost(term)}` : `-"${term.value.replaceAll("^", "\\^")}"${withBoost({ ...term, value: "" })}`;
 }
 
-/** The terms that an address or a request names, in their order. */
+/**
+ * The terms in the parameters of a URL, in their order.
+ * @param {URLSearchParams} parameters
+ * @returns {Term[]}
+ */
 export function fromParameters(parameters) {
-  const terms = [];
-  for (const [name, text] of parameters) {
-    if (name === "text") terms.push(...typed(text));
-    for (const [kind, names] of Object.entries(NAMES)) {
-      const sign = name === "text" ? undefined : [1, -1][names.indexOf(name)];
-      const { value, boost } = sign ? split(text) : {};
-      if (value?.trim() && boost) terms.push({ kind, value, boost: sign * boost });
-    }
-  }
-  return terms;
+  return [...parameters].flatMap(([name, text]) => (name === "text" ? parseText(text) : parseParameter(name, text)));
 }
 
-/** Adds the terms to parameters of an address or a request: `text=beach^2`. */
-export function toParameters(terms, parameters) {
+/**
+ * @param {string} name
+ * @param {string} text
+ * @returns {Term[]}
+ */
+function parseParameter(name, text) {
+  for (const kind of /** @type {const} */ (["text", "image", "upload"])) {
+    const place = PARAMETERS[kind].indexOf(name);
+    const { value, boost } = splitBoost(text);
+    if (place >= 0 && value.trim() && boost) return [{ kind, value, boost: place ? -boost : boost }];
+  }
+  return [];
+}
+
+/**
+ * Adds terms to the parameters of a URL: `text=beach^2`.
+ * @param {Term[]} terms
+ * @param {URLSearchParams} parameters changed in place
+ */
+export function addToParameters(terms, parameters) {
   for (const term of terms) {
-    const name = NAMES[term.kind][term.boost < 0 ? 1 : 0];
-    parameters.append(name, name === "text" ? written(term) : boosted(term));
+    const name = PARAMETERS[term.kind][term.boost < 0 ? 1 : 0];
+    parameters.append(name, name === "text" ? escapeDashes(term) : withBoost(term));
   }
 }
 
+/** @param {Term} term */
 export const more = (term) => ({ ...term, boost: Math.abs(term.boost) });
+/** @param {Term} term */
 export const less = (term) => ({ ...term, boost: -Math.abs(term.boost) });
-export const stronger = (term) => scaled(term, STEPS.find((step) => step > Math.abs(term.boost)));
-export const weaker = (term) => scaled(term, STEPS.findLast((step) => step < Math.abs(term.boost)));
-export const same = (one, other) => one.kind === other.kind && one.value === other.value;
+/** @param {Term} term */
+export const stronger = (term) => scale(term, BOOST_STEPS.find((step) => step > Math.abs(term.boost)));
+/** @param {Term} term */
+export const weaker = (term) => scale(term, BOOST_STEPS.findLast((step) => step < Math.abs(term.boost)));
 
-/** The terms with one more; the same thing is never asked for twice. */
+/**
+ * The terms with one more; a term with the same value is replaced.
+ * @param {Term[]} terms
+ * @param {Term} term
+ */
 export function withTerm(terms, term) {
-  return terms.some((one) => same(one, term))
-    ? terms.map((one) => (same(one, term) ? term : one))
-    : [...terms, term];
+  const isSame = (/** @type {Term} */ other) => other.kind === term.kind && other.value === term.value;
+  return terms.some(isSame) ? terms.map((one) => (isSame(one) ? term : one)) : [...terms, term];
 }
 
-/** A state with as many terms as a query may have; `onFull` hears of more, the draft included. */
-export function fitting(state, onFull) {
-  const { terms, draft } = state;
-  if (terms.length + typed(draft).length > MOST_TERMS) onFull();
-  return { ...state, terms: terms.slice(0, MOST_TERMS) };
-}
+/** Whether a state has more terms than a query may have, the draft included. @param {PageState} state */
+export const exceedsLimit = ({ terms, draft }) => terms.length + parseText(draft).length > MAX_TERMS;
 
-function scaled(term, size) {
+/**
+ * @param {Term} term
+ * @param {number | undefined} size
+ */
+function scale(term, size) {
   return size ? { ...term, boost: Math.sign(term.boost) * size } : term;
 }
 
-function split(text) {
+/** @param {string} text */
+function splitBoost(text) {
   const match = BOOSTED.exec(text);
   const [value, boost] = match ? [match[1], Number(match[2])] : [text, 1];
   return { value: value.replaceAll("\\^", "^"), boost };
 }
 
-/** A text to find, with a backslash before each dash that would mean less. */
-function written(term) {
-  return boosted({ ...term, value: term.value.replace(/(^|\s)(?=[-−](?:\p{L}|["“„«]))/gu, "$1\\") });
+/** A text with a backslash before each dash that would mean "less of this". @param {Term} term */
+function escapeDashes(term) {
+  return withBoost({ ...term, value: term.value.replace(/(^|\s)(?=[-−](?:\p{L}|["“„«]))/gu, "$1\\") });
 }
 
-function boosted({ value, boost }) {
+/** @param {Term} term */
+function withBoost({ value, boost }) {
   const size = Math.abs(boost);
   return value.replaceAll("^", "\\^") + (size === 1 ? "" : `^${size}`);
 }

@@ -1,55 +1,71 @@
-// The address is the state: everything that makes up a search, and the picture that is open.
-// What the browser remembers beside it (history.state) is only where the page was scrolled to.
+// The page's state as a URL: everything that makes up a search, and the open image.
 
-import { fromParameters, MOST_TERMS, toParameters, typed } from "./terms.js";
+/** @import { FilterValues, PageState, Term } from "../types.d.ts" */
 
-const LISTED = ["ext"];
-const SINGLE = ["collection", "under", "since", "until", "orientation", "has_text", "mode", "sort"];
+import { addToParameters, fromParameters, MAX_TERMS, parseText } from "./terms.js";
 
-/** What an address asks for. `draft` is what stands in the field without being a chip yet. */
-export function read(search = location.search) {
+const SINGLE = /** @type {const} */ (["collection", "under", "since", "until", "orientation", "has_text", "mode", "sort"]);
+
+/**
+ * Parses the query string of the page's URL.
+ * @param {string} search
+ * @returns {PageState}
+ */
+export function parseUrl(search) {
   const parameters = new URLSearchParams(search);
+  /** @type {FilterValues} */
   const filters = {};
-  for (const name of SINGLE) if (parameters.get(name)) filters[name] = parameters.get(name);
-  for (const name of LISTED) if (parameters.has(name)) filters[name] = parameters.getAll(name);
+  for (const name of SINGLE) {
+    const value = parameters.get(name);
+    if (value) filters[name] = value;
+  }
+  if (parameters.has("ext")) filters.ext = parameters.getAll("ext");
   const state = { terms: fromParameters(parameters), draft: parameters.get("q") ?? "", filters, picture: parameters.get("picture") };
-  if (filters.sort === ownOrder(state)) delete filters.sort;
+  if (filters.sort === defaultSort(state)) delete filters.sort;
   return state;
 }
 
-/** The order of a list that nothing is said of: the best first, or without a search the newest. */
-const ownOrder = (state) => (asked(state).length ? "score" : "date");
-
-/** A state that follows another: an order is for the list that it was chosen for. */
-export function following(before, changes) {
-  const state = { ...before, ...changes };
-  if (changes.filters || ownOrder(state) === ownOrder(before)) return state;
-  const { sort, ...filters } = state.filters;
-  return { ...state, filters };
-}
-
-/** The address of a state, relative to the page. */
-export function write(state) {
+/** The query string of a state: the reverse of `parseUrl`; empty if the state is. @param {PageState} state */
+export function formatUrl(state) {
   const parameters = filterParameters(state.filters);
-  toParameters(state.terms, parameters);
+  addToParameters(state.terms, parameters);
   if (state.draft.trim()) parameters.set("q", state.draft);
   if (state.picture) parameters.set("picture", state.picture);
   const search = parameters.toString();
-  return search ? `?${search}` : location.pathname;
+  return search && `?${search}`;
 }
 
-/** What the server is asked: the state without the picture, the draft as a term. */
-export function request(state) {
+/**
+ * A state after a change. A sort order is dropped when a search begins or ends: it was chosen for
+ * the other list.
+ * @param {PageState} before
+ * @param {Partial<PageState>} changes
+ * @returns {PageState}
+ */
+export function nextState(before, changes) {
+  const state = { ...before, ...changes };
+  if (changes.filters || defaultSort(state) === defaultSort(before)) return state;
+  const { sort: _, ...filters } = state.filters;
+  return { ...state, filters };
+}
+
+/** Parameters of the request for a state's images: without the open image, the draft as terms. @param {PageState} state */
+export function requestParameters(state) {
   const parameters = filterParameters(state.filters);
-  toParameters(asked(state), parameters);
+  addToParameters(activeTerms(state), parameters);
   return parameters;
 }
 
-/** The terms, and those being typed as far as there is room for them. */
-export function asked({ terms, draft }) {
-  return [...terms, ...typed(draft)].slice(0, MOST_TERMS);
+/**
+ * The chips and the terms of the draft, as many as a query may have.
+ * @param {Pick<PageState, "terms" | "draft">} state
+ * @returns {Term[]}
+ */
+export function activeTerms({ terms, draft }) {
+  return [...terms, ...parseText(draft)].slice(0, MAX_TERMS);
 }
 
+/** @param {FilterValues} filters */
 export function filterParameters(filters) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(filters)) {
@@ -58,20 +74,7 @@ export function filterParameters(filters) {
   return parameters;
 }
 
-export function push(state) {
-  history.pushState({ inside: true }, "", write(state));
+/** The order of a list that names none: the best first, or without a search the newest. @param {PageState} state */
+function defaultSort(state) {
+  return activeTerms(state).length ? "score" : "date";
 }
-
-export function replace(state) {
-  history.replaceState({ ...history.state }, "", write(state));
-}
-
-/** Remembers the place in the list for this entry, so that Back finds it again. */
-export function rememberPlace(place) {
-  history.replaceState({ ...history.state, place }, "");
-}
-
-export const rememberedPlace = () => history.state?.place ?? null;
-
-/** Whether Back leads to where the page was before. */
-export const cameFromHere = () => Boolean(history.state?.inside);

@@ -1,59 +1,78 @@
-// What is known about the open picture.
+// The details of the open image.
+
+/** @import { ListedImage } from "../types.d.ts" */
 
 import { button, make } from "../widgets/dom.js";
 import { bytes, count, decimal, fileName, folderOf, moment } from "../widgets/format.js";
 
-/** Where a date was found, unless it is EXIF. */
-const FROM = { xmp: " (from XMP)", gps: " (from GPS)", name: " (from the file name)" };
+/** Where a date is from, unless from EXIF. @type {Record<string, string>} */
+const DATE_SOURCES = { xmp: " (from XMP)", gps: " (from GPS)", name: " (from the file name)" };
 
 /**
- * Fills a panel with a picture's facts.
- * @param {HTMLElement} panel
- * @param {object} picture a hit, or the facts by id, which hold the text found in it
- * @param {{onCopyPath, onFolder}} acts
+ * @typedef {object} DetailsActions
+ * @property {(image: ListedImage) => void} copyPath
+ * @property {(collection: string, folder: string) => void} showFolder
  */
-export function fillFacts(panel, picture, acts) {
-  const folder = folderOf(picture.path);
+
+/**
+ * Fills a panel with an image's details.
+ * @param {HTMLElement} panel
+ * @param {ListedImage} image
+ * @param {string} copyReason why not the file itself is shown, or ""
+ * @param {DetailsActions} actions
+ */
+export function fillDetails(panel, image, copyReason, actions) {
+  const folder = folderOf(image.path);
   const list = make("dl");
-  for (const [name, value] of known(picture)) list.append(make("dt", {}, name), make("dd", {}, value));
+  for (const [name, value] of details(image, copyReason)) list.append(make("dt", {}, name), make("dd", {}, value));
   panel.replaceChildren(
-    make("h2", {}, fileName(picture.path)),
-    button(picture.path, acts.onCopyPath, { className: "path", title: "Copy the path (c)" }),
+    make("h2", {}, fileName(image.path)),
+    button(image.path, () => actions.copyPath(image), { className: "path", title: "Copy the path (c)" }),
     list,
-    ...copies(picture, acts),
-    ...words(picture),
-    button(folder ? `Everything in ${folder}` : "Everything in this folder", () => acts.onFolder(picture, folder), { className: "plain" }),
+    ...copies(image, actions),
+    ...textLines(image),
+    button(folder ? `Everything in ${folder}` : "Everything in this folder", () => actions.showFolder(image.collection, folder), { className: "plain" }),
   );
 }
 
-function known(picture) {
-  const facts = [["Size", `${count(picture.width)} × ${count(picture.height)}, ${bytes(picture.size)}`]];
-  if (picture.format) facts.push(["Kind", picture.format]);
-  if (picture.shownAs) facts.push(["Shown", picture.shownAs]);
-  if (picture.taken_at) facts.push(["Taken", `${moment(picture.taken_at)}${FROM[picture.date_source] ?? ""}`]);
-  else if (picture.modified_at) facts.push(["Changed", moment(picture.modified_at)]);
-  if (picture.damage) facts.push(["Damaged", picture.damage]);
-  if (picture.collection) facts.push(["Collection", picture.collection]);
-  if (picture.rank) facts.push(["Rank", count(picture.rank)]);
-  if (Number.isFinite(picture.score)) facts.push(["Score", `${decimal(picture.score, 3)} (${strength(picture)})`]);
-  return facts;
+/**
+ * @param {ListedImage} image
+ * @param {string} copyReason
+ */
+function details(image, copyReason) {
+  const found = [["Size", `${count(image.width)} × ${count(image.height)}, ${bytes(image.size)}`]];
+  if (image.format) found.push(["Kind", image.format]);
+  if (copyReason) found.push(["Shown", copyReason]);
+  if (image.taken_at) found.push(["Taken", `${moment(image.taken_at)}${DATE_SOURCES[image.date_source] ?? ""}`]);
+  else if (image.modified_at) found.push(["Changed", moment(image.modified_at)]);
+  if (image.damage) found.push(["Damaged", image.damage]);
+  if (image.collection) found.push(["Collection", image.collection]);
+  if (image.rank) found.push(["Rank", count(image.rank)]);
+  if (image.score !== undefined) found.push(["Score", `${decimal(image.score, 3)} (${strength(image)})`]);
+  return found;
 }
 
-function strength(picture) {
-  const words = picture.weak ? "weak" : "strong";
-  return `${words}: ${decimal(picture.strength, 1)} deviations above the mean`;
+/** @param {ListedImage} image */
+function strength({ weak, strength: deviations = 0 }) {
+  return `${weak ? "weak" : "strong"}: ${decimal(deviations, 1)} deviations above the mean`;
 }
 
-/** Where the same file lies once more. */
-function copies(picture, { onCopyPath }) {
-  const paths = picture.copy_paths ?? [];
+/**
+ * Paths of exact copies.
+ * @param {ListedImage} image
+ * @param {DetailsActions} actions
+ */
+function copies(image, { copyPath }) {
+  const paths = image.copy_paths ?? [];
   if (!paths.length) return [];
-  const one = (path) => make("li", {}, button(path, () => onCopyPath({ ...picture, path }), { className: "path", title: "Copy the path" }));
-  return [make("h3", {}, "The same file is also here"), make("ul", { className: "copies" }, ...paths.map(one))];
+  const entry = (/** @type {string} */ path) =>
+    make("li", {}, button(path, () => copyPath({ ...image, path }), { className: "path", title: "Copy the path" }));
+  return [make("h3", {}, "The same file is also here"), make("ul", { className: "copies" }, ...paths.map(entry))];
 }
 
-function words(picture) {
-  if (!Array.isArray(picture.text) || !picture.text.length) return [];
-  const lines = picture.text.map((line) => make("li", {}, line.text));
+/** @param {ListedImage} image */
+function textLines({ text }) {
+  if (!text?.length) return [];
+  const lines = text.map((line) => make("li", {}, line.text));
   return [make("h3", {}, "Words in the picture"), make("ul", { className: "words" }, ...lines)];
 }

@@ -1,31 +1,41 @@
-// What a browser shows of a picture: the file itself, or a copy where it does not show the kind.
+// What the viewer shows of an image: the file itself, or a copy if the browser cannot show its format.
+
+/** @import { ListedImage } from "../types.d.ts" */
 
 import { thumbnail } from "../api/client.js";
 import { make } from "../widgets/dom.js";
 
-const LARGEST = 1280; // px: the longer side of the largest copy
-const DOUBTFUL = { TIFF: "image/tiff", HEIF: "image/heic", AVIF: "image/avif", PPM: "image/x-portable-anymap" };
+const COPY_SIDE = 1280; // px: longer side of the largest copy
+
+/** Media types of the formats that only some browsers show, by the server's names. @type {Record<string, string>} */
+const UNCOMMON = { TIFF: "image/tiff", HEIF: "image/heic", AVIF: "image/avif", PPM: "image/x-portable-anymap" };
 
 /**
- * An element that fetches a picture as large as this browser can show it. The browser itself chooses,
- * by the kind: a file that it does not show is not fetched for nothing.
- * @returns {HTMLPictureElement}
+ * Loads an image as large as this browser can show it. The browser itself chooses between file and
+ * copy by the media type, so that it does not load a file that it cannot show.
+ * @param {ListedImage} listed
  */
-export function largest(picture) {
-  const kind = DOUBTFUL[picture.format];
+export function loadLargest(listed) {
+  const type = UNCOMMON[listed.format];
   const image = make("img", { decoding: "async" });
-  const whole = make("picture", {}, kind ? make("source", { type: kind, srcset: picture.image_url }) : null, image);
-  image.src = kind ? copy(picture) : picture.image_url;
-  return whole;
+  make("picture", {}, type ? make("source", { type, srcset: listed.image_url }) : null, image);
+  image.src = type ? largestCopy(listed) : listed.image_url;
+  return image;
 }
 
-/** The largest copy: WebP, which every browser shows. */
-export const copy = (picture) => thumbnail(picture, LARGEST);
+/** The URL of the largest copy: WebP, which every browser shows. @param {ListedImage} listed */
+export function largestCopy(listed) {
+  return thumbnail(listed, COPY_SIDE);
+}
 
-/** A sentence if what an element from `largest` shows is a copy, by reason of the picture's kind. */
-export function shownAs(image, picture) {
-  if (image.currentSrc !== new URL(copy(picture), document.baseURI).href) return "";
-  const isSmaller = Math.max(picture.width, picture.height) > LARGEST;
-  const kind = picture.format === "HEIF" ? "HEIC" : picture.format;
-  return `${isSmaller ? "Shown smaller" : "Shown as a copy"}: this browser does not show ${kind}. Download gives the original.`;
+/**
+ * Why a loaded image is a copy; "" if it is the file.
+ * @param {HTMLImageElement} image from `loadLargest`
+ * @param {ListedImage} listed
+ */
+export function copyReason(image, listed) {
+  if (image.currentSrc !== new URL(largestCopy(listed), document.baseURI).href) return "";
+  const isSmaller = Math.max(listed.width, listed.height) > COPY_SIDE;
+  const format = listed.format === "HEIF" ? "HEIC" : listed.format;
+  return `${isSmaller ? "Shown smaller" : "Shown as a copy"}: this browser does not show ${format}. Download gives the original.`;
 }

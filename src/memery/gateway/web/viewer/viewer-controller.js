@@ -1,76 +1,104 @@
-// The picture that the address names: opened, gone through, closed; and its place in the list.
+// Viewer controller: shows the image that the URL names, and finds its place in the list.
 
-import * as address from "../state/url-state.js";
-import * as api from "../api/client.js";
-import { failure } from "../widgets/messages.js";
+/** @import { FilterValues, ListedImage } from "../types.d.ts" */
+/** @import { Grid } from "../grid/grid.js" */
+/** @import { Store } from "../state/store.js" */
+/** @import { Viewer } from "./viewer.js" */
 
-export class Opening {
-  #page;
+import { browse, image as requestImage } from "../api/client.js";
+import { statusOf } from "../api/problem.js";
+import { failureMessage } from "../search/messages.js";
+import { filterParameters } from "../state/url-state.js";
+import { fileName } from "../widgets/format.js";
+
+export class ViewerController {
+  #store;
+  #grid;
+  #viewer;
+  #toast;
 
   /**
-   * @param {{state, change, note, tell, grid, viewer}} page the state; how it changes, as a step in the
-   *   browser's history or only noted; what shows a passing word; the parts
+   * @param {Store} store
+   * @param {Grid} grid
+   * @param {Viewer} viewer
+   * @param {(text: string) => void} toast
    */
-  constructor(page) {
-    this.#page = page;
+  constructor(store, grid, viewer, toast) {
+    this.#store = store;
+    this.#grid = grid;
+    this.#viewer = viewer;
+    this.#toast = toast;
+    viewer.shown.on((image) => this.#shown(image));
+    viewer.closeRequested.on(() => this.#close());
   }
 
-  /** Makes the viewer show what the state says. */
+  /** Makes the viewer show the image that the state names. */
   async show() {
-    const { state, change, tell, grid, viewer } = this.#page;
-    const id = state().picture;
-    if (!id) return viewer.close();
-    if (viewer.picture?.id === id) return;
-    const index = grid.results?.indexOf(id) ?? -1;
-    if (index >= 0) return viewer.show(grid.results.at(index), grid.results);
+    const id = this.#store.state.picture;
+    const { results } = this.#grid;
+    if (!id) {
+      this.#viewer.close();
+      return;
+    }
+    if (this.#viewer.image?.id === id) return;
+    const listed = results?.at(results.indexOf(id));
+    if (listed) {
+      this.#viewer.show(listed, results);
+      return;
+    }
     try {
-      const picture = await api.image(id);
-      if (state().picture !== id) return;
-      viewer.show(picture, grid.results);
-      await this.place();
-    } catch (problem) {
-      if (problem.status === 0) return; // it is opened when the server answers again
-      tell(problem.status === 404 ? "That picture is no longer here." : failure(problem));
-      change({ picture: null }, "replace");
+      const image = await requestImage(id);
+      if (this.#store.state.picture !== id) return;
+      this.#viewer.show(image, this.#grid.results);
+      await this.findPlace();
+    } catch (error) {
+      if (statusOf(error) === 0) return; // it is shown when the server answers again
+      this.#toast(statusOf(error) === 404 ? "That picture is no longer here." : failureMessage(error));
+      this.#store.change({ picture: null }, "replace");
     }
   }
 
-  /** Finds the open picture in the list, however far down: then there is a next one, and a previous. */
-  async place() {
-    const { state, grid, viewer } = this.#page;
-    const { results } = grid;
-    const { picture } = viewer;
-    if (!results || !picture) return;
-    viewer.relist(results);
-    if (results.indexOf(picture.id) >= 0) return;
-    const isWanted = () => grid.results === results && viewer.picture?.id === picture.id;
+  /** Finds the open image in the list, however far down, so that it has a next and a previous one. */
+  async findPlace() {
+    const { results } = this.#grid;
+    const { image } = this.#viewer;
+    if (!results || !image) return;
+    this.#viewer.setResults(results);
+    if (results.indexOf(image.id) >= 0) return;
+    const isWanted = () => this.#grid.results === results && this.#viewer.image?.id === image.id;
     try {
-      const from = results.isSearch ? 0 : await newer(picture, state().filters);
-      if ((await results.seek(picture.id, from, isWanted)) >= 0 && isWanted()) viewer.relist(results);
+      const from = results.isSearch ? 0 : await countNewer(image, this.#store.state.filters);
+      if ((await results.seek(image.id, from, isWanted)) >= 0 && isWanted()) this.#viewer.setResults(results);
     } catch {
-      // Another list is asked for, or none comes: the picture is shown without its neighbours.
+      // Another list was requested, or the request failed: the image is shown without neighbours.
     }
   }
 
-  /** The viewer went to a picture by itself. */
-  shown(picture) {
-    if (this.#page.state().picture !== picture.id) this.#page.note({ picture: picture.id });
+  /** @param {ListedImage} image */
+  #shown(image) {
+    document.title = `${fileName(image.path)} · memery`;
+    if (this.#store.state.picture !== image.id) this.#store.note({ picture: image.id });
   }
 
-  close() {
-    const { change, grid, viewer } = this.#page;
-    const index = viewer.picture ? (grid.results?.indexOf(viewer.picture.id) ?? -1) : -1;
-    if (address.cameFromHere()) history.back();
-    else change({ picture: null }, "replace");
-    if (index >= 0) viewer.whenClosed(() => grid.go(index, { focus: true }));
+  #close() {
+    const { results } = this.#grid;
+    const index = this.#viewer.image && results ? results.indexOf(this.#viewer.image.id) : -1;
+    if (this.#store.hasPrevious) history.back();
+    else this.#store.change({ picture: null }, "replace");
+    if (index >= 0) this.#viewer.whenClosed(() => this.#grid.go(index, { focus: true }));
   }
 }
 
-/** How many pictures of a list by date are newer than one; by name that is no more than a guess. */
-async function newer({ taken_at: taken, modified_at: modified }, filters) {
-  const next = new Date(`${(taken ?? modified).slice(0, 10)}T12:00Z`);
-  next.setUTCDate(next.getUTCDate() + 1);
-  const parameters = address.filterParameters({ ...filters, since: next.toISOString().slice(0, 10) });
-  parameters.set("top_k", 1);
-  return (await api.browse(parameters)).total;
+/**
+ * The number of images that are newer than one: its approximate index in a list by date. For a list
+ * by name it is only a guess.
+ * @param {ListedImage} image
+ * @param {FilterValues} filters
+ */
+async function countNewer({ taken_at: taken, modified_at: modified }, filters) {
+  const day = new Date(`${(taken ?? modified).slice(0, 10)}T12:00Z`);
+  day.setUTCDate(day.getUTCDate() + 1);
+  const parameters = filterParameters({ ...filters, since: day.toISOString().slice(0, 10) });
+  parameters.set("top_k", "1");
+  return (await browse(parameters)).total;
 }

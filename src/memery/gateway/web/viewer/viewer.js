@@ -1,246 +1,323 @@
-// One picture, large, over the page. The list behind it stays where it is.
+// The viewer: one image, large, in a dialog over the page. The list behind it stays where it is.
 
-import { image, similar, thumbnail } from "../api/client.js";
-import { icon, make } from "../widgets/dom.js";
-import { fillFacts } from "./details.js";
-import { listen } from "../widgets/keyboard.js";
-import { copy, largest, shownAs } from "./image-source.js";
+/** @import { Actions } from "../actions.js" */
+/** @import { HitDocument, ListedImage } from "../types.d.ts" */
+/** @import { Results } from "../state/results.js" */
+/** @import { Selection } from "../state/selection.js" */
+
+import { image as requestImage, similar, thumbnail } from "../api/client.js";
+import { isAbort, messageOf, statusOf } from "../api/problem.js";
+import { Emitter } from "../state/emitter.js";
+import { closest, find, make } from "../widgets/dom.js";
 import { fileName } from "../widgets/format.js";
+import { onKeys } from "../widgets/keyboard.js";
+import { fillDetails } from "./details.js";
+import { copyReason, largestCopy, loadLargest } from "./image-source.js";
 import { Zoom } from "./zoom.js";
 
-const IN_STRIP = 24;
+const STRIP_LENGTH = 24; // similar images
+const STRIP_HEIGHT = 72; // px
+const PREVIEW = 640; // px: the thumbnail that is shown until the image is loaded
+const KEYS = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
+
+/**
+ * @typedef {object} ViewerOptions
+ * @property {Actions} actions
+ * @property {Selection} selection
+ * @property {(image: ListedImage) => string} href the URL that opens an image
+ */
 
 export class Viewer {
+  /** @type {ListedImage | null} */
+  image = null;
+  /** @type {Emitter<[ListedImage]>} */
+  shown = new Emitter(); // with the image that is shown now
+  /** @type {Emitter<[]>} */
+  closeRequested = new Emitter();
+
   #dialog;
-  #stage;
   #options;
-  #zoom;
-  #results = null;
-  #asking = null;
+  #stage;
   #parts;
-  #facts = null; // of the picture, as far as they are known
-  #shownAs = ""; // why it is not the file that is shown
-  picture = null;
+  #zoom;
+  /** @type {Results | null} */
+  #results = null; // the list that Next and Previous go through
+  #requests = new AbortController();
+  /** @type {HitDocument[]} */
+  #similar = [];
+  /** @type {ListedImage | null} */
+  #details = null; // of the image, as far as they are known
+  #copyReason = "";
 
   /**
    * @param {HTMLDialogElement} dialog
-   * @param {{onShow, onClose, onFolder, acts, onSay, href}} options what hears of the picture shown
-   *   (by the viewer itself) and of closing; `acts` by name: similar, less, select, path, copy, download
+   * @param {ViewerOptions} options
    */
   constructor(dialog, options) {
     this.#dialog = dialog;
     this.#options = options;
-    this.#stage = dialog.querySelector(".stage");
-    this.#parts = Object.fromEntries(
-      ["picture", "facts", "strip", "name", "note"].map((name) => [name, dialog.querySelector(`.${name}`)]),
-    );
-    this.#zoom = new Zoom(this.#stage, (way) => this.#act(way));
-    dialog.addEventListener("cancel", (event) => {
-      event.preventDefault();
-      this.#act("close");
-    });
-    // A browser may close it without asking: what the address says has to follow.
-    dialog.addEventListener("close", () => this.picture && this.#act("close"));
-    dialog.addEventListener("click", (event) => {
-      const act = event.target.closest("[data-act]")?.dataset.act;
-      if (act) this.#act(act, event);
-    });
-    this.#parts.strip.addEventListener("click", (event) => this.#fromStrip(event));
-    this.#keys();
+    this.#stage = find(dialog, ".stage", HTMLElement);
+    this.#parts = {
+      image: find(dialog, ".picture", HTMLElement),
+      details: find(dialog, ".facts:not(button)", HTMLElement),
+      strip: find(dialog, ".strip", HTMLElement),
+      name: find(dialog, ".name", HTMLElement),
+      note: find(dialog, ".note", HTMLElement),
+    };
+    this.#zoom = new Zoom(this.#stage, (direction) => this.#act(direction));
+    this.#listen();
+    options.selection.changed.on(() => this.#mark());
   }
 
   get isOpen() {
     return this.#dialog.open;
   }
 
-  /** Shows a picture; `results` is the list that next and previous go through. */
-  show(picture, results) {
+  /**
+   * Shows an image.
+   * @param {ListedImage} image
+   * @param {Results | null} results the list that Next and Previous go through
+   */
+  show(image, results) {
     this.#results = results;
     if (!this.isOpen) {
-      // The dialog covers the scrollbar's room, which the page behind keeps.
+      // The dialog covers the scrollbar's width, which the page behind keeps.
       const { style, clientWidth } = document.documentElement;
       style.setProperty("--gutter", `${innerWidth - clientWidth}px`);
       this.#dialog.showModal();
       this.#stage.focus();
     }
-    if (this.picture?.id === picture.id) return;
-    this.picture = picture;
-    this.#paint(picture);
-    this.#ask(picture);
-    this.#neighbours();
+    if (this.image?.id === image.id) return;
+    this.image = image;
+    this.#load(image);
+    this.#mark();
+    this.shown.emit(image);
   }
 
   close() {
     if (!this.isOpen) return;
-    this.#asking?.abort();
-    this.picture = null;
+    this.#requests.abort();
+    this.image = null;
     this.#dialog.close();
-    this.#parts.picture.replaceChildren();
+    this.#parts.image.replaceChildren();
   }
 
-  /** Asks again for what did not come of the open picture. */
+  /** Loads the open image again if something failed. */
   retry() {
-    if (!this.picture || !this.#parts.note.textContent) return;
-    this.#paint(this.picture);
-    this.#ask(this.picture);
-    this.#neighbours();
+    if (this.image && this.#parts.note.textContent) this.#load(this.image);
   }
 
-  /** Goes on through another list, if the picture stands in it. */
-  relist(results) {
+  /** Replaces the list that Next and Previous go through. @param {Results} results */
+  setResults(results) {
     this.#results = results;
-    if (this.picture) this.#neighbours();
+    this.#updateNeighbours();
   }
 
+  /** Calls `act` once when the dialog is closed. @param {() => void} act */
   whenClosed(act) {
     this.#dialog.addEventListener("close", act, { once: true });
   }
 
-  /** Shows whether the picture is selected. */
-  mark(isSelected) {
-    this.#dialog.querySelector("[data-act=select]").setAttribute("aria-pressed", isSelected);
+  #listen() {
+    const dialog = this.#dialog;
+    dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.#act("close");
+    });
+    // A browser may close it without "cancel": the URL has to follow.
+    dialog.addEventListener("close", () => {
+      if (this.image) this.#act("close");
+    });
+    dialog.addEventListener("click", (event) => {
+      const act = closest(event.target, "[data-act]")?.dataset.act;
+      if (act) this.#act(act, event);
+    });
+    this.#parts.strip.addEventListener("click", (event) => this.#openSimilar(event));
+    const shortcut = (/** @type {string} */ name) => (/** @type {KeyboardEvent} */ event) => {
+      this.#act(name, event);
+      return true;
+    };
+    onKeys(dialog, Object.fromEntries(Object.entries(KEYS).map(([key, name]) => [key, shortcut(name)])));
   }
 
-  #paint(picture) {
-    const { name, note, facts, strip, picture: holder } = this.#parts;
-    const here = held(picture.id);
-    name.textContent = fileName(picture.path);
+  /** Shows whether the image is selected. */
+  #mark() {
+    if (this.image) this.#button("select").setAttribute("aria-pressed", String(this.#options.selection.has(this.image.id)));
+  }
+
+  /** @param {string} act */
+  #button(act) {
+    return find(this.#dialog, `[data-act=${act}]`, HTMLButtonElement);
+  }
+
+  /** Shows an image and requests all that is shown with it. @param {ListedImage} image */
+  #load(image) {
+    const { name, note, strip } = this.#parts;
+    name.textContent = fileName(image.path);
     note.textContent = "";
     strip.replaceChildren();
-    const alt = picture.words ? `${fileName(picture.path)}: ${picture.words}` : fileName(picture.path);
-    const whole = make("img", { alt, draggable: false, decoding: "async" });
-    whole.dataset.width = picture.width;
-    whole.dataset.height = picture.height;
-    // The grid's copy is here at once; larger ones take its place when they have come.
-    const small = make("img", { decoding: "async", src: thumbnail(picture, 640) });
-    const large = largest(picture).lastChild;
-    small.addEventListener("load", () => large.naturalWidth || (whole.src = small.src));
-    large.addEventListener("load", () => whole.isConnected && this.#enlarge(whole, large, picture));
+    this.#showImage(image);
+    this.#copyReason = "";
+    this.#showDetails(image);
+    this.#request(image);
+    this.#updateNeighbours();
+  }
+
+  /** Shows the best copy that is loaded, and better ones when they are. @param {ListedImage} image */
+  #showImage(image) {
+    const { note, image: holder } = this.#parts;
+    const loaded = loadedThumbnail(image.id);
+    const alt = image.words ? `${fileName(image.path)}: ${image.words}` : fileName(image.path);
+    const shown = make("img", { alt, draggable: false, decoding: "async" });
+    shown.dataset.width = String(image.width);
+    shown.dataset.height = String(image.height);
+    const preview = make("img", { decoding: "async", src: thumbnail(image, PREVIEW) });
+    const large = loadLargest(image);
+    preview.addEventListener("load", () => {
+      if (!large.naturalWidth) shown.src = preview.src;
+    });
+    large.addEventListener("load", () => {
+      if (shown.isConnected) this.#showLarge(shown, large, image);
+    });
     large.addEventListener("error", () => {
-      if (!whole.isConnected) return;
-      if (large.src.endsWith(picture.image_url)) large.src = copy(picture);
-      note.textContent ||= whole.naturalWidth ? "The file cannot be shown: this is a copy." : "The image cannot be shown now.";
+      if (!shown.isConnected) return;
+      if (large.src.endsWith(image.image_url)) large.src = largestCopy(image);
+      note.textContent ||= shown.naturalWidth ? "The file cannot be shown: this is a copy." : "The image cannot be shown now.";
     });
-    whole.addEventListener("error", () => whole.classList.add("broken"));
-    whole.addEventListener("load", () => whole.classList.remove("broken"));
-    whole.src = here ?? small.src;
-    holder.replaceChildren(whole);
-    this.#zoom.on(whole);
-    this.#shownAs = "";
-    this.#fillFacts(facts, picture);
-    this.#options.onShow(picture);
+    shown.addEventListener("error", () => shown.classList.add("broken"));
+    shown.addEventListener("load", () => shown.classList.remove("broken"));
+    shown.src = loaded ?? preview.src;
+    holder.replaceChildren(shown);
+    this.#zoom.attach(shown);
   }
 
-  #enlarge(whole, large, picture) {
-    whole.src = large.currentSrc;
-    whole.classList.toggle("file", !shownAs(large, picture));
-    this.#shownAs = shownAs(large, picture);
-    if (this.#shownAs) this.#fillFacts(this.#parts.facts, this.#facts);
+  /**
+   * @param {HTMLImageElement} shown
+   * @param {HTMLImageElement} large loaded
+   * @param {ListedImage} image
+   */
+  #showLarge(shown, large, image) {
+    const reason = copyReason(large, image);
+    shown.src = large.currentSrc;
+    shown.classList.toggle("file", !reason);
+    this.#copyReason = reason;
+    if (reason && this.#details) this.#showDetails(this.#details);
   }
 
-  #fillFacts(panel, picture) {
-    this.#facts = picture;
-    fillFacts(panel, { ...picture, shownAs: this.#shownAs }, {
-      onCopyPath: (one) => this.#options.acts.path(one),
-      onFolder: (one, folder) => this.#options.onFolder(one, folder),
+  /** @param {ListedImage} image */
+  #showDetails(image) {
+    const { actions } = this.#options;
+    this.#details = image;
+    fillDetails(this.#parts.details, image, this.#copyReason, {
+      copyPath: (one) => actions.copyPaths([one]),
+      showFolder: (collection, folder) => actions.showFolder(collection, folder),
     });
   }
 
-  async #ask(picture) {
-    this.#asking?.abort();
-    const { signal } = (this.#asking = new AbortController());
-    const ignore = (error) => {
-      if (error.name === "AbortError") return;
-      const isCopy = error.status === 0 && this.#parts.picture.firstElementChild?.naturalWidth;
-      this.#parts.note.textContent = isCopy ? "memery does not answer: this is a small copy." : error.message;
+  /** @param {ListedImage} image */
+  #request(image) {
+    this.#requests.abort();
+    this.#requests = new AbortController();
+    const options = { signal: this.#requests.signal };
+    const report = (/** @type {unknown} */ error) => {
+      if (isAbort(error)) return;
+      const hasCopy = this.#parts.image.querySelector("img")?.naturalWidth;
+      this.#parts.note.textContent = statusOf(error) === 0 && hasCopy ? "memery does not answer: this is a small copy." : messageOf(error);
     };
-    image(picture.id, signal)
-      .then((facts) => this.#fillFacts(this.#parts.facts, { ...picture, ...facts }))
-      .catch(ignore);
-    similar(picture.id, IN_STRIP, signal)
-      .then(({ hits }) => this.#fillStrip(hits.filter((hit) => hit.id !== picture.id)))
-      .catch(ignore);
+    requestImage(image.id, options)
+      .then((facts) => this.#showDetails({ ...image, ...facts }))
+      .catch(report);
+    similar(image.id, STRIP_LENGTH, options)
+      .then(({ hits }) => this.#showSimilar(hits.filter((hit) => hit.id !== image.id)))
+      .catch(report);
   }
 
-  #fillStrip(hits) {
+  /** @param {HitDocument[]} hits */
+  #showSimilar(hits) {
+    this.#similar = hits;
     const links = hits.map((hit) => {
-      const small = make("img", { alt: fileName(hit.path), src: thumbnail(hit, 160), height: 72, loading: "lazy" });
-      small.width = Math.round(72 * Math.min(2, Math.max(0.5, hit.width / hit.height || 1)));
-      const link = make("a", { href: this.#options.href(hit) }, small);
+      const image = make("img", { alt: fileName(hit.path), src: thumbnail(hit, 160), height: STRIP_HEIGHT, loading: "lazy" });
+      image.width = Math.round(STRIP_HEIGHT * Math.min(2, Math.max(0.5, hit.width / hit.height || 1)));
+      const link = make("a", { href: this.#options.href(hit) }, image);
       link.dataset.id = hit.id;
       return link;
     });
     this.#parts.strip.replaceChildren(...links);
-    this.#parts.strip.hits = hits;
   }
 
-  #fromStrip(event) {
-    const id = event.target.closest("a")?.dataset.id;
-    if (!id || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  /** @param {MouseEvent} event */
+  #openSimilar(event) {
+    const id = closest(event.target, "a")?.dataset.id;
+    const hit = this.#similar.find((one) => one.id === id);
+    if (!hit || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    this.show(this.#parts.strip.hits.find((hit) => hit.id === id), this.#results);
+    this.show(hit, this.#results);
     this.#stage.focus();
   }
 
+  /** The index of the image in the list, or -1. */
   #index() {
-    return this.#results ? this.#results.indexOf(this.picture.id) : -1;
+    return this.image && this.#results ? this.#results.indexOf(this.image.id) : -1;
   }
 
-  /** Shows another picture of the list; `place` says from its own place and the list's length which one. */
-  async #go(place) {
-    const index = this.#index();
-    if (index < 0) return;
-    const next = place(index, this.#results.total);
-    if (next < 0 || next >= this.#results.total) return;
-    const [found] = await this.#results.between(next, next).catch(() => []);
+  /** Shows another image of the list, if there is one at that index. @param {number} index */
+  async #go(index) {
+    const results = this.#results;
+    if (!results || this.#index() < 0 || index < 0 || index >= results.total) return;
+    const [found] = await results.between(index, index).catch(() => []);
     if (found && this.isOpen) this.show(found, this.#results);
   }
 
-  #neighbours() {
+  /** Shows the buttons Previous and Next, and loads the images that they lead to. */
+  #updateNeighbours() {
     const index = this.#index();
-    for (const [act, by] of [["previous", -1], ["next", 1]]) {
-      const other = index + by;
-      const isThere = index >= 0 && other >= 0 && other < this.#results.total;
-      this.#dialog.querySelector(`[data-act=${act}]`).hidden = !isThere;
-      const picture = isThere && this.#results.at(other);
-      if (!picture) continue;
-      new Image().src = thumbnail(picture, 640);
-      largest(picture);
+    for (const [act, other] of /** @type {const} */ ([["previous", index - 1], ["next", index + 1]])) {
+      const exists = this.#results !== null && index >= 0 && other >= 0 && other < this.#results.total;
+      this.#button(act).hidden = !exists;
+      const image = exists ? this.#results?.at(other) : undefined;
+      if (!image) continue;
+      make("img", { src: thumbnail(image, PREVIEW) });
+      loadLargest(image);
     }
   }
 
+  /**
+   * Does what a button, key or gesture names.
+   * @param {string} name
+   * @param {MouseEvent | KeyboardEvent} [event]
+   */
   #act(name, event) {
+    const { actions, selection } = this.#options;
+    const { image } = this;
+    if (!image) return;
+    /** @type {Record<string, () => void>} */
     const own = {
-      next: () => this.#go((index) => index + 1),
-      previous: () => this.#go((index) => index - 1),
-      first: () => this.#go(() => 0),
-      last: () => this.#go((_, total) => total - 1),
-      close: () => this.#options.onClose(),
-      facts: () => this.#toggleFacts(),
+      next: () => this.#go(this.#index() + 1),
+      previous: () => this.#go(this.#index() - 1),
+      first: () => this.#go(0),
+      last: () => this.#go((this.#results?.total ?? 0) - 1),
+      select: () => selection.toggle(image, this.#index()),
+      close: () => this.closeRequested.emit(),
+      facts: () => this.#toggleDetails(),
       zoom: () => this.#zoom.toggle(),
     };
-    (own[name] ?? this.#options.acts[name])?.(this.picture, event);
+    if (Object.hasOwn(own, name)) own[name]();
+    else actions.run(name, image, event);
   }
 
-  #toggleFacts() {
+  #toggleDetails() {
     const isShown = this.#dialog.classList.toggle("with-facts");
-    this.#dialog.querySelector("[data-act=facts]").setAttribute("aria-pressed", isShown);
-  }
-
-  #keys() {
-    const act = (name) => (event) => (this.#act(name, event), true);
-    const keys = { ArrowLeft: "previous", ArrowRight: "next", Home: "first", End: "last", s: "similar", "-": "less", x: "select", c: "path", d: "download", i: "facts", z: "zoom" };
-    listen(this.#dialog, Object.fromEntries(Object.entries(keys).map(([key, name]) => [key, act(name)])));
+    this.#button("facts").setAttribute("aria-pressed", String(isShown));
   }
 }
 
-/** The address of a copy that the grid or the strip shows. */
-function held(id) {
+/**
+ * The URL of a thumbnail that the grid or the strip shows already.
+ * @param {string} id
+ * @returns {string | undefined}
+ */
+function loadedThumbnail(id) {
   const images = document.querySelectorAll(`[data-id="${CSS.escape(id)}"] img`);
-  return [...images].find((one) => one.naturalWidth)?.src;
-}
-
-/** Buttons that the viewer's bar has signs for. */
-export function drawSigns(root) {
-  for (const one of root.querySelectorAll("[data-sign]")) one.prepend(icon(one.dataset.sign));
+  for (const one of images) if (one instanceof HTMLImageElement && one.naturalWidth) return one.src;
+  return undefined;
 }

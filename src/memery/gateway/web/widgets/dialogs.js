@@ -1,38 +1,41 @@
-// The small dialogs: settings, files that were skipped, the better model, the keys.
+// The small dialogs: settings, skipped files, a better model, keyboard shortcuts.
 
 import { skipped } from "../api/client.js";
+import { messageOf } from "../api/problem.js";
+import { preference, setPreference } from "../state/preferences.js";
 import { copyText } from "./clipboard.js";
 import { button, make } from "./dom.js";
-import { fillHelp } from "./keyboard.js";
-import { hang } from "./menu.js";
-import { prefer, preference } from "../state/preferences.js";
 import { counted } from "./format.js";
+import { fillShortcuts } from "./keyboard.js";
+import { attach } from "./menu.js";
 
-const SKIPPED = 100;
+const SKIPPED_PAGE = 100; // files per request
+const THEMES = { system: "System", light: "Light", dark: "Dark" };
 
-/** A dialog with a heading and a way out. */
+/**
+ * Shows a dialog with a heading and a button to close it.
+ * @param {string} title
+ * @param {Node[]} children
+ */
 function dialog(title, ...children) {
+  const one = make("dialog", { className: "sheet", "aria-label": title });
   const close = () => one.close();
-  const one = make(
-    "dialog",
-    { className: "sheet", "aria-label": title },
-    make("header", {}, make("h2", {}, title), button("Close", close, { className: "plain" })),
-    ...children,
-  );
-  one.addEventListener("click", (event) => event.target === one && close());
+  one.append(make("header", {}, make("h2", {}, title), button("Close", close, { className: "plain" })), ...children);
+  one.addEventListener("click", (event) => {
+    if (event.target === one) close();
+  });
   one.addEventListener("close", () => one.remove());
   document.body.append(one);
   one.showModal();
-  return one;
 }
 
 export function showHelp() {
   const list = make("dl", { className: "keys" });
-  fillHelp(list);
+  fillShortcuts(list);
   dialog("Keys", list);
 }
 
-/** How to get a model that is better than the one at work. */
+/** Shows how to install a better model. @param {string} name */
 export function showModel(name) {
   const commands = `memery models pull ${name}\nmemery build PATH --model ${name}`;
   dialog(
@@ -43,44 +46,62 @@ export function showModel(name) {
   );
 }
 
-/** Files that could not be read, with reasons, a page at a time. */
+/** Shows the skipped files and their reasons, a page at a time. */
 export function showSkipped() {
   const list = make("dl", { className: "skipped" });
-  const more = button("Show more", () => next());
   const note = make("p", { "aria-live": "polite" }, "Asking …");
+  const more = button("Show more", null);
   let shown = 0;
-  async function next() {
+  const showMore = async () => {
     try {
-      const found = await skipped(shown, SKIPPED);
-      const files = Array.isArray(found) ? found : (found.skipped ?? []);
+      const { skipped: files } = await skipped(shown, SKIPPED_PAGE);
       for (const { path, reason, detail } of files) list.append(make("dt", {}, path), make("dd", {}, detail ? `${reason}: ${detail}` : reason));
       shown += files.length;
-      more.hidden = files.length < SKIPPED;
+      more.hidden = files.length < SKIPPED_PAGE;
       note.textContent = shown ? `${counted(shown, "file")} left out. They are tried again when they change.` : "Nothing was left out.";
-    } catch (problem) {
-      note.textContent = problem.message;
+    } catch (error) {
+      note.textContent = messageOf(error);
     }
-  }
+  };
+  more.addEventListener("click", showMore);
   dialog("Skipped files", note, list, more);
-  next();
+  showMore();
 }
 
-/** The panel of what someone likes, under its button. */
-export function hangSettings(owner, onHelp) {
+/**
+ * Attaches the settings to their button.
+ * @param {HTMLButtonElement} owner
+ */
+export function attachSettings(owner) {
   const panel = make("div", { className: "settings", role: "group", "aria-label": "Settings" });
   const size = make("input", { type: "range", min: 96, max: 400, step: 8, value: preference("height") });
-  size.addEventListener("input", () => prefer("height", Number(size.value)));
-  const check = (name, label) => {
-    const box = make("input", { type: "checkbox", checked: preference(name) });
-    box.addEventListener("change", () => prefer(name, box.checked));
-    return make("label", { className: "check" }, box, label);
-  };
-  const themes = make("fieldset", {}, make("legend", {}, "Colours"));
-  for (const [value, label] of [["system", "System"], ["light", "Light"], ["dark", "Dark"]]) {
+  size.addEventListener("input", () => setPreference("height", Number(size.value)));
+  panel.append(
+    make("label", {}, "Size of pictures", size),
+    checkbox("names", "Show names"),
+    checkbox("scores", "Show scores"),
+    themes(),
+    button("Keys …", showHelp, { className: "plain" }),
+  );
+  owner.after(attach(owner, panel));
+}
+
+/**
+ * @param {"names" | "scores"} name
+ * @param {string} label
+ */
+function checkbox(name, label) {
+  const box = make("input", { type: "checkbox", checked: preference(name) });
+  box.addEventListener("change", () => setPreference(name, box.checked));
+  return make("label", { className: "check" }, box, label);
+}
+
+function themes() {
+  const choices = make("fieldset", {}, make("legend", {}, "Colours"));
+  for (const [value, label] of Object.entries(THEMES)) {
     const radio = make("input", { type: "radio", name: "theme", value, checked: preference("theme") === value });
-    radio.addEventListener("change", () => prefer("theme", value));
-    themes.append(make("label", { className: "check" }, radio, label));
+    radio.addEventListener("change", () => setPreference("theme", value));
+    choices.append(make("label", { className: "check" }, radio, label));
   }
-  panel.append(make("label", {}, "Size of pictures", size), check("names", "Show names"), check("scores", "Show scores"), themes, button("Keys …", onHelp, { className: "plain" }));
-  owner.after(hang(owner, panel));
+  return choices;
 }

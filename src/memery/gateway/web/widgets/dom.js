@@ -1,31 +1,83 @@
-// Making elements. Text goes in as text: nothing a file is named or contains becomes markup.
+// DOM elements: finding and making them. Text is inserted as text: no file name becomes markup.
 
 /**
- * An element with properties, attributes (names with a dash or `role`) and children.
- * `on` holds listeners by event; strings among the children become text.
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} type the class that the element must have
+ * @returns {T}
+ */
+export const byId = (id, type) => find(document, `#${id}`, type);
+
+/**
+ * @template {Element} T
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} type the class that the element must have
+ * @returns {T}
+ * @throws {Error} if there is no such element
+ */
+export function find(root, selector, type) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} “${selector}”.`);
+  return found;
+}
+
+/**
+ * The nearest element around an event's target that matches a selector.
+ * @param {EventTarget | null} target
+ * @param {string} selector
+ * @returns {HTMLElement | null}
+ */
+export const closest = (target, selector) => (target instanceof Element ? target.closest(selector) : null);
+
+/**
+ * @typedef {Record<string, unknown> & {on?: Record<string, ((event: any) => void) | null>}} Properties
+ *   properties of an element; names with a dash and `role` are attributes; `on` has listeners by event
+ * @typedef {Node | string | null} Child a string becomes text, null is left out
+ */
+
+/**
+ * Makes an element.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {Properties} properties
+ * @param {Child[]} children
+ * @returns {HTMLElementTagNameMap[T]}
  */
 export function make(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(properties)) {
+  const { on = {}, ...others } = properties;
+  for (const [name, value] of Object.entries(others)) {
     if (value === undefined || value === null) continue;
-    if (name === "on") for (const [event, act] of Object.entries(value)) element.addEventListener(event, act);
-    else if (name === "role" || name.includes("-")) element.setAttribute(name, value);
-    else element[name] = value;
+    if (name === "role" || name.includes("-")) element.setAttribute(name, String(value));
+    else Reflect.set(element, name, value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  for (const [event, listener] of Object.entries(on)) if (listener) element.addEventListener(event, listener);
+  element.append(...children.filter((child) => child !== null));
   return element;
 }
 
-/** A button with words. */
+/**
+ * A button with a label.
+ * @param {string} label
+ * @param {((event: MouseEvent) => void) | null} act
+ * @param {Properties} properties
+ */
 export const button = (label, act, properties = {}) =>
   make("button", { type: "button", on: { click: act }, ...properties }, label);
 
-/** A button with a sign, whose words are heard and shown as a hint. */
-export const iconButton = (sign, label, act, properties = {}) =>
-  make("button", { type: "button", title: label, "aria-label": label, on: { click: act }, ...properties }, icon(sign));
+/**
+ * A button with an icon, whose label is its tooltip and accessible name.
+ * @param {IconName} name
+ * @param {string} label
+ * @param {((event: MouseEvent) => void) | null} act
+ * @param {Properties} properties
+ */
+export const iconButton = (name, label, act, properties = {}) =>
+  make("button", { type: "button", title: label, "aria-label": label, on: { click: act }, ...properties }, icon(name));
 
 const SVG = "http://www.w3.org/2000/svg";
-const SIGNS = {
+const ICONS = {
   check: "M5 12.5l4.5 4.5L19 7.5",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h10v11H9zM5 15V4h10",
@@ -42,12 +94,22 @@ const SIGNS = {
   similar: "M4 4h7v7H4zM13 13h7v7h-7zM16.5 4.5v5M14 7h5",
 };
 
-export function icon(sign) {
+/** @typedef {keyof typeof ICONS} IconName */
+
+/** @param {IconName} name */
+export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("viewBox", "0 0 24 24");
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", SIGNS[sign]);
+  path.setAttribute("d", ICONS[name]);
   svg.append(path);
   return svg;
+}
+
+/** Puts the icons into the elements of index.html that name one. @param {ParentNode} root */
+export function drawIcons(root) {
+  for (const element of root.querySelectorAll("[data-sign]")) {
+    if (element instanceof HTMLElement) element.prepend(icon(/** @type {IconName} */ (element.dataset.sign)));
+  }
 }

@@ -1,8 +1,8 @@
-// Keys, and the list of them that `?` shows.
+// Keyboard shortcuts, and the list of them that `?` shows.
 
 import { make } from "./dom.js";
 
-const LIST = [
+const SHORTCUTS = [
   ["/", "go to the field"],
   ["← → ↑ ↓", "move between pictures"],
   ["Home End", "the first and the last one"],
@@ -19,23 +19,34 @@ const LIST = [
   ["?", "this list"],
 ];
 
-/** Calls the action of a key, unless someone is writing or holds another key down. */
-export function listen(target, actions) {
-  target.addEventListener("keydown", (event) => {
+/** @typedef {(event: KeyboardEvent) => boolean | void} Shortcut returns whether it has handled the key */
+
+/**
+ * Calls the shortcut of a key, unless the user is typing or holds a modifier key.
+ * @param {HTMLElement | Document} target
+ * @param {Record<string, Shortcut>} shortcuts
+ */
+export function onKeys(target, shortcuts) {
+  /** @param {Event} event */
+  const listener = (event) => {
+    if (!(event instanceof KeyboardEvent)) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
-    if (isWriting(event.target) || event.target.closest?.("[popover]")) return;
-    const act = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (act?.(event) !== undefined) event.preventDefault();
-  });
+    if (event.target instanceof Element && (isTyping(event.target) || event.target.closest("[popover]"))) return;
+    const shortcut = shortcuts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (shortcut?.(event)) event.preventDefault();
+  };
+  target.addEventListener("keydown", listener);
 }
 
-export function fillHelp(list) {
-  for (const [keys, words] of LIST) {
-    const signs = keys.split(" ").map((key) => make("kbd", {}, key));
-    list.append(make("dt", {}, ...signs), make("dd", {}, words));
+/** Fills the list of shortcuts. @param {HTMLElement} list a `dl` */
+export function fillShortcuts(list) {
+  for (const [keys, description] of SHORTCUTS) {
+    const names = keys.split(" ").map((key) => make("kbd", {}, key));
+    list.append(make("dt", {}, ...names), make("dd", {}, description));
   }
 }
 
-function isWriting(element) {
-  return element.matches?.("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
+/** @param {Element} element */
+function isTyping(element) {
+  return element.matches("input:not([type=checkbox], [type=radio], [type=range]), textarea, select");
 }

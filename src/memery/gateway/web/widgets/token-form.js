@@ -1,23 +1,25 @@
-// The server wants a token: the page asks for it, and the server makes a cookie of it.
+// The form for the server's token, which the server turns into a cookie.
 
-import { at } from "../api/client.js";
+import { resolve } from "../api/client.js";
 import { make } from "./dom.js";
 
-/** Asks for the token where pictures would stand; the page begins anew with it. */
-export function askForToken(element) {
+/** Asks for the token where messages are shown; the page is loaded again with it. @param {HTMLElement} element */
+export function showTokenForm(element) {
   if (element.querySelector("form")) return;
   const input = make("input", { type: "password", required: true, autocomplete: "current-password" });
   const answer = make("p", { role: "status" });
-  const enter = async (event) => {
+  /** @param {Event} event */
+  const submit = async (event) => {
     event.preventDefault();
-    const response = await fetch(at(`./?${new URLSearchParams({ token: input.value })}`), { redirect: "manual" }).catch(() => null);
+    const url = resolve(`./?${new URLSearchParams({ token: input.value })}`);
+    const response = await fetch(url, { redirect: "manual" }).catch(() => null);
     if (response?.type === "opaqueredirect" || response?.ok) location.reload();
     else answer.textContent = response ? "That is not the token." : "memery does not answer.";
   };
   element.replaceChildren(
     make(
       "form",
-      { className: "token", on: { submit: enter } },
+      { className: "token", on: { submit } },
       make("label", {}, "This memery asks for a token. It was printed where memery was started.", input),
       make("button", {}, "Enter"),
       answer,
