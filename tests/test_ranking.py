@@ -284,6 +284,26 @@ def test_every_match_of_a_name_is_strong(tmp_path, monkeypatch, query):
         assert sum(not hit.weak for hit in found) == min(20, len(found))
 
 
+@pytest.mark.parametrize("query", ["harbour", "harbour lights", "brightlights"])
+def test_every_text_that_holds_all_words_is_strong(tmp_path, monkeypatch, query):
+    monkeypatch.setattr("memery.executors.ranker._MATCHES_MAX", 5)
+    folder = tmp_path / "photos"
+    for number in range(40):
+        paint(folder, f"{number:02}.png", (255, 2 * number, 0), size=(40 + number, 30))
+    shutil.copy(folder / "07.png", folder / "copy.png")
+    index_flow(folder)
+    write(folder, {f"{number:02}.png": "the harbour of brightlights" for number in range(20)})
+    if query == "harbour lights":
+        write(folder, {f"{number:02}.png": "harbour" for number in range(20, 30)})
+    for wanted in ({}, {"sort": "date"}, {"top_k": 3}, {"mode": "text"}):
+        found = query_flow(folder, query, refresh=False, **{"top_k": 40, **wanted})
+        assert found.strong == 20, wanted
+        assert sum(not hit.weak for hit in found) == min(20, len(found)), wanted
+    every = query_flow(folder, query, refresh=False, list_copies=True, top_k=41)
+    assert every.strong == sum(not hit.weak for hit in every) == 21
+    assert query_flow(folder, query, refresh=False, top_k=40, ext="gif").total == 0
+
+
 def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
     for name in ("one", "two"):
         paint(tmp_path / name, "red.png", "red")

@@ -30,8 +30,8 @@ from memery.stores.records import Groups, Match, Space
 from memery.types import Hit, ImageFile
 from memery.words.names import is_called
 from memery.words.query import Words
-from memery.words.splitting import is_word
-from memery.words.tokens import is_inflected, near
+from memery.words.splitting import is_word, split_text
+from memery.words.tokens import is_inflected, near, tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +102,7 @@ class _SnapshotRanker:
             options = replace(options, filter=replace(options.filter, quoted=quoted))
         strong_from, reach = background.score(WEAK), least
         by_words = options.mode == "text" and not words.quoted
+        cut: Groups = ()
         if reach is None and options.sort != "score" and not by_words:
             # Every match is put in order, not only those of this page.
             reach = -math.inf if must_hold else strong_from
@@ -109,7 +110,9 @@ class _SnapshotRanker:
             found, is_whole = self._by_words(space, vector, words, options), True
             total = len(found)
         else:
-            found, total, above = self._by_all(space, vector, words, options, reach, strong_from)
+            found, total, above, cut = self._by_all(
+                space, vector, words, options, reach, strong_from
+            )
             is_whole = reach is not None
         copied = self._copied(space, words)
         for candidate in found:
@@ -123,13 +126,19 @@ class _SnapshotRanker:
             strong = total
         elif not is_whole:
             # And those found by words, whatever their score.
-            strong = above + sum(c.is_certain and c.score < strong_from for c in found)
+            matched = sum(c.is_certain and c.score < strong_from for c in found)
+            if cut:
+                held = self._count_held(space, vector, words, options, strong_from)
+                matched = max(matched, held)
+            strong = above + matched
         is_judged = strong > 0 or (background.can_tell and not words.has_less)
         if least is None and reach == strong_from and not is_judged:
-            found, _, _ = self._by_all(space, vector, words, options, -math.inf, strong_from)
+            found, *_ = self._by_all(space, vector, words, options, -math.inf, strong_from)
         matches_from = strong_from if least is None and is_judged else -math.inf
         ordered = _ordered(found, options.sort, matches_from)
         page = ordered[options.offset : options.offset + options.top_k]
+        for _, candidate in page:
+            candidate.is_certain |= bool(cut) and self._holds(candidate.image.digest, cut)
         copies = self._copies(space, [candidate for _, candidate in page], options)
         hits = [
             self._hit(rank, candidate, others, background, is_judged=is_judged)
@@ -152,6 +161,33 @@ class _SnapshotRanker:
         """The contents that were given to be found."""
         images = self._snapshot.lookup(space, Filter(), ids=words.ids) if words.ids else ()
         return {*words.digests, *(image.digest for image in images)}
+
+    def _count_held(
+        self,
+        space: Space,
+        vector: NDArray[np.float32],
+        words: Words,
+        options: SearchOptions,
+        below: float,
+    ) -> int:
+        """How many images hold every word of the query and have a score below this."""
+        phrases = (" ".join(word) for word in words.content)
+        every = replace(options.filter, quoted=(*options.filter.quoted, *phrases))
+        fold = not options.list_copies
+        found = self._snapshot.search(space, vector, 1, every, fold=fold, min_score=below)
+        return found.total - (found.above or 0)
+
+    def _holds(self, digest: str, groups: Groups) -> bool:
+        """Whether the text in an image holds all of the words."""
+        text = self._snapshot.text(digest)
+        if text is None:
+            return False
+        raw = "\n".join(line.text for line in text.lines)
+        written = (f" {' '.join(tokens(raw))} ", f" {split_text(raw)} ")
+        return all(
+            any(f" {' '.join(phrase)} " in words for phrase in group for words in written)
+            for group in groups
+        )
 
     def _copies(
         self, space: Space, page: Sequence[Candidate], options: SearchOptions
@@ -206,17 +242,18 @@ class _SnapshotRanker:
         options: SearchOptions,
         least: float | None,
         strong_from: float,
-    ) -> tuple[list[Candidate], int, int]:
+    ) -> tuple[list[Candidate], int, int, Groups]:
         """Every image that passes, as far as this page needs or the threshold least reaches.
 
-        Also how many there are in all, and without a threshold how many have a score of
-        strong_from or more.
+        Also how many there are in all, without a threshold how many have a score of strong_from or
+        more, and the words that more texts hold than were ranked by them.
         """
         asked, scope, limit = words.content, options.filter, options.offset + options.top_k
         texts: Sequence[Match] = ()
         names: Sequence[ImageFile] = ()
         called: dict[ImageFile, float] = {}
         is_sure = True
+        cut: Groups = ()
         # With a threshold everything that holds the words is counted, else the best will do.
         most = _MATCHES_MAX if least is None else None
         if options.mode != "visual":
@@ -225,6 +262,7 @@ class _SnapshotRanker:
             groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
             texts = self._snapshot.search_text(space, groups, scope, most, besides)
+            cut = groups if is_sure and len(texts) == most else ()
             literal = [[phrase] for phrase in asked]
             names = self._snapshot.search_names(space, groups if is_sure else literal, scope, None)
         if texts or names or called:
@@ -247,7 +285,7 @@ class _SnapshotRanker:
             fold=fold,
             is_sure=is_sure,
         )
-        return candidates, found.total, found.above or 0
+        return candidates, found.total, found.above or 0, cut
 
     def _fused(
         self,
