@@ -10,7 +10,8 @@ from PIL import Image
 import memery
 from memery.config import Config, load_config, processors, quota
 from memery.errors import ConfigError, QueryError
-from memery.gallery import Picture, grid_html, printable
+from memery.escaping import printable
+from memery.gallery import Picture, grid_html
 from memery.results import Results
 from memery.types import Hit, ImageFile, Query, Term
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from memery.decoding import MAX_PIXELS, decode_upright
 from memery.errors import ImageError
+from memery.escaping import printable
 
 THUMBNAIL_SIDE = 192
 """Longest side of a thumbnail, pixels."""
@@ -40,16 +41,6 @@ def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) 
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=80)
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def printable(text: str) -> str:
-    """A name as it can be shown: control characters and undecodable bytes escaped."""
-    return "".join(
-        char
-        if char.isprintable()
-        else char.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for char in text
-    )
 
 
 def grid_html(pictures: Iterable[Picture]) -> str:

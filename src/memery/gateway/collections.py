@@ -15,9 +15,9 @@ from memery.archive import Archive
 from memery.config import Config, load_config
 from memery.core import Report, encode_query, rank_query
 from memery.errors import FolderError, ImageUnknown, QueryError
+from memery.escaping import printable
 from memery.executors.interface import Executors
 from memery.filters import Filter
-from memery.gallery import printable
 from memery.gateway.library import Memery
 from memery.models import selection
 from memery.models.interface import EmbeddingModel

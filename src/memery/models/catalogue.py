@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memery.errors import ModelError
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.models import hub, installed, registry
 from memery.models.clip import INT8, ClipModel
 from memery.models.clip.prepared import place_of, prepared_here, variant_folder

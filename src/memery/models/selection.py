@@ -9,7 +9,7 @@ from typing import cast
 from memery import plugins
 from memery.config import Config
 from memery.errors import ModelError
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.models.interface import EmbeddingModel
 
 logger = logging.getLogger(__name__)

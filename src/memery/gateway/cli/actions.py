@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from memery.errors import ConfigError, FolderError
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.results import Results
 from memery.types import Hit
 

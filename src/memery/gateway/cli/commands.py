@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from memery.errors import ConfigError
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported

@@ -14,7 +14,7 @@ from memery import plugins
 from memery.config import Config
 from memery.decoding import EXTENSIONS, Resize, decode
 from memery.errors import ConfigError, ImageError, ModelError
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from memery.gallery import printable
+from memery.escaping import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json, write_table
 from memery.models.catalogue import Known

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from memery.escaping import printable
 from memery.excluded import Excluded
 from memery.executors.types import Changes
-from memery.gallery import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json
 from memery.gateway.standing import Status, TextStatus

@@ -11,8 +11,8 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel, ConfigDict, Field
 
 from memery.errors import FilterConflict, QueryError
+from memery.escaping import printable
 from memery.filters import Filter
-from memery.gallery import printable
 from memery.gateway.rest.problems import Problem
 from memery.words.query import BOOST_MAX
 
