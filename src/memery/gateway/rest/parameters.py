@@ -20,7 +20,6 @@ TOP_K_MAX = 1000
 OFFSET_MAX = 10_000_000
 TEXT_MAX, NAME_MAX = 1000, 4096
 NAMES_MAX = 64
-ID = r"^[0-9a-f]{32}$"
 
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
 Name = Annotated[str, Field(max_length=NAME_MAX)]
