@@ -317,7 +317,7 @@ def test_gives_the_answer_of_before_or_of_after(places, search, act, monkeypatch
     seen = [ask(places, search, ACTS[act], at)[0] for at in range(1, steps + 1)]
     allowed = [before, ask(places, search, ACTS[act], -1)[0]]
     # What is purged after it was brought up to date is not indexed a second time.
-    monkeypatch.setattr("memery.core.refresh_index", lambda *_: None)
+    monkeypatch.setattr("memery.core.run_index", lambda *_, **__: None)
     allowed.append(ask(places, search, ACTS[act], -1)[0])
     assert [answer for answer in seen if answer not in allowed] == []
 

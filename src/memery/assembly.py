@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from memery import decoding as in_process
 from memery import plugins
-from memery.archive import Archive
-from memery.config import Config
+from memery.archive import Archive, find_archive
+from memery.config import Config, load_config
 from memery.errors import CRASHED, TIMED_OUT, ModelMismatch, ReaderError
-from memery.executors.crafter import Crafter, decoder_fingerprint
+from memery.executors.crafter import Crafter, decoder_fingerprint, start_decoder
 from memery.executors.encoder import Encoder
 from memery.executors.grouper import Grouper
 from memery.executors.indexer import Indexer
@@ -28,6 +29,7 @@ from memery.readers.interface import TextReader
 from memery.stores.interface import Searchable, Store
 from memery.stores.settings import follows_links, reads_text
 from memery.thumbnails import Thumbnails
+from memery.types import Query
 
 if TYPE_CHECKING:
     from memery.isolation import ImageDecoder
@@ -44,6 +46,31 @@ def default_executors(
         yield assemble(archive, config, store, model)
     finally:
         store.close()
+
+
+def open_executors(
+    path: str | os.PathLike[str],
+    settings: Mapping[str, Any],
+    executors: Executors | None = None,
+    *,
+    rebuild: bool = False,
+    query: Query | None = None,
+) -> contextlib.AbstractContextManager[Executors]:
+    """The executors that a flow works with: those given, else the default ones for a folder.
+
+    Args:
+        path: the folder.
+        settings: fields of `Config`.
+        executors: given ones; they are not closed at the end.
+        rebuild: as in `choose_model`.
+        query: what they are to run, if that is known: what decodes its images is started early.
+    """
+    if executors is not None:
+        return contextlib.nullcontext(executors)
+    config = load_config(**settings)
+    if query is not None:
+        start_decoder(query, path, config)
+    return default_executors(find_archive(path, config.archive), config, rebuild=rebuild)
 
 
 def assemble(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -330,6 +330,10 @@ class Progress:
     skipped: int
     searchable: int
     stage: str = "images"
+
+
+ProgressCallback = Callable[[Progress], object]
+"""What is called with the counts after each committed batch."""
 
 
 @dataclass(frozen=True, slots=True)

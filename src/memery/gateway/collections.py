@@ -13,7 +13,6 @@ from typing import Any, Self
 from memery import assembly
 from memery.archive import Archive
 from memery.config import Config, load_config
-from memery.core import Report, encode_query, rank_query
 from memery.errors import FolderError, ImageUnknown, QueryError
 from memery.escaping import printable
 from memery.executors.interface import Executors
@@ -22,13 +21,14 @@ from memery.gateway.library import Memery
 from memery.models import selection
 from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
+from memery.search import encode_query, rank_query
 from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.derived import Facets, exact_copies, facets
 from memery.stores.federated import FederatedStore, Member, in_member
 from memery.stores.interface import Store
 from memery.stores.records import Order, Space
-from memery.types import Hit, ImageFile, IndexReport, Line, Query, Term, Timings
+from memery.types import Hit, ImageFile, IndexReport, Line, ProgressCallback, Query, Term, Timings
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +281,7 @@ class Collections:
             collection.memery.text(inner),
         )
 
-    def build(self, name: str, progress: Report) -> IndexReport:
+    def build(self, name: str, progress: ProgressCallback) -> IndexReport:
         """Run the indexing flow of a folder, over a store of its own: searches go on beside it.
 
         The model is asked directly: a batch of pictures must not hold up the texts that wait.

@@ -9,10 +9,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
-from memery import assembly, core
+from memery import assembly
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
-from memery.core import Report, find_duplicates, run_index, search
+from memery.core import run_index, run_query
 from memery.errors import (
     ArchiveDamaged,
     ImageError,
@@ -26,6 +26,7 @@ from memery.gateway.standing import Status, status_of
 from memery.models.interface import EmbeddingModel
 from memery.queries import Image, Text, make_query
 from memery.results import Results
+from memery.search import ensure_index, similar_query
 from memery.search_options import SearchOptions, takes_search_parameters
 from memery.stores.derived import count, image_by_id
 from memery.stores.interface import Store
@@ -37,6 +38,7 @@ from memery.types import (
     ImageFile,
     IndexReport,
     Line,
+    ProgressCallback,
     Query,
     Skip,
 )
@@ -109,7 +111,11 @@ class Memery:
         return self._executors.encoder.space
 
     def build(
-        self, *, progress: Report | None = None, rebuild: bool = False, verify: bool = False
+        self,
+        *,
+        progress: ProgressCallback | None = None,
+        rebuild: bool = False,
+        verify: bool = False,
     ) -> IndexReport:
         """Run the indexing flow.
 
@@ -143,7 +149,7 @@ class Memery:
         less: Image | Sequence[Image] = (),
         where: Filter | None = None,
         refresh: bool = False,
-        progress: Report | None = None,
+        progress: ProgressCallback | None = None,
         **options: Any,
     ) -> Results:
         """Search what is indexed; with `refresh`, bring the index up to date first.
@@ -167,7 +173,7 @@ class Memery:
         """
         asked = make_query(query, image_query, exclude, exclude_images, more, less)
         asked_for = SearchOptions.of(options, where)
-        return search(self._executors, asked, asked_for, refresh=refresh, progress=progress)
+        return run_query(self._executors, asked, asked_for, refresh=refresh, progress=progress)
 
     @takes_search_parameters("mode")
     def similar(
@@ -176,7 +182,7 @@ class Memery:
         *,
         where: Filter | None = None,
         refresh: bool = False,
-        progress: Report | None = None,
+        progress: ProgressCallback | None = None,
         **options: Any,
     ) -> Results:
         """The images most like one, which need not be of this folder; itself left out.
@@ -198,7 +204,8 @@ class Memery:
         """
         given = SearchOptions.of(options, where, omitted=("mode",))
         (term,) = make_query(image_query=image).terms
-        return core.similar(self._executors, term, given, refresh=refresh, progress=progress)
+        query, others = similar_query(self._executors, term, given, require=not refresh)
+        return run_query(self._executors, query, others, refresh=refresh, progress=progress)
 
     def duplicates(
         self,
@@ -206,7 +213,7 @@ class Memery:
         exact_only: bool = False,
         where: Filter = _ANYWHERE,
         refresh: bool = False,
-        progress: Report | None = None,
+        progress: ProgressCallback | None = None,
     ) -> tuple[DuplicateGroup, ...]:
         """Groups of images that are one picture, the best copy of each first. Deletes nothing.
 
@@ -223,9 +230,10 @@ class Memery:
         Raises:
             ArchiveMissing: nothing is indexed yet, and `refresh` is off.
         """
-        return find_duplicates(
-            self._executors, where, exact_only=exact_only, refresh=refresh, progress=progress
-        )
+        refresh_index = partial(run_index, self._executors, progress, before_search=True)
+        ensure_index(self._executors.indexer, refresh_index if refresh else None)
+        within = where.within(self._archive.scope)
+        return self._executors.grouper.group(self.space, within, exact_only=exact_only)
 
     def count(self, where: Filter = _ANYWHERE) -> int:
         """Images that a search finds."""

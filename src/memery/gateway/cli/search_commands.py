@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from memery import core
 from memery.config import load_config
+from memery.core import run_query
 from memery.errors import ArchiveMissing, ModelMismatch, QueryError
 from memery.executors.crafter import start_decoder
 from memery.gateway.cli import actions, formats, result_formats
@@ -20,6 +20,7 @@ from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
 from memery.plurals import counted
 from memery.results import Results
+from memery.search import similar_query
 from memery.search_options import SearchOptions
 from memery.text_files import text_lines
 from memery.types import Progress, Query
@@ -82,8 +83,9 @@ def similar(
     with Memery(path, **settings.given) as memery:
 
         def ask(refresh: bool, progress: Callable[[Progress], object] | None) -> Results:
-            (term,) = query.terms
-            return core.similar(memery.executors, term, options, refresh=refresh, progress=progress)
+            (term,), executors = query.terms, memery.executors
+            similar_to, others = similar_query(executors, term, options, require=not refresh)
+            return run_query(executors, similar_to, others, refresh=refresh, progress=progress)
 
         results, code = _ask(ask, notices, refresh=refresh)
         return _present(results, path, output, notices, memery) or code
@@ -95,7 +97,7 @@ def _acts(output: Output) -> bool:
 
 def _recaller(memery: Memery, query: Query, options: SearchOptions) -> Ask:
     def ask(refresh: bool, progress: Callable[[Progress], object] | None) -> Results:
-        return core.search(memery.executors, query, options, refresh=refresh, progress=progress)
+        return run_query(memery.executors, query, options, refresh=refresh, progress=progress)
 
     return ask
 
