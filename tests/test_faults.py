@@ -18,7 +18,7 @@ from PIL import Image
 
 from memery import Memery, index_flow
 from memery.errors import ArchiveError
-from memery.stores.sqlite import schema
+from memery.stores.sqlite import connections
 
 DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
 OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -383,7 +383,7 @@ def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_pa
         monkeypatch.setenv(name, str(tmp_path / name))
     photos = paint(tmp_path / "photos", 4)
     index_flow(photos, model="colours")
-    real, is_full = schema._open, [True]
+    real, is_full = connections._open, [True]
 
     def failing(address, file, **how):
         if is_full[0] and "mode=rw" in address:
@@ -392,7 +392,7 @@ def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_pa
             raise error
         return real(address, file, **how)
 
-    monkeypatch.setattr(schema, "_open", failing)
+    monkeypatch.setattr(connections, "_open", failing)
     with Memery(photos, model="colours") as memery:
         paint(photos, 5)
         assert memery.recall("red", refresh=True).total == 4

@@ -15,7 +15,7 @@ from memery.errors import ArchiveError
 from memery.filters import Filter
 from memery.stores.derived import count
 from memery.stores.records import Content, IndexRecord, Space
-from memery.stores.sqlite import schema
+from memery.stores.sqlite import connections
 from memery.stores.sqlite.database import READERS
 from memery.stores.sqlite.store import SQLiteStore
 from memery.types import FileEntry
@@ -174,7 +174,7 @@ def test_notices_an_archive_purged_while_it_is_opened(folder, store, monkeypatch
     other = opened(folder)
     add(other, "c.png")
     other.close()
-    connect = schema.connect
+    connect = connections.connect
 
     def purge_after(*arguments, **words):
         monkeypatch.undo()
@@ -182,7 +182,7 @@ def test_notices_an_archive_purged_while_it_is_opened(folder, store, monkeypatch
         Archive(folder, folder / ".memery").purge()
         return connection
 
-    monkeypatch.setattr(schema, "connect", purge_after)
+    monkeypatch.setattr(connections, "connect", purge_after)
     with contextlib.suppress(ArchiveError):
         names(store)
     assert names(store) == []

@@ -15,7 +15,8 @@ from typing import Any
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError
 from memery.forks import ForkAware, abandon
-from memery.stores.sqlite import schema
+from memery.stores.sqlite import connections
+from memery.stores.sqlite.errors import damage_message, map_sqlite_errors, not_writable
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Database(ForkAware):
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._make_locks()
-        self._idle: list[schema.Connection] = []
+        self._idle: list[connections.Connection] = []
         self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._thread = threading.local()
         self._closed = self._is_writing = False
@@ -114,12 +115,12 @@ class Database(ForkAware):
                     raise self._deleted()
                 self._check_root()
 
-    def _connect(self, *, on_disk: bool, create: bool) -> schema.Connection:
+    def _connect(self, *, on_disk: bool, create: bool) -> connections.Connection:
         """Open the file, or an empty database in memory."""
         # Looked at before: what is deleted or replaced while it is opened is then noticed.
         file = _identity(self._archive.store) if on_disk else None
         on_disk = create or file is not None
-        connection = schema.connect(self._archive.store if on_disk else None, create=create)
+        connection = connections.connect(self._archive.store if on_disk else None, create=create)
         self._in_memory = not on_disk
         self._file = _identity(self._archive.store) if create else file
         self._seen = self._stamps() if connection.is_read_only else []
@@ -138,7 +139,7 @@ class Database(ForkAware):
             idle.pop().close()
         self._check_root()
 
-    def _follow(self) -> None:
+    def _reopen_if_replaced(self) -> None:
         """Notice that another process has deleted the archive or put another in its place.
 
         One that could only be read is opened again when it, or its log, has changed; and after this
@@ -185,7 +186,7 @@ class Database(ForkAware):
         )
 
     def _check_root(self) -> None:
-        with self._mutex, schema.translated(self._archive.store):
+        with self._mutex, map_sqlite_errors(self._archive.store):
             # Not by `setting`: in a snapshot it would answer for the file from before.
             sql = "SELECT value FROM settings WHERE name = 'root'"
             row = self._connection.execute(sql).fetchone()
@@ -199,7 +200,7 @@ class Database(ForkAware):
     def writing(self) -> Iterator[None]:
         """Be the one writer, creating the archive if need be."""
         with self._archive.lock():
-            self._follow()
+            self._reopen_if_replaced()
             if self._in_memory:
                 self._reconnect(on_disk=True, create=True)
                 for file in self._archive.seed_files():
@@ -209,7 +210,7 @@ class Database(ForkAware):
             if self._connection.is_read_only:
                 self._reconnect(on_disk=True)
             if self._connection.is_read_only:
-                raise schema.not_writable(self._archive.store)
+                raise not_writable(self._archive.store)
             self._is_writing = True
             try:
                 yield
@@ -219,10 +220,10 @@ class Database(ForkAware):
     @contextlib.contextmanager
     def transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
         """All of what happens inside, or nothing."""
-        self._follow()
+        self._reopen_if_replaced()
         with (
             self._mutex,
-            schema.translated(self._archive.store),
+            map_sqlite_errors(self._archive.store),
             _transaction(self._connection, begin),
         ):
             yield self._connection
@@ -230,7 +231,7 @@ class Database(ForkAware):
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """One transaction, that of the thread's snapshot if it has one."""
-        with self.snapshot(), schema.translated(self._archive.store):
+        with self.snapshot(), map_sqlite_errors(self._archive.store):
             yield self._thread.connection
 
     @contextlib.contextmanager
@@ -255,8 +256,8 @@ class Database(ForkAware):
             before = _identity(self._archive.store)
             with contextlib.ExitStack() as attempted:
                 try:
-                    self._follow()
-                    with schema.translated(self._archive.store):
+                    self._reopen_if_replaced()
+                    with map_sqlite_errors(self._archive.store):
                         connection = self._reader(attempted)
                         connection.execute("BEGIN DEFERRED")
                         attempted.callback(_end, connection)
@@ -272,24 +273,26 @@ class Database(ForkAware):
                     return connection
         raise AssertionError("the last attempt returns or raises")
 
-    def _reader(self, stack: contextlib.ExitStack) -> schema.Connection:
+    def _reader(self, stack: contextlib.ExitStack) -> connections.Connection:
         """A connection that no other thread uses until the stack ends."""
         if self._closed:
             return self._connection  # it says so
         if self._in_memory:
-            return stack.enter_context(contextlib.closing(schema.connect(None)))
+            return stack.enter_context(contextlib.closing(connections.connect(None)))
         stack.enter_context(self._places)
         idle = self._idle
         connection = self._take(idle)
         stack.callback(self._give_back, connection, idle)
         return connection
 
-    def _take(self, idle: list[schema.Connection]) -> schema.Connection:
+    def _take(self, idle: list[connections.Connection]) -> connections.Connection:
         with contextlib.suppress(IndexError):
             return idle.pop()  # one step: no other thread gets the same
-        return schema.connect(self._archive.store)
+        return connections.connect(self._archive.store)
 
-    def _give_back(self, connection: schema.Connection, idle: list[schema.Connection]) -> None:
+    def _give_back(
+        self, connection: connections.Connection, idle: list[connections.Connection]
+    ) -> None:
         with self._mutex:
             if self._closed or idle is not self._idle:  # of a file that has gone
                 connection.close()
@@ -318,7 +321,7 @@ class Database(ForkAware):
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextlib.contextmanager
-    def noting(self) -> Iterator[sqlite3.Connection | None]:
+    def best_effort_write(self) -> Iterator[sqlite3.Connection | None]:
         """A transaction for what may be lost: nobody is waited for, and no disk.
 
         None where somebody writes just now.
@@ -327,14 +330,14 @@ class Database(ForkAware):
             yield None
             return
         try:
-            with schema.translated(self._archive.store), self._noted() as db:
+            with map_sqlite_errors(self._archive.store), self._noted() as db:
                 yield db
         finally:
             self._note_mutex.release()
 
     @contextlib.contextmanager
     def _noted(self) -> Iterator[sqlite3.Connection | None]:
-        self._follow()
+        self._reopen_if_replaced()
         if self._in_memory or self._closed:
             with self.transaction("BEGIN IMMEDIATE") as db:
                 yield db
@@ -353,7 +356,7 @@ class Database(ForkAware):
                 return notes
             self._notes = None
             notes.close()
-        notes = schema.connect(self._archive.store)
+        notes = connections.connect(self._archive.store)
         notes.execute("PRAGMA busy_timeout = 0")
         notes.execute("PRAGMA synchronous = NORMAL")
         self._notes = notes, self._file
@@ -399,7 +402,7 @@ class Database(ForkAware):
 
     def damaged(self, what: str) -> ArchiveDamaged:
         """The error for content that memery does not write."""
-        return ArchiveDamaged(schema.damage(self._archive.store, what))
+        return ArchiveDamaged(damage_message(self._archive.store, what))
 
 
 def _identity(file: Path) -> _Identity | None:

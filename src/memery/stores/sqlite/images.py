@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, TypeVar
 
-from memery.errors import ArchiveDamaged
-from memery.stores.sqlite import schema
+from memery.stores.sqlite.errors import damaged
 from memery.types import ImageFile
 
 _VARIABLES = 500
@@ -41,20 +39,15 @@ def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     numbers = (image.size, image.mtime_ns, image.width, image.height, image.colour or 0)
     texts = (image.format, image.taken_at or "", image.date_source, image.damage)
     if {int, str} != {*map(type, numbers), *map(type, texts)}:
-        raise ArchiveDamaged(schema.damage(database_file(db), "a fact has the wrong type"))
+        raise damaged(db, "a fact has the wrong type")
     return image
 
 
 def _inside(db: sqlite3.Connection, path: bytes) -> str:
     """A path as text, if it stays below the root: an archive may come from a stranger."""
     if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
-        raise ArchiveDamaged(schema.damage(database_file(db), "it names a file outside the folder"))
+        raise damaged(db, "it names a file outside the folder")
     return os.fsdecode(path)
-
-
-def database_file(db: sqlite3.Connection) -> Path:
-    """Where the database lies, for messages."""
-    return Path(db.execute("PRAGMA database_list").fetchone()[2])
 
 
 def parts(values: Sequence[Value]) -> Iterable[Sequence[Value]]:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from memery.errors import ArchiveDamaged
 from memery.stores.records import Space, SpaceInfo
-from memery.stores.sqlite import schema
-from memery.stores.sqlite.images import database_file
+from memery.stores.sqlite.errors import damaged
 
 _DIM_MAX = 1 << 14
 
@@ -32,7 +30,7 @@ def all_spaces(db: sqlite3.Connection) -> tuple[SpaceInfo, ...]:
 
 def _space(db: sqlite3.Connection, model_id: object, fingerprint: object, dim: object) -> Space:
     if not isinstance(dim, int) or not 0 < dim <= _DIM_MAX:
-        raise _damaged(db, f"it names a dimension of {dim!r}")
+        raise damaged(db, f"it names a dimension of {dim!r}")
     return Space(str(model_id), str(fingerprint), dim)
 
 
@@ -58,7 +56,7 @@ def space_number(db: sqlite3.Connection, space: Space) -> int:
         (space.model_id, space.fingerprint),
     ).fetchone()
     if row is not None and row[1] != space.dim:
-        raise _damaged(db, f"it names a dimension of {row[1]!r} for {space.model_id}")
+        raise damaged(db, f"it names a dimension of {row[1]!r} for {space.model_id}")
     return 0 if row is None else int(row[0])
 
 
@@ -71,9 +69,5 @@ def generation_prefix(db: sqlite3.Connection, space: Space) -> str:
     uuid = db.execute("SELECT value FROM settings WHERE name = 'uuid'").fetchone()
     name = str(uuid[0]) if uuid else ""
     if not name.isalnum():
-        raise _damaged(db, "it has no valid uuid")
+        raise damaged(db, "it has no valid uuid")
     return f"{name}-{space_number(db, space)}-"
-
-
-def _damaged(db: sqlite3.Connection, what: str) -> ArchiveDamaged:
-    return ArchiveDamaged(schema.damage(database_file(db), what))

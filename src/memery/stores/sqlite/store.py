@@ -84,7 +84,7 @@ class SQLiteStore:
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
         """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
-        with self._db.noting() as db:
+        with self._db.best_effort_write() as db:
             number = space_number(db, space) if db is not None else 0
             if db is None or not number:
                 return

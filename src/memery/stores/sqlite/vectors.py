@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from memery.errors import ArchiveDamaged
 from memery.stores.derived import cosines
-from memery.stores.sqlite import index, schema
-from memery.stores.sqlite.images import database_file, marks, parts
+from memery.stores.sqlite import index
+from memery.stores.sqlite.errors import damaged
+from memery.stores.sqlite.images import marks, parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,7 +44,7 @@ def matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.f
     import numpy as np
 
     if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
-        raise ArchiveDamaged(schema.damage(database_file(db), "an embedding has the wrong size"))
+        raise damaged(db, "an embedding has the wrong size")
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
 
@@ -80,6 +80,6 @@ def exact_scores(
         if rows:
             scores = cosines(matrix(db, [row[1] for row in rows], len(vector)), vector)
             if not np.isfinite(scores).all():
-                raise ArchiveDamaged(schema.damage(database_file(db), "an embedding is not finite"))
+                raise damaged(db, "an embedding is not finite")
             exact.update(zip((row[0] for row in rows), scores.tolist(), strict=True))
     return exact
