@@ -196,6 +196,53 @@ thread.join()
     assert run(program) == ["1"]
 
 
+def test_a_fork_waits_for_what_another_threads_first_search_imports(run):
+    program = """
+import time
+inside = threading.Event()
+class Slow:
+    def find_spec(self, name, path=None, target=None):
+        if name == "numpy" and not inside.is_set():
+            inside.set()
+            time.sleep(0.3)  # the fork is here, unless it waits
+sys.meta_path.insert(0, Slow())
+def search():
+    with Memery(".") as memery:
+        print(memery.recall("red", mode="visual", top_k=1)[0].path, flush=True)
+thread = threading.Thread(target=search)
+thread.start()
+inside.wait()
+in_child(search, finalise=True)
+thread.join()
+"""
+    best = run(program)
+    assert len(best) == 2
+    assert best[0] == best[1]
+
+
+def test_a_fork_waits_for_an_archive_that_is_being_opened(run):
+    program = """
+import time
+from memery.stores.sqlite import schema
+opening, opened, connect = threading.Event(), threading.Event(), schema.connect
+def slow(*arguments, **options):
+    opening.set()
+    time.sleep(0.3)  # the fork is here, unless it waits
+    connection = connect(*arguments, **options)
+    opened.set()
+    return connection
+schema.connect = slow
+thread = threading.Thread(target=Memery, args=["."])
+thread.start()
+opening.wait()
+in_child(lambda: print(opened.is_set(), flush=True))
+thread.join()
+use = Memery(".")
+print(use.build().searchable)
+"""
+    assert run(program) == ["True", "3"]
+
+
 def test_a_model_that_is_shared_is_told_at_once(run):
     """Its threads are the parent's: nobody would ever answer."""
     program = """

@@ -1,20 +1,25 @@
 """What a process that forks must not share with its child: threads, locks and connections.
 
 In the child only the thread that forked goes on. The thread pools of native code wait there for
-threads that are gone, for ever; a lock that another thread held stays locked; and SQLite forbids
-that a connection, or its locks, are used in two processes.
+threads that are gone, for ever; a lock that another thread held stays locked; a module that another
+thread was importing stays locked and incomplete; and SQLite forbids that a connection, or its
+locks, are used in two processes.
 """
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
+import time
 from functools import cached_property
 from inspect import isclass
-from threading import RLock
-from weakref import WeakSet
+from threading import RLock, get_ident
+from weakref import ref
 
-_objects: WeakSet[ForkAware] = WeakSet()
+_IMPORT_SECONDS, _POLL_SECONDS = 5.0, 0.001
+"""How long a fork waits for the imports of other threads, and how often it looks."""
+_watching: set[ref[ForkAware]] = set()
 
 
 class ForkAware:
@@ -22,7 +27,7 @@ class ForkAware:
 
     def watch_forks(self) -> None:
         """From now on, be told; for as long as the object lives."""
-        _objects.add(self)
+        _watching.add(ref(self, _watching.discard))
 
     def before_fork(self) -> None:
         """The process is about to fork; other threads still run."""
@@ -38,14 +43,49 @@ def abandon(thing: object) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
+def _watchers() -> list[ForkAware]:
+    return [thing for reference in list(_watching) if (thing := reference()) is not None]
+
+
 def _before() -> None:
-    for thing in list(_objects):
-        thing.before_fork()
+    told: dict[int, ForkAware] = {}
+    while True:
+        for thing in _watchers():
+            if id(thing) not in told:
+                told[id(thing)] = thing
+                thing.before_fork()
+        _stop_imports()  # afterwards: what has been waited for may have imported something
+        if all(id(thing) in told for thing in _watchers()):
+            return
+        _imp.release_lock()  # another thread has made something meanwhile
+
+
+def _stop_imports() -> None:
+    """Wait until no other thread imports anything, and let none begin.
+
+    A thread takes the lock of a module while it holds that of the import system, which is taken
+    here until the process has forked.
+    """
+    until = time.monotonic() + _IMPORT_SECONDS
+    while True:
+        _imp.acquire_lock()
+        if not _others_import() or time.monotonic() > until:
+            return
+        _imp.release_lock()
+        time.sleep(_POLL_SECONDS)
+
+
+def _others_import() -> bool:
+    """Whether a module's lock exists, as it does while a thread imports, that is not this one's."""
+    locks = getattr(sys.modules.get("importlib._bootstrap"), "_module_locks", {})
+    held = [lock for reference in list(locks.values()) if (lock := reference()) is not None]
+    return any(lock.owner != get_ident() for lock in held)
 
 
 def _in_parent() -> None:
-    for thing in list(_objects):
+    for thing in _watchers():
         thing.after_fork(in_child=False)
+    _imp.release_lock()
 
 
 def _in_child() -> None:
@@ -55,8 +95,9 @@ def _in_child() -> None:
         faiss.omp_set_num_threads(1)
     if sys.version_info < (3, 12):
         _renew_property_locks()
-    for thing in list(_objects):
+    for thing in _watchers():
         thing.after_fork(in_child=True)
+    _imp.release_lock()
 
 
 def _renew_property_locks() -> None:

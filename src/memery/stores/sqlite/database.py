@@ -55,16 +55,18 @@ class Database(ForkAware):
         self._idle: list[connections.Connection] = []
         self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._thread = threading.local()
-        self._closed = self._is_writing = False
+        self._closed, self._is_writing = True, False
         self._held: contextlib.ExitStack | None = None
         self._is_parted = self._is_forked_amid = False
-        self._connection = self._connect(on_disk=archive.exists(), create=False)
-        try:
-            self._check_root()
-        except BaseException:
-            self._connection.close()
-            raise
         self.watch_forks()
+        with self._mutex:  # a fork waits: it must not cut SQLite short either, which has locks, too
+            self._connection = self._connect(on_disk=archive.exists(), create=False)
+            try:
+                self._check_root()
+            except BaseException:
+                self._connection.close()
+                raise
+            self._closed = False
 
     def _make_locks(self) -> None:
         self._mutex = threading.RLock()
