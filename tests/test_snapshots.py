@@ -204,8 +204,8 @@ SEARCHES = {
     ),
     "text, both": both_folders(lambda c, _: c.search(Query((Term("red harbour"),)), RANKING)),
     "similar, both": both_folders(lambda c, _: c.similar(IDS["red.png"], RANKING)),
-    "listing, both": both_folders(lambda c, _: c.browse(EVERYWHERE, "date", 5, 0)),
-    "facets, both": both_folders(lambda c, _: c.facets(EVERYWHERE)),
+    "listing, both": both_folders(lambda c, _: c.browse(SearchOptions(5), "date")),
+    "facets, both": both_folders(lambda c, _: c.facets(SearchOptions())),
     "facts": both_folders(lambda c, _: c.describe(IDS["red.png"])),
 }
 

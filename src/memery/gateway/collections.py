@@ -213,23 +213,16 @@ class Collections:
         return self.search(Query((Term(id=id_),)), options, name)
 
     def browse(
-        self,
-        where: Filter,
-        order: Order,
-        top_k: int,
-        offset: int,
-        name: str | None = None,
-        *,
-        list_copies: bool = False,
+        self, options: SearchOptions, order: Order, name: str | None = None
     ) -> tuple[list[FoundImage], int, tuple[str, ...]]:
         """Images without a query, "date" (newest first) or "name"; and how many pass the filter.
 
-        If none does, also why, in sentences. Exact copies are folded into one unless list_copies.
+        If none does, also why, in sentences. Exact copies are folded into one unless listed.
         """
         x, joint, _ = self._join(name)
-        space, fold = x.encoder.space, not list_copies
+        space, where, fold = x.encoder.space, options.filter, not options.list_copies
         with joint.snapshot() as snapshot:
-            listing = snapshot.browse(space, where, order, top_k, offset, fold=fold)
+            listing = snapshot.browse(space, where, order, options.top_k, options.offset, fold=fold)
             page = listing.images
             copies = exact_copies(snapshot, space, page, where) if fold else [[]] * len(page)
             found = zip(page, copies, strict=True)
@@ -237,13 +230,11 @@ class Collections:
             reasons = () if listing.total else no_match.reasons(snapshot, space, where)
             return images, listing.total, reasons
 
-    def facets(
-        self, where: Filter, name: str | None = None, *, list_copies: bool = False
-    ) -> Facets:
-        """What the images that pass a filter can be narrowed by; counted as `browse` lists them."""
+    def facets(self, options: SearchOptions, name: str | None = None) -> Facets:
+        """What the images that pass the filter can be narrowed by; counted as `browse` lists."""
         x, joint, _ = self._join(name)
         with joint.snapshot() as snapshot:
-            return facets(snapshot, x.encoder.space, where, fold=not list_copies)
+            return facets(snapshot, x.encoder.space, options.filter, fold=not options.list_copies)
 
     def image(self, id_: str) -> FoundImage:
         """The image that has an id.

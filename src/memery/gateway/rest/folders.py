@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from typing_extensions import TypedDict
 
 from memery.filters import Filter
-from memery.gateway.rest import parameters
 from memery.gateway.rest.answers import JSON
-from memery.gateway.rest.parameters import CollectionName
+from memery.gateway.rest.parameters import CollectionName, Paged
 from memery.gateway.rest.search import known
 from memery.gateway.rest.service import Served
 from memery.stores.derived import count_texts
@@ -114,9 +112,8 @@ def status(served: Served) -> JSON:
 @router.get("/v1/skipped", responses={200: {"model": SkipsDocument}}, response_model=None)
 def skipped(
     served: Served,
+    options: Paged,
     collection: CollectionName = None,
-    top_k: Annotated[parameters.TopK, Query(description="How many.")] = 50,
-    offset: parameters.Offset = 0,
 ) -> JSON:
     """Files that were left out, with reasons, by collection and path."""
     name = known(served, collection)
@@ -131,7 +128,7 @@ def skipped(
             "reason": skip.reason,
             "detail": skip.detail,
         }
-        for c, skip in found[offset : offset + top_k]
+        for c, skip in found[options.offset : options.offset + options.top_k]
     ]
     document: SkipsDocument = {"total": len(found), "skipped": page}
     return JSON(document)

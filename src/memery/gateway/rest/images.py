@@ -13,7 +13,6 @@ from starlette.types import Message, Receive, Scope, Send
 from memery.decoding import DECODING
 from memery.errors import ImageError
 from memery.gateway.collections import FoundImage
-from memery.gateway.rest import parameters
 from memery.gateway.rest.answers import (
     JSON,
     FacetsDocument,
@@ -23,7 +22,7 @@ from memery.gateway.rest.answers import (
     image_document,
     line_document,
 )
-from memery.gateway.rest.parameters import CollectionName, ListCopies, Where
+from memery.gateway.rest.parameters import Browsed, CollectionName, Counted
 from memery.gateway.rest.problems import Problem
 from memery.gateway.rest.search import known, refuse_away
 from memery.gateway.rest.service import Served, Service, base_path
@@ -48,20 +47,15 @@ _FILE: dict[int | str, dict[str, Any]] = {
 def browse(
     request: Request,
     served: Served,
-    where: Where,
+    options: Browsed,
     sort: Annotated[
         Literal["date", "name"], Query(description="Newest first, or by name.")
     ] = "date",
-    top_k: parameters.TopK = 50,
-    offset: parameters.Offset = 0,
     collection: CollectionName = None,
-    copies: ListCopies = False,
 ) -> JSON:
     """Images without a query."""
     name = known(served, collection)
-    found, total, reasons = served.collections.browse(
-        where, sort, top_k, offset, name, list_copies=copies
-    )
+    found, total, reasons = served.collections.browse(options, sort, name)
     if not total:
         refuse_away(served, [c.name for c in served.collections if name in (None, c.name)])
     document: ImagesDocument = {
@@ -75,13 +69,12 @@ def browse(
 @router.get("/v1/facets", responses={200: {"model": FacetsDocument}}, response_model=None)
 def facets(
     served: Served,
-    where: Where,
+    options: Counted,
     collection: CollectionName = None,
-    copies: ListCopies = False,
 ) -> JSON:
     """What the images that pass a filter can be narrowed by, with counts."""
     name = known(served, collection)
-    found = served.collections.facets(where, name, list_copies=copies)
+    found = served.collections.facets(options, name)
     return JSON(
         {
             kind: [{"name": name, "count": count} for name, count in counts.items()]

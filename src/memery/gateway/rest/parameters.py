@@ -1,131 +1,138 @@
-"""The parameters of searches: words of an address or of JSON to queries, filters and rankings."""
+"""The parameters of searches: addresses and JSON bodies to `SearchOptions`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Query, Request
 from fastapi.dependencies.models import Dependant
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from memery.errors import FilterConflict, QueryError
 from memery.escaping import printable
-from memery.filters import Filter
 from memery.gateway.rest.problems import Problem
+from memery.parameters import Parameter
+from memery.search_options import SearchOptions, search_parameters
 from memery.words.query import BOOST_MAX
 
-TOP_K_MAX = 1000
-OFFSET_MAX = 10_000_000
 TEXT_MAX, NAME_MAX = 1000, 4096
 NAMES_MAX = 64
 
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
 Name = Annotated[str, Field(max_length=NAME_MAX)]
-TopK = Annotated[int, Field(ge=1, le=TOP_K_MAX)]
-Offset = Annotated[int, Field(ge=0, le=OFFSET_MAX)]
-Mode = Literal["auto", "visual", "text"]
-Sort = Literal["score", "date", "name"]
-Shape = Literal["landscape", "portrait", "square"]
-Strength = Annotated[float, Field(allow_inf_nan=False)]
 Boost = Annotated[float, Field(allow_inf_nan=False, ge=-BOOST_MAX, le=BOOST_MAX)]
 CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="Its name.")]
-ListCopies = Annotated[bool, Query(description="List every exact copy, not one for all.")]
 
-_BYTES = ("under", "not_under")
+_DEFINED = {
+    defined.rest_name or name: (name, defined) for name, defined in search_parameters().items()
+}
+"""By their names in REST: names in the library, and definitions."""
+_FOLDERS = {name for name, (_, defined) in _DEFINED.items() if defined.is_folder}
 """Parameters that name folders, of which a name may be any bytes."""
 _PAIRS_MAX = 1000
 
 
-class Filters(BaseModel):
-    """Which images may be found."""
+def body_fields() -> dict[str, Any]:
+    """The parameters of a search as fields of a pydantic model."""
+    return {
+        name: (
+            _type(defined),
+            Field(_default(defined), description=defined.help, **_limits(defined)),
+        )
+        for name, (_, defined) in _DEFINED.items()
+    }
 
-    model_config = ConfigDict(extra="forbid")
 
-    under: Name = ""
-    not_under: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
-    since: Name | None = None
-    until: Name | None = None
-    ext: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
-    not_ext: list[Name] = Field(default_factory=list, max_length=NAMES_MAX)
-    orientation: Shape | None = None
-    not_orientation: Shape | None = None
-    min_size: Name | None = None
-    max_size: Name | None = None
-    has_text: bool | None = None
+def query_options(*omitted: str) -> Callable[..., SearchOptions]:
+    """A dependency of FastAPI: the options that an address asks for.
 
-    def as_filter(self, raw: dict[str, Any] | None = None) -> Filter:
-        """The library's filter; a `Problem` names the field that is off.
+    Args:
+        omitted: parameters that it does not take, by their names in REST.
+    """
 
-        Args:
-            raw: values that win, as they were sent.
-        """
-        values = self.model_dump(include=set(Filters.model_fields), exclude_none=True)
-        values = {name: value for name, value in values.items() if value not in ("", [])}
-        values |= raw or {}
-        values = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
-        wrong = []
-        for name, value in values.items():
-            try:
-                Filter(**{name: value})
-            except QueryError as error:
-                wrong.append((name, str(error)))
-        if wrong:
-            raise Problem(422, wrong[0][1], errors=wrong)
+    def options(request: Request, **values: Any) -> SearchOptions:
+        return make_options(values, _raw_folders(request))
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [inspect.Parameter("request", keyword, annotation=Request)]
+    for name, (_, defined) in _DEFINED.items():
+        if name not in omitted:
+            details = Query(description=defined.help, **_limits(defined))
+            annotation: Any = Annotated[_type(defined), details]
+            default = _default(defined)
+            parameters.append(
+                inspect.Parameter(name, keyword, default=default, annotation=annotation)
+            )
+    options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return options
+
+
+def _type(defined: Parameter) -> Any:
+    kind: Any = Literal[defined.choices] if defined.choices else defined.kind
+    if defined.kind is str and not defined.choices:
+        kind = Name
+    if defined.is_list:
+        return list[kind]
+    return kind | None if _default(defined) is None else kind
+
+
+def _default(defined: Parameter) -> Any:
+    if defined.rest_default is not None:
+        return defined.rest_default
+    if defined.is_list:
+        return []
+    is_given = type(defined.default) is defined.kind and defined.default != ""
+    return defined.default if is_given else None
+
+
+def _limits(defined: Parameter) -> dict[str, Any]:
+    limits = {
+        "ge": defined.minimum,
+        "le": defined.rest_maximum,
+        "max_length": NAMES_MAX if defined.is_list else None,
+        "allow_inf_nan": False if defined.kind is float else None,
+    }
+    return {name: limit for name, limit in limits.items() if limit is not None}
+
+
+def make_options(values: Mapping[str, Any], folders: dict[str, Any]) -> SearchOptions:
+    """The options that a request asks for, by their names in REST.
+
+    Args:
+        values: as they were checked; empty ones count as not given.
+        folders: names of folders as they were sent, which need not be UTF-8.
+
+    Raises:
+        Problem: a value is not allowed; it names the field.
+    """
+    sent = {name: value for name, value in values.items() if value not in ("", [])} | folders
+    given = {_DEFINED[name][0]: value for name, value in sent.items()}
+    wrong = []
+    for name, value in sent.items():
         try:
-            return Filter(**values)
-        except FilterConflict as error:
-            errors = [(name, str(error)) for name in error.fields]
-            raise Problem(422, str(error), errors=errors) from None
+            SearchOptions.of({_DEFINED[name][0]: value})
+        except QueryError as error:
+            wrong.append((name, str(error)))
+    if wrong:
+        raise Problem(422, wrong[0][1], errors=wrong)
+    try:
+        return SearchOptions.of(given)
+    except FilterConflict as error:
+        raise Problem(
+            422, str(error), errors=[(name, str(error)) for name in error.fields]
+        ) from None
 
 
-def filters(
-    request: Request,
-    under: Annotated[Name, Query(description="A folder, relative to the collection.")] = "",
-    not_under: Annotated[
-        list[Name], Query(max_length=NAMES_MAX, description="Folders to leave out.")
-    ] = [],  # noqa: B006 - FastAPI copies defaults
-    since: Annotated[
-        Name | None, Query(description="No older than: 2023, 2023-05, 2023-05-31 or 30d.")
-    ] = None,
-    until: Annotated[Name | None, Query(description="No newer than, likewise.")] = None,
-    ext: Annotated[list[Name], Query(max_length=NAMES_MAX, description="Extensions.")] = [],  # noqa: B006 - FastAPI copies defaults
-    not_ext: Annotated[
-        list[Name], Query(max_length=NAMES_MAX, description="Extensions to leave out.")
-    ] = [],  # noqa: B006 - FastAPI copies defaults
-    orientation: Annotated[Shape | None, Query(description="Of this shape.")] = None,
-    not_orientation: Annotated[Shape | None, Query(description="Not of this shape.")] = None,
-    min_size: Annotated[Name | None, Query(description="At least, such as 1000x800.")] = None,
-    max_size: Annotated[Name | None, Query(description="At most, likewise.")] = None,
-    has_text: Annotated[bool | None, Query(description="With text, or without.")] = None,
-) -> Filter:
-    """The filter of an address."""
-    asked = Filters(
-        under=under,
-        not_under=not_under,
-        since=since,
-        until=until,
-        ext=ext,
-        not_ext=not_ext,
-        orientation=orientation,
-        not_orientation=not_orientation,
-        min_size=min_size,
-        max_size=max_size,
-        has_text=has_text,
-    )
-    return asked.as_filter(_as_bytes(request))
-
-
-def _as_bytes(request: Request) -> dict[str, Any]:
+def _raw_folders(request: Request) -> dict[str, Any]:
     """Folders whose names are not UTF-8, from the percent signs of an address."""
     values: dict[str, Any] = {}
     for name, value in _pairs(request):
-        if name in _BYTES and value:
+        if name in _FOLDERS and value:
             values.setdefault(name, []).append(value)
-    if "under" in values:
-        values["under"] = values["under"][-1]
-    return values
+    return {name: sent if _DEFINED[name][1].is_list else sent[-1] for name, sent in values.items()}
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
@@ -139,12 +146,19 @@ def _pairs(request: Request) -> list[tuple[str, str]]:
         raise Problem(422, f"The address has more than {_PAIRS_MAX} parameters.") from None
 
 
-Where = Annotated[Filter, Depends(filters)]
+Searched = Annotated[SearchOptions, Depends(query_options())]
+SearchedBySight = Annotated[SearchOptions, Depends(query_options("mode"))]
+Browsed = Annotated[SearchOptions, Depends(query_options("mode", "min_strength", "sort"))]
+Counted = Annotated[
+    SearchOptions,
+    Depends(query_options("top_k", "offset", "mode", "min_strength", "sort")),
+]
+Paged = Annotated[SearchOptions, Depends(query_options(*(_DEFINED.keys() - {"top_k", "offset"})))]
 
 
-def raw_folders(value: dict[str, Any]) -> dict[str, Any]:
+def raw_folders(value: Mapping[str, Any]) -> dict[str, Any]:
     """Folders as a body that has been checked names them, UTF-8 or not."""
-    return {name: value[name] for name in _BYTES if value.get(name)}
+    return {name: value[name] for name in _FOLDERS if value.get(name)}
 
 
 def refuse_others(request: Request) -> None:
@@ -161,7 +175,7 @@ def refuse_others(request: Request) -> None:
             errors=[(printable(name), "there is no such parameter") for name in wrong],
         )
     pairs = _pairs(request)
-    undecoded = dict.fromkeys(n for n, value in pairs if n not in _BYTES and not _is_utf8(value))
+    undecoded = dict.fromkeys(n for n, value in pairs if n not in _FOLDERS and not _is_utf8(value))
     if undecoded:
         message = "it is not valid UTF-8: send UTF-8 with percent signs, as %C3%A9 for é"
         errors = [(name, message) for name in undecoded]

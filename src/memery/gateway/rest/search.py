@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
 from memery.errors import ImageUnknown, QueryError, QueryImageError
-from memery.filters import Filter
 from memery.gateway.collections import Answer
 from memery.gateway.rest import bodies, parameters
 from memery.gateway.rest.answers import (
@@ -20,7 +19,7 @@ from memery.gateway.rest.answers import (
     image_document,
     took_document,
 )
-from memery.gateway.rest.parameters import CollectionName, ListCopies, Mode, Sort, Where
+from memery.gateway.rest.parameters import CollectionName, Searched, SearchedBySight
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
 from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
@@ -34,46 +33,43 @@ router = APIRouter(tags=["search"])
 DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
 
 
-class SearchRequest(parameters.Filters):
-    """A search."""
+class SearchBody(BaseModel):
+    """A search, besides its parameters."""
+
+    model_config = ConfigDict(extra="forbid")
 
     query: list[TermRequest] = Field(min_length=1, max_length=TERMS_MAX)
-    mode: Mode = "auto"
-    min_strength: parameters.Strength | None = None
-    sort: Sort = "score"
-    top_k: parameters.TopK = 50
-    offset: parameters.Offset = 0
     collection: parameters.Name | None = None
     explain: bool = False
-    copies: bool = False
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The values of the parameters of the search."""
+        return self.model_dump(exclude={*SearchBody.model_fields}, exclude_none=True)
+
+
+SearchRequest: type[SearchBody] = create_model(
+    "SearchRequest", __base__=SearchBody, __doc__="A search.", **parameters.body_fields()
+)
 
 
 Listed = list[parameters.Text]
-Explain = Annotated[bool, Query(description="Say what made each hit one.")]
-MinStrength = Annotated[
-    parameters.Strength | None, Query(description="Leave out what stands out less than this.")
-]
+Explain = Annotated[bool, Query(description="Explain how each result was ranked.")]
 
 
 @router.get("/v1/search", responses=DESCRIBED, response_model=None)
 def search(
     request: Request,
     served: Served,
-    where: Where,
+    options: Searched,
     text: Annotated[Listed, Query(description="Texts; `dog^2` counts double, `-cat` less.")] = [],  # noqa: B006 - FastAPI copies defaults
     not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006 - FastAPI copies defaults
     similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006 - FastAPI copies defaults
     unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
     upload: Annotated[Listed, Query(description="Ids of uploads.")] = [],  # noqa: B006 - FastAPI copies defaults
     not_upload: Annotated[Listed, Query(description="Likewise, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
-    mode: Mode = "auto",
-    min_strength: MinStrength = None,
-    sort: Sort = "score",
-    top_k: parameters.TopK = 50,
-    offset: parameters.Offset = 0,
     collection: CollectionName = None,
     explain: Explain = False,
-    copies: ListCopies = False,
 ) -> JSON:
     """Find images by texts, by indexed images, by uploaded pictures, or by all of these."""
     asked = []
@@ -92,8 +88,7 @@ def search(
                 raise of_error(error, field) from None
             for name, boost in terms:
                 asked.append(make_term(served, field, kind, name, sign * boost, {}))
-    ranking = SearchOptions(top_k, offset, mode, min_strength, sort, copies, where)
-    return _answer(request, served, asked, ranking, collection, explain=explain)
+    return _answer(request, served, asked, options, collection, explain=explain)
 
 
 @router.post(
@@ -138,51 +133,37 @@ async def search_by_body(request: Request, served: Served) -> JSON:
             )
         case _:
             raise Problem(415, "A search is application/json or multipart/form-data.")
-    where = wanted.as_filter(parameters.raw_folders(value))
-    return await run_in_threadpool(_search_by_body, request, served, wanted, where, parts)
+    folders = parameters.raw_folders(value)
+    return await run_in_threadpool(_search_by_body, request, served, wanted, folders, parts)
 
 
 def _search_by_body(
     request: Request,
     served: Service,
-    wanted: SearchRequest,
-    where: Filter,
+    wanted: SearchBody,
+    folders: dict[str, Any],
     parts: Mapping[str, bytes],
 ) -> JSON:
+    options = parameters.make_options(wanted.values, folders)
     asked = [
         term.asked(served, f"query.{number}", parts) for number, term in enumerate(wanted.query)
     ]
-    ranking = SearchOptions(
-        wanted.top_k,
-        wanted.offset,
-        wanted.mode,
-        wanted.min_strength,
-        wanted.sort,
-        wanted.copies,
-        where,
-    )
-    return _answer(request, served, asked, ranking, wanted.collection, explain=wanted.explain)
+    return _answer(request, served, asked, options, wanted.collection, explain=wanted.explain)
 
 
 @router.get("/v1/images/{id}/similar", responses=DESCRIBED, response_model=None)
 def similar(
     request: Request,
     served: Served,
-    where: Where,
+    options: SearchedBySight,
     id_: Annotated[str, Path(alias="id")],
-    min_strength: MinStrength = None,
-    sort: Sort = "score",
-    top_k: parameters.TopK = 50,
-    offset: parameters.Offset = 0,
     collection: CollectionName = None,
     explain: Explain = False,
-    copies: ListCopies = False,
 ) -> JSON:
     """The images most like one; itself and its copies left out."""
-    ranking = SearchOptions(top_k, offset, "visual", min_strength, sort, copies, where)
     term = Asked("id", Term(id=id_), {"id": id_, "boost": 1.0})
-    found = served.collections.similar(id_, ranking, known(served, collection))
-    return _document(request, served, [term], ranking, found, explain=explain)
+    found = served.collections.similar(id_, options, known(served, collection))
+    return _document(request, served, [term], "visual", found, explain=explain)
 
 
 def known(served: Service, collection: str | None) -> str | None:
@@ -206,7 +187,7 @@ def _answer(
     request: Request,
     served: Service,
     asked: Sequence[Asked],
-    ranking: SearchOptions,
+    options: SearchOptions,
     collection: str | None,
     *,
     explain: bool,
@@ -218,21 +199,21 @@ def _answer(
     refuse_large(served, asked)
     query = Terms(tuple(one.term for one in asked))
     try:
-        found = served.collections.search(query, ranking, known(served, collection))
+        found = served.collections.search(query, options, known(served, collection))
     except ImageUnknown as error:
         field = next(one.field for one in asked if one.term.id == error.id)
         raise of_error(error, field) from None
     except QueryImageError as error:
         fields = [one.field for one in asked if one.term.image is not None]
         raise of_error(error, fields[error.term]) from None
-    return _document(request, served, asked, ranking, found, explain=explain)
+    return _document(request, served, asked, options.mode, found, explain=explain)
 
 
 def _document(
     request: Request,
     served: Service,
     asked: Sequence[Asked],
-    ranking: SearchOptions,
+    mode: str,
     found: Answer,
     *,
     explain: bool,
@@ -247,7 +228,7 @@ def _document(
         hits.append(hit_document(facts, hit, explain=explain))
     document: SearchDocument = {
         "query": [one.document for one in asked],
-        "mode": ranking.mode,
+        "mode": mode,
         "model_id": found.model_id,
         "collections": list(found.searched),
         "left_out": list(found.left_out),
