@@ -223,15 +223,15 @@ thread.join()
 def test_a_fork_waits_for_an_archive_that_is_being_opened(run):
     program = """
 import time
-from memery.stores.sqlite import schema
-opening, opened, connect = threading.Event(), threading.Event(), schema.connect
+import sqlite3
+opening, opened, connect = threading.Event(), threading.Event(), sqlite3.connect
 def slow(*arguments, **options):
     opening.set()
     time.sleep(0.3)  # the fork is here, unless it waits
     connection = connect(*arguments, **options)
     opened.set()
     return connection
-schema.connect = slow
+sqlite3.connect = slow
 thread = threading.Thread(target=Memery, args=["."])
 thread.start()
 opening.wait()
