@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections import deque
 from collections.abc import Callable, Container, Generator, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -18,7 +16,8 @@ from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
 from memery.decoding import Decoded, decoders
-from memery.errors import FolderError, ImageError, QueryImageError
+from memery.errors import ImageError, QueryImageError
+from memery.executors.parallel_reads import ParallelReads
 from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
 from memery.models.interface import ModelInfo
@@ -27,16 +26,11 @@ from memery.thumbnails import GRID_SIDE, Thumbnails
 from memery.types import FileEntry, Query, Skip, Term
 
 if TYPE_CHECKING:
-    from memery.executors.daemon_pool import DaemonPool
     from memery.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
 _Result = LoadedImage | Skip | SkipRecord
-_CHILD_FACTOR = 3
-"""How many times the limit a file may take whose decoder is ended in time: it is read, too."""
-_SILENT_MAX = 8
-"""Files that may fail to be read in time: each costs a thread."""
 _FIRST_BATCH = 8
 """Files of the first batch, at most; each later one has twice as many, up to the batch size. So the
 first images of a folder are found soon after the start."""
@@ -121,7 +115,8 @@ class Crafter:
             )
         if decoder is in_process:
             self._archive.mark()
-        reads = _Reads(self, partial(self._read, known, undated, outdated), decoder)
+        read = partial(self._read, known, undated, outdated)
+        reads = ParallelReads(read, self._skip, decoder, self._config)
         is_done = False
         try:
             waiting = iter(entries)
@@ -185,16 +180,6 @@ class Crafter:
         limit = self._config.max_pixels
         return decoder.decode(data, self._info.resize, limit, pixels_only=True)
 
-    @property
-    def threads(self) -> int:
-        """How many files are read at a time."""
-        return self._config.threads
-
-    @property
-    def decode_seconds(self) -> int:
-        """How long an image may take."""
-        return self._config.decode_seconds
-
     def _read(
         self,
         known: Container[str],
@@ -205,135 +190,33 @@ class Crafter:
     ) -> _Result:
         try:
             entry, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
-            return self._load(
-                entry, data, known, lambda: decoder, undated, outdated, self._thumbnails
-            )
+            digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
+            is_known = digest in known
+            if is_known and digest in outdated:
+                is_known = not decoder.pixels_have_changed(data, limit)
+            if is_known:
+                taken = decoder.read_date(data, limit) if digest in undated else None
+                return LoadedImage(entry, digest, None, taken)
+            return LoadedImage(entry, digest, self._decode(data, digest, decoder))
         except ImageError as error:
-            return self.skip(entry, error)
+            return self._skip(entry, error)
 
-    def skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipRecord:
+    def _decode(self, data: bytes, digest: str, decoder: ImageDecoder) -> Decoded:
+        """Decode an image for the index; its thumbnail, if wanted, is kept at once."""
+        thumbnails = self._thumbnails
+        side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
+        decoded = decoder.decode(data, self._info.resize, self._config.max_pixels, side)
+        if thumbnails and side:
+            thumbnails.add(digest, side, decoded.thumbnail)
+            decoded = replace(decoded, thumbnail=b"")
+        return decoded
+
+    def _skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipRecord:
         """What is kept of a file that cannot be used."""
         skip = Skip(entry.path, error.reason, error.detail)
         if error.reason == "vanished":
             return skip
         return SkipRecord(entry, skip, decoder_fingerprint(self._config))
-
-    def _load(
-        self,
-        entry: FileEntry,
-        data: bytes,
-        known: Container[str],
-        choose_decoder: Callable[[], ImageDecoder],
-        undated: Container[str] = (),
-        outdated: Container[str] = (),
-        thumbnails: Thumbnails | None = None,
-    ) -> LoadedImage:
-        digest, limit = hashlib.sha256(data).hexdigest(), self._config.max_pixels
-        is_known = digest in known
-        if is_known and digest in outdated:
-            is_known = not choose_decoder().pixels_have_changed(data, limit)
-        if is_known:
-            taken = choose_decoder().read_date(data, limit) if digest in undated else None
-            return LoadedImage(entry, digest, None, taken)
-        side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
-        decoded = choose_decoder().decode(data, self._info.resize, limit, side)
-        if thumbnails and side:
-            thumbnails.add(digest, side, decoded.thumbnail)
-            decoded = replace(decoded, thumbnail=b"")
-        return LoadedImage(entry, digest, decoded)
-
-
-class _Reads:
-    """Files that are read in threads, their results in the files' order.
-
-    Args:
-        crafter: whose files they are.
-        read: reads one of them with a decoder.
-        decoder: what decodes, until it hangs.
-    """
-
-    def __init__(
-        self,
-        crafter: Crafter,
-        read: Callable[[FileEntry, ImageDecoder], _Result],
-        decoder: ImageDecoder,
-    ) -> None:
-        self._crafter = crafter
-        self._read = read
-        self._decoder = decoder
-        self._running: deque[tuple[FileEntry, Future[_Result]]] = deque()
-        self._pool = self._new_pool()
-        self._silent = 0
-
-    def __len__(self) -> int:
-        return len(self._running)
-
-    def submit(self, entry: FileEntry) -> None:
-        """Begin with a file as soon as a thread is free."""
-        self._running.append((entry, self._begin(entry)))
-
-    def next(self) -> _Result:
-        """Wait for the file that was submitted first."""
-        entry, future = self._running[0]
-        # All before it are done, so that a thread has been at it since then at the latest.
-        if not wait([future], self._seconds).done:
-            result = self._give_up(entry)
-            if result is not None:
-                self._running.popleft()
-                return result
-            return self.next()
-        self._running.popleft()
-        return future.result()
-
-    def close(self) -> bool:
-        """Let go of the threads; returns whether none of them is left."""
-        return self._pool.close()
-
-    @property
-    def _seconds(self) -> float:
-        seconds = self._crafter.decode_seconds
-        return seconds if self._decoder is in_process else _CHILD_FACTOR * seconds
-
-    def _give_up(self, entry: FileEntry) -> _Result | None:
-        """Leave a thread behind; what other threads had not finished begins again.
-
-        Returns:
-            the result for the file, or None where it is to be tried in a child process.
-        """
-        result = None
-        if self._decoder is in_process:
-            logger.warning(
-                "%s takes longer than %d s to decode. Images are decoded in separate processes"
-                " from here on.",
-                entry.path,
-                self._crafter.decode_seconds,
-            )
-            from memery.isolation import IsolatedDecoder
-
-            self._decoder = IsolatedDecoder(self._crafter.decode_seconds)
-        else:  # a child would have been ended: it is the file itself that does not come
-            self._silent += 1
-            if self._silent > _SILENT_MAX:
-                raise FolderError(
-                    f"{entry.path} and {_SILENT_MAX} more files could not be read in time: check"
-                    " the disk or the network that they are on."
-                )
-            reason = ImageError("input/output error", f"no answer in {self._seconds:.0f} s")
-            result = self._crafter.skip(entry, reason)
-        self._pool.close(wait=False)
-        self._pool = self._new_pool()
-        for number, (other, future) in enumerate(self._running):
-            if not future.done() and not (other is entry and result):
-                self._running[number] = other, self._begin(other)
-        return result
-
-    def _begin(self, entry: FileEntry) -> Future[_Result]:
-        return self._pool.submit(self._read, entry, self._decoder)
-
-    def _new_pool(self) -> DaemonPool:
-        from memery.executors.daemon_pool import DaemonPool
-
-        return DaemonPool(self._crafter.threads, "memery-crafter")
 
 
 def _batch(finished: Sequence[_Result], seen: set[str]) -> Batch:
