@@ -38,7 +38,7 @@ def evil(image):
     if image.size == {HANGS}:
         time.sleep(1_000_000)
     if image.size == {EATS}:
-        eaten = [bytearray(1 << 28) for _ in range(1 << 10)]
+        eaten = bytes(1 << 31)  # more than a child may have, and no page of it is touched
     return load(image)
 
 ImageFile.ImageFile.load = evil
