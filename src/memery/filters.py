@@ -28,7 +28,7 @@ class Filter:
 
     The date of an image is that of its metadata, else of its name, else the time of modification.
     A condition that `parameter` defines can be given in every entry point; its SQL is in
-    `stores/sqlite/conditions.py`.
+    `stores/sqlite/filter_sql.py`.
 
     Attributes:
         under: a folder, relative, with `/`.

@@ -53,6 +53,13 @@ SearchRequest: type[SearchBody] = create_model(
 )
 
 
+def _body_schema() -> dict[str, Any]:
+    """The JSON schema of a body, which refers to no other."""
+    schema = SearchRequest.model_json_schema()
+    schema["properties"]["query"]["items"] = schema.pop("$defs")["TermRequest"]
+    return schema
+
+
 Listed = list[parameters.Text]
 Explain = Annotated[bool, Query(description="Explain how each result was ranked.")]
 
@@ -99,7 +106,7 @@ def search(
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/SearchRequest"}},
+                "application/json": {"schema": _body_schema()},
                 "multipart/form-data": {
                     "schema": {
                         "type": "object",
