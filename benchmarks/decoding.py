@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import say
-from memery.decoding import Resize, decode, webp
+from memery.decoding import decode, webp
+from memery.resizing import Resize
 
 SIDE = 5_000
 """Of the images, pixels: 25 megapixels."""

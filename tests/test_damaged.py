@@ -12,10 +12,12 @@ import pytest
 from PIL import Image, ImageFile
 
 from damaged import cut, encoded, noise, png_chunk
-from memery import decoding, index_flow
-from memery.decoding import Resize, decode, decode_upright, media_type, upright_size
+from memery import image_formats, index_flow
+from memery.decoding import decode, decode_upright, upright_size
 from memery.errors import ImageError
 from memery.gateway.standing import status
+from memery.image_formats import media_type
+from memery.resizing import Resize
 
 LIMIT = 10**7
 SQUARE = Resize(64, "squash", "nearest")
@@ -160,7 +162,7 @@ def test_broken_exif_prints_no_warning_without_a_file_name():
     exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        decoding._formats.cache_clear()  # as in a process that has decoded nothing yet
+        image_formats._formats.cache_clear()  # as in a process that has decoded nothing yet
         decoded(encoded(PICTURE, "JPEG", exif=exif))
     assert not caught
 

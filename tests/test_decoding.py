@@ -10,12 +10,14 @@ import pytest
 from PIL import Image, PngImagePlugin, PpmImagePlugin
 
 from damaged import damaged_avif, encoded, png_of_size, repeat_last_scan, tiff_with_rows
-from memery import decoding, index_flow
-from memery.decoding import Resize, decode, decode_upright, decoders, upright_size, webp
+from memery import image_formats, index_flow
+from memery.decoding import decode, decode_upright, upright_size, webp
 from memery.errors import SKIP_REASONS, ImageError
 from memery.gallery import thumbnail_url
+from memery.image_formats import decoders
 from memery.image_limits import count_scans
 from memery.likeness import LIKENESS_BYTES
+from memery.resizing import Resize
 
 LIMIT = 178_956_970
 
@@ -51,7 +53,7 @@ def test_every_usual_name_of_a_format_is_looked_at(tmp_path, monkeypatch, extens
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     decoders()
-    decoding._formats()  # HEIF is registered
+    image_formats._formats()  # HEIF is registered
     folder = tmp_path / "photos"
     folder.mkdir()
     mode = "F" if extension == "pfm" else "RGB"
@@ -71,7 +73,7 @@ def test_heic_where_pillow_heif_is_installed():
 
 
 def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(decoding, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
+    monkeypatch.setattr(image_formats, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
     with pytest.raises(ImageError) as caught:
         decode(data, Resize(16, "squash"), LIMIT)
@@ -337,7 +339,8 @@ def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
         import io
         from PIL import Image
         from benchmarks.decoding import peak_bytes
-        from memery.decoding import Resize, decode, webp
+        from memery.decoding import decode, webp
+        from memery.resizing import Resize
         for mode, share in (("I;16", 1), ("RGBA", 1), ("RGB", 0.7)):
             for side in (64, 2500):
                 image = Image.new(mode, (side, side))

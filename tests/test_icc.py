@@ -11,8 +11,9 @@ from PIL import Image, ImageCms, ImageDraw
 
 from damaged import cut, encoded, noise
 from memery import icc, index_flow
-from memery.decoding import Resize, decode, webp
+from memery.decoding import decode, webp
 from memery.gateway.standing import status
+from memery.resizing import Resize
 from profiles import cmyk_profile, grey_profile, rgb_profile
 
 LIMIT = 10**7

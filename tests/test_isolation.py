@@ -18,10 +18,10 @@ from PIL import Image
 
 from memery import Memery, decoding, index_flow, isolation, query_flow
 from memery.archive import find_archive
-from memery.decoding import Resize
 from memery.errors import ImageError
 from memery.gateway.upkeep import purge
 from memery.isolation import IsolatedDecoder
+from memery.resizing import Resize
 from servers.memery import png, serving
 
 ABORTS, HANGS, EATS = (97, 1), (97, 2), (97, 3)

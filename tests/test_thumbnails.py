@@ -13,7 +13,7 @@ from PIL import Image
 
 from memery import Memery, index_flow
 from memery.archive import find_archive
-from memery.decoding import DECODING
+from memery.image_formats import DECODING
 from memery.thumbnails import GRID_SIDE, Thumbnails
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from memery.decoding import MAX_PIXELS
 from memery.errors import ConfigError
+from memery.image_limits import MAX_PIXELS
 from memery.text_files import read_text
 
 _UNLIMITED = 1 << 16

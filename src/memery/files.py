@@ -11,8 +11,8 @@ from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 
-from memery.decoding import media_type
 from memery.errors import ImageError
+from memery.image_formats import media_type
 from memery.plurals import counted
 from memery.types import FileEntry, ImageFile
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.decoding import MAX_PIXELS, decode_upright
+from memery.decoding import decode_upright
 from memery.errors import ImageError
 from memery.escaping import printable
+from memery.image_limits import MAX_PIXELS
 
 THUMBNAIL_SIDE = 192
 """Longest side of a thumbnail, pixels."""

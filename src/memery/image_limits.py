@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from PIL import Image
     from PIL.ImageFile import ImageFile
 
+MAX_PIXELS = 178_956_970
+"""The default limit, which is Pillow's own."""
 BYTES_PER_PIXEL = 8
 """Memory that one image may take, in bytes per pixel of the limit: 4 as decoded, 4 as a copy."""
 _BYTES_PER_PIXEL = {"WEBP": 17, "AVIF": 20, "HEIF": 12}

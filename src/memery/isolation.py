@@ -18,12 +18,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
-from memery import decoding
+from memery import decoding, image_formats
 from memery.dates import Taken
-from memery.decoding import Decoded, Resize
+from memery.decoding import Decoded
 from memery.errors import CRASHED, TIMED_OUT, ImageError
 from memery.forks import ForkAware
 from memery.image_limits import BYTES_PER_PIXEL
+from memery.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np
@@ -380,7 +381,7 @@ def main() -> NoReturn:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
     with contextlib.suppress(ImageError):  # load the decoders before the clock runs
-        decoding.media_type(io.BytesIO())
+        image_formats.media_type(io.BytesIO())
     with contextlib.suppress(EOFError, BrokenPipeError):
         replies.write(_READY)
         replies.flush()

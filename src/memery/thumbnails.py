@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from memery import decoding as in_process
 from memery.archive import Archive
-from memery.decoding import DECODING
 from memery.errors import ArchiveError
 from memery.forks import ForkAware
+from memery.image_formats import DECODING
 
 if TYPE_CHECKING:
     from memery.isolation import ImageDecoder

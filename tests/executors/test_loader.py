@@ -9,9 +9,9 @@ from PIL import Image
 from memery import assembly
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import EXTENSIONS
 from memery.excluded import UNREADABLE
 from memery.files import modified_ns
+from memery.image_formats import EXTENSIONS
 from memery.testing import ColourModel, MemoryStore
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import Decoded, decoders
+from memery.decoding import Decoded
 from memery.errors import ImageError, QueryImageError
 from memery.executors.parallel_reads import ParallelReads
 from memery.executors.types import Batch, LoadedImage
 from memery.files import read_file
+from memery.image_formats import decoders
 from memery.models.interface import ModelInfo
 from memery.stores.records import SkipRecord
 from memery.thumbnails import GRID_SIDE, Thumbnails

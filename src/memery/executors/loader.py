@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
-from memery.decoding import EXTENSIONS
 from memery.errors import ConfigError
 from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
 from memery.executors.types import Changes
 from memery.files import modified_ns
 from memery.filters import Filter
+from memery.image_formats import EXTENSIONS
 from memery.stores.interface import Store
 from memery.stores.records import Space
 from memery.text_files import read_text

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memery.decoding import Resize
 from memery.errors import ModelError
 from memery.models.clip import ClipModel
 from memery.models.clip.prepare import prepare
 from memery.models.clip.prepared import IMAGE_FILE, TEXT_FILE, variant_folder
 from memery.models.runtime import quantize
+from memery.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np

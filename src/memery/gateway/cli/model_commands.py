@@ -12,14 +12,16 @@ import typer
 
 from memery import plugins
 from memery.config import Config
-from memery.decoding import EXTENSIONS, Resize, decode
+from memery.decoding import decode
 from memery.errors import ConfigError, ImageError, ModelError
 from memery.escaping import printable
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
+from memery.image_formats import EXTENSIONS
 from memery.models import catalogue, installed, registry, selection
 from memery.models.catalogue import Known
+from memery.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np

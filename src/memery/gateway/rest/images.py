@@ -10,7 +10,6 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from memery.decoding import DECODING
 from memery.errors import ImageError
 from memery.gateway.collections import FoundImage
 from memery.gateway.rest.answers import (
@@ -26,6 +25,7 @@ from memery.gateway.rest.parameters import Browsed, CollectionName, Counted
 from memery.gateway.rest.problems import Problem
 from memery.gateway.rest.search import known, refuse_away
 from memery.gateway.rest.service import Served, Service, base_path
+from memery.image_formats import DECODING
 from memery.thumbnails import Side
 
 router = APIRouter(tags=["images"])

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from memery.decoding import Resize
 from memery.errors import ModelError
 from memery.models.clip import graphs
 from memery.models.clip.layouts import Layout
+from memery.resizing import Resize
 
 FORMAT = 1
 """Raised whenever what is remembered, or what is made of pictures and texts, changes."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
 from memery.models.clip.layouts.transformers import processor_resize
 from memery.models.clip.text import merges_tokenizer
+from memery.resizing import INTERPOLATIONS, Resize
 from memery.text_files import read_text
 
 if TYPE_CHECKING:

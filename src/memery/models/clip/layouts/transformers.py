@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from memery.decoding import INTERPOLATIONS, Resize
 from memery.errors import ModelError
 from memery.models.checks import CONTEXT_MAX, DIM_MAX, SIZE_MAX, number
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import read_json, square, three, token
+from memery.resizing import INTERPOLATIONS, Resize
 
 NAME = "an export for transformers.js"
 MARKS = (
