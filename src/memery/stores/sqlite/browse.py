@@ -77,9 +77,8 @@ class ImageReads(Reads):
             found = list(_having(db, number, filter, "handle", handles))
             # An archive may come from a stranger: an id that is not the image's own is ignored.
             found = [image for image in found if image.id in ids]
-            found += _having(db, number, filter, "digest", keys)
-        by_path = {os.fsencode(image.path): image for image in found}
-        return [by_path[path] for path in sorted(by_path)]
+            found += [i for i in _having(db, number, filter, "digest", keys) if i not in found]
+        return sorted(found, key=lambda image: os.fsencode(image.path))
 
     def count_by(
         self, space: Space, filter: Filter, by: Facet, *, fold: bool = False

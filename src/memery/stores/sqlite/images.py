@@ -34,18 +34,17 @@ def image_of(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     Raises:
         ArchiveDamaged: memery does not write such values.
     """
-    path, size, mtime_ns, digest, *rest = facts
-    image = ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *rest)
-    numbers = (image.size, image.mtime_ns, image.width, image.height, image.colour or 0)
-    texts = (image.format, image.taken_at or "", image.date_source, image.damage)
-    if {int, str} != {*map(type, numbers), *map(type, texts)}:
+    path, size, mtime_ns, digest, width, height, format_, taken_at, colour, source, damage = facts
+    numbers = {type(size), type(mtime_ns), type(width), type(height), type(colour or 0)}
+    texts = {type(format_), type(taken_at or ""), type(source), type(damage)}
+    if numbers != {int} or texts != {str}:
         raise damaged(db, "a fact has the wrong type")
-    return image
+    return ImageFile(_inside(db, path), size, mtime_ns, digest.hex(), *facts[4:])
 
 
 def _inside(db: sqlite3.Connection, path: bytes) -> str:
     """A path as text, if it stays below the root: an archive may come from a stranger."""
-    if path.startswith(b"/") or b".." in path.split(b"/") or b"\0" in path:
+    if path.startswith(b"/") or (b".." in path and b".." in path.split(b"/")) or b"\0" in path:
         raise damaged(db, "it names a file outside the folder")
     return os.fsdecode(path)
 

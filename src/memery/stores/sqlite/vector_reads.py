@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SAMPLE = 4096
 """Embeddings that stand for the whole archive: their mean and deviation are known to 1 or 2 %."""
+_EXPONENT = 0x7C00
+"""The bits of a float16's exponent: all of them are set in what is not finite."""
 _CONTENTS = """
     SELECT CAST(digest AS BLOB), vector, CASE WHEN typeof(hashes) = 'blob' THEN hashes ELSE x'' END
     FROM contents CROSS JOIN embeddings ON content = contents.id AND space = ?
@@ -66,8 +68,6 @@ class VectorReads(Reads):
 
     def contents(self, space: Space, digests: Collection[str]) -> Contents:
         """The contents among these that have an embedding in the space."""
-        import numpy as np
-
         keys = sorted({bytes.fromhex(digest) for digest in digests})
         rows = []
         with self._reading(space) as (db, number):
@@ -75,7 +75,8 @@ class VectorReads(Reads):
                 sql = _CONTENTS.format(marks(part))
                 rows += sorted(db.execute(sql, (number, *part)))
             embeddings = matrix(db, [vector for _, vector, _ in rows], space.dim)
-        if not np.isfinite(embeddings).all():
+        # All bits of the exponent: `isfinite` takes ten times as long for half precision.
+        if ((embeddings.view("<u2") & _EXPONENT) == _EXPONENT).any():
             raise self._db.damaged("an embedding is not finite")
         return Contents([row[0].hex() for row in rows], embeddings, [row[2] for row in rows])
 
