@@ -1,5 +1,6 @@
-"""The documentation does what it says: every console session, every piece of Python, every link."""
+"""The documentation is true: every console session, every piece of Python, every link is tried."""
 
+import dataclasses
 import importlib.util
 import os
 import re
@@ -12,12 +13,16 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from memery.config import Config, load_config
 from output import QUANTIZED, assert_output
 from servers.memery import serving
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SERVED = "http://127.0.0.1:7890"
+README = ROOT / "README.md"
+COMMAND_LINE = ROOT / "docs" / "command-line.md"
+CONFIGURATION = ROOT / "docs" / "configuration.md"
 PHOTOS = (
     *("chelsea.png", "coffee.png", "astronaut.png", "rocket.jpg", "motorcycle_left.png"),
     "coins.png",
@@ -52,9 +57,10 @@ def normalised(output):
     return re.sub(r"\S*/(photos/\.memery)", r"\1", output).strip()
 
 
-def test_console_sessions(folder):
+def run_sessions(page):
+    """Run each command of a page's console sessions and compare its output; count them."""
     commands = 0
-    for block in blocks(ROOT / "README.md", "console"):
+    for block in blocks(page, "console"):
         for command, expected in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
             done = subprocess.run(
                 command,
@@ -66,7 +72,33 @@ def test_console_sessions(folder):
             )
             assert_output(normalised(done.stdout), normalised(expected), **QUANTIZED)
             commands += 1
-    assert commands == 10
+    return commands
+
+
+def test_readme_session_shows_what_the_commands_print(folder, monkeypatch):
+    """After `make demo`, which has no OCR engine and indexes its photographs."""
+    monkeypatch.setenv("MEMERY_READ_TEXT", "false")
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "examples" / "demo.py")
+    demo = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "demo", demo)
+    spec.loader.exec_module(demo)
+    demo.copy_photos(Path("demo", "photos"))
+    subprocess.run(["memery", "build", "--quiet", "demo/photos"], check=True)
+    assert run_sessions(README) == 5
+
+
+def test_command_line_sessions_show_what_the_commands_print(folder):
+    assert run_sessions(COMMAND_LINE) == 11
+
+
+def test_configuration_lists_every_setting(folder, monkeypatch):
+    text = CONFIGURATION.read_text(encoding="utf-8")
+    for field in dataclasses.fields(Config):
+        assert f"| `{field.name}` | `MEMERY_{field.name.upper()}` |" in text
+    (example,) = blocks(CONFIGURATION, "toml")
+    Path("config.toml").write_text(example, encoding="utf-8")
+    monkeypatch.setenv("MEMERY_CONFIG", "config.toml")
+    assert (load_config().model, load_config().workers) == ("clip-b32", 2)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="docs/rest.md is tried with curl")
@@ -126,10 +158,11 @@ def help_of(*words):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "recall", "similar", "build", "status", "purge", "serve", "models list"]
+    "command",
+    ["", "recall", "similar", "duplicates", "build", "status", "purge", "serve", "models list"],
 )
-def test_readme_names_every_command_and_option(command):
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"`memery {command}" in readme
+def test_reference_names_every_command_and_option(command):
+    reference = COMMAND_LINE.read_text(encoding="utf-8")
+    assert f"`memery {command}" in reference
     for option in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", help_of(*command.split()))):
-        assert re.search(rf"{option}(?![\w-])", readme), option
+        assert re.search(rf"{option}(?![\w-])", reference), option
