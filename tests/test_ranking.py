@@ -313,7 +313,7 @@ def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
         for collection in collections:
             collections.build(collection.name, lambda _: None)
         found = collections.search(make_query("IMG_7"), SearchOptions(top_k=3))
-    names = [hit.path for _, hit in found.hits]
+    names = [hit.path for hit in found.results]
     assert (names[:2], names[2]) == (["one/IMG_7.png", "two/IMG_7.png"], "img_7/green.png")
 
 

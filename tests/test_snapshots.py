@@ -221,9 +221,9 @@ def plain(found):
         case Answer():
             hits = [
                 (hit.rank, image.collection.name, image.path, round(hit.score, 5), image.lines)
-                for image, hit in found.hits
+                for image, hit in zip(found.images, found.results, strict=True)
             ]
-            return found.total, found.strong, hits
+            return found.results.total, found.results.strong, hits
         case (list() as images, int() as total, reasons):
             return total, [(one.collection.name, one.path, one.lines) for one in images], reasons
         case _ if hasattr(found, "lines"):

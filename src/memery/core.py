@@ -131,12 +131,19 @@ def run_query(
     options: SearchOptions,
     *,
     refresh: bool,
+    require: bool = True,
     progress: ProgressCallback | None = None,
 ) -> Results:
-    """Run the querying flow with given executors, after the indexing flow if `refresh` is set."""
+    """Run the querying flow with given executors, after the indexing flow if `refresh` is set.
+
+    Otherwise, with `require`, refuse to search what was never indexed.
+    """
     # An image of the query that cannot be read fails at once, before anything is indexed.
     images = executors.crafter.craft_query(query, executors.encoder.known)
     refresh_index = partial(run_index, executors, progress, before_search=True)
-    indexing = ensure_index(executors.indexer, refresh_index if refresh else None)
-    encoded = encode_query(executors, query, images, require=not refresh)
-    return rank_query(executors, encoded, options, indexing=indexing, require=not refresh)
+    require = require and not refresh
+    indexing = 0.0
+    if refresh or require:
+        indexing = ensure_index(executors.indexer, refresh_index if refresh else None)
+    encoded = encode_query(executors, query, images, require=require)
+    return rank_query(executors, encoded, options, indexing=indexing, require=require)

@@ -211,6 +211,8 @@ class Hit(os.PathLike[str]):
         signals: what each ranking contributed; empty beyond the ranks that count.
         copy_paths: the exact copies that are folded into this hit: files with the same bytes that
             pass the filters, relative to the folder searched.
+        collection: the name of the folder, where several are searched as one; else "".
+        lines: the text in the image, where several folders are searched and it was recognised.
     """
 
     rank: int
@@ -222,6 +224,8 @@ class Hit(os.PathLike[str]):
     weak: bool = False
     signals: tuple[Signal, ...] = ()
     copy_paths: tuple[str, ...] = ()
+    collection: str = field(default="", repr=False)
+    lines: tuple[Line, ...] | None = field(default=None, repr=False)
 
     @property
     def id(self) -> str:

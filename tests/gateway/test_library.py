@@ -1,6 +1,7 @@
 """What the library gained for the server, used by itself."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -62,7 +63,7 @@ def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
         found = collections.search(query, SearchOptions())
         assert (found.searched, found.left_out) == ((folder.name,), (other.name,))
         alone = collections.search(query, SearchOptions(), other.name)
-        assert (alone.model_id, alone.total) == ("starter", 1)
+        assert (alone.results.model_id, alone.results.total) == ("starter", 1)
         with pytest.raises(QueryError, match="no collection"):
             collections.search(query, SearchOptions(), "nowhere")
     with Collections([folder, folder.parent / folder.name]) as collections:
@@ -84,3 +85,24 @@ def test_a_folder_inside_another_is_refused(folder):
     for paths in ([folder, folder / "in"], [folder / "in", folder]):
         with pytest.raises(FolderError, match="come twice"), Collections(paths):
             pass
+
+
+def test_one_folder_answers_alike_alone_and_among_collections(folder):
+    with Memery(folder) as memery:
+        memery.build()
+        options = SearchOptions(3, sort="name")
+        alone = memery.recall("red", top_k=3, sort="name")
+        like = memery.similar(Term(id=alone[0].id), top_k=3, sort="name")
+    with Collections([folder]) as collections:
+        for expected, answer in (
+            (alone, collections.search(Query((Term("red"),)), options)),
+            (like, collections.similar(alone[0].id, options)),
+        ):
+            assert expected
+            assert {hit.collection for hit in answer.results} == {folder.name}
+            plain = [replace(hit, collection="", lines=None) for hit in answer.results]
+            assert plain == list(expected)
+            assert (answer.results.total, answer.results.strong) == (
+                expected.total,
+                expected.strong,
+            )

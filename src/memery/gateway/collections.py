@@ -4,79 +4,37 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, count
-from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from memery import assembly
 from memery.archive import Archive
 from memery.config import Config, load_config
-from memery.errors import FolderError, ImageUnknown, QueryError
-from memery.escaping import printable
-from memery.executors.interface import Executors
+from memery.core import run_query
+from memery.errors import ImageUnknown, QueryError
+from memery.executors.interface import Executors, Ranker
+from memery.executors.types import Ranked
 from memery.filters import Filter
+from memery.gateway.collection import Collection, FoundImage, named_folders
 from memery.gateway.library import Memery
 from memery.models import selection
 from memery.models.interface import EmbeddingModel
 from memery.models.shared import SharedModel
-from memery.search import encode_query, rank_query
+from memery.results import Results
+from memery.search import similar_query
 from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.derived import Facets, exact_copies, facets
 from memery.stores.federated import FederatedStore, Member, in_member
 from memery.stores.interface import Store
 from memery.stores.records import Order, Space
-from memery.types import Hit, ImageFile, IndexReport, Line, ProgressCallback, Query, Term, Timings
+from memery.types import Hit, ImageFile, IndexReport, ProgressCallback, Query, Term
+from memery.words.query import Words
 
-
-@dataclass(frozen=True, slots=True)
-class Collection:
-    """One of the folders.
-
-    Attributes:
-        name: of the folder; a number follows where two folders have the same.
-        memery: the folder, opened.
-    """
-
-    name: str
-    memery: Memery
-
-    @property
-    def is_available(self) -> bool:
-        """Whether the folder is there now: its disk may have been taken out."""
-        return self.memery.archive.searched.is_dir()
-
-    def path_of(self, image: ImageFile) -> str:
-        """The path of an image relative to the folder."""
-        return self.inside(image.path)
-
-    def inside(self, path: str) -> str:
-        """A path of the archive relative to the folder."""
-        return path.removeprefix(Filter(self.memery.archive.scope).prefix)
-
-
-@dataclass(frozen=True, slots=True)
-class FoundImage:
-    """An image, and whose it is.
-
-    Attributes:
-        collection: whose.
-        image: the facts about it.
-        copy_paths: of its exact copies, relative to the collection.
-        lines: the text in it; None where it was not read yet, or not looked up.
-    """
-
-    collection: Collection
-    image: ImageFile
-    copy_paths: tuple[str, ...] = ()
-    lines: tuple[Line, ...] | None = None
-
-    @property
-    def path(self) -> str:
-        """Relative to the collection."""
-        return self.collection.path_of(self.image)
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,24 +42,31 @@ class Answer:
     """The answer to a search over collections.
 
     Attributes:
-        hits: of this page, each with the image as its collection knows it.
-        total: images that pass the filters and the threshold.
-        strong: how many of total are not weak, as `Results.strong`.
-        model_id: the model whose embeddings were compared.
-        took: time by stage.
+        results: the hits and what is known of the search.
+        images: of the hits, as their collections know them.
         searched: names of the collections.
         left_out: names of those of another model.
-        warnings: as in `Results`.
     """
 
-    hits: tuple[tuple[FoundImage, Hit], ...]
-    total: int
-    strong: int | None
-    model_id: str
-    took: Timings
+    results: Results
+    images: tuple[FoundImage, ...]
     searched: tuple[str, ...]
     left_out: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _CollectionRanker:
+    """A Ranker over several folders whose hits are as their own folders know them."""
+
+    ranker: Ranker
+    locate: Callable[[Hit], Hit]
+
+    def rank(
+        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
+    ) -> Ranked:
+        """One page of hits, and how many there are in all."""
+        ranked = self.ranker.rank(space, vector, words, options)
+        return replace(ranked, hits=tuple(map(self.locate, ranked.hits)))
 
 
 class Collections:
@@ -121,7 +86,7 @@ class Collections:
         self._collections: dict[str, Collection] = {}
         self._joined: dict[tuple[str, ...], tuple[Executors, FederatedStore]] = {}
         try:
-            for name, path in _named(paths):
+            for name, path in named_folders(paths):
                 memery = Memery(path, choose=self._choose, **settings)
                 self._collections[name] = Collection(name, memery)
         except BaseException:
@@ -167,7 +132,9 @@ class Collections:
             members = [Member(c.name, c.memery.store, c.memery.archive.scope) for c in same]
             joint = FederatedStore(members)
             model = self.models[first.memery.space]
-            self._joined[names] = assembly.join(first.memery.executors, model, joint), joint
+            executors = assembly.join(first.memery.executors, model, joint)
+            ranker = _CollectionRanker(executors.ranker, self._located)
+            self._joined[names] = replace(executors, ranker=ranker), joint
         return *self._joined[names], names
 
     def search(self, query: Query, options: SearchOptions, name: str | None = None) -> Answer:
@@ -176,41 +143,19 @@ class Collections:
         Raises:
             QueryError: the query makes no search, or there is no such collection.
         """
-        x, _, names = self._join(name)
-        pictures = x.crafter.craft_query(query, x.encoder.known)
-        encoded = encode_query(x, query, pictures)
-        hits = []
-        with x.snapshot():
-            results = rank_query(x, encoded, options)
-            for hit in results.hits:
-                found = self._found(hit.image, hit.copy_paths)
-                ours = replace(
-                    hit,
-                    path=found.path,
-                    image=found.image,
-                    location=found.collection.memery.location(found.image),
-                    copy_paths=found.copy_paths,
-                )
-                hits.append((found, ours))
-        left_out = tuple(c.name for c in self if name is None and c.name not in names)
-        model_id = x.encoder.space.model_id
-        return Answer(
-            tuple(hits),
-            results.total,
-            results.strong,
-            model_id,
-            results.took,
-            names,
-            left_out,
-            results.warnings,
+        executors, _, names = self._join(name)
+        results = run_query(executors, query, options, refresh=False, require=False)
+        images = tuple(
+            FoundImage(self[hit.collection], hit.image, hit.copy_paths, hit.lines)
+            for hit in results
         )
+        left_out = tuple(c.name for c in self if name is None and c.name not in names)
+        return Answer(results, images, names, left_out)
 
     def similar(self, id_: str, options: SearchOptions, name: str | None = None) -> Answer:
-        """The images most like one that is indexed, itself and its copies left out."""
-        found = self.image(id_)
-        others = replace(options.filter, not_digest=found.image.digest)
-        options = replace(options, filter=others, mode="visual")
-        return self.search(Query((Term(id=id_),)), options, name)
+        """Search for the images most like one that is indexed; itself and its copies left out."""
+        executors, _, _ = self._join(name)
+        return self.search(*similar_query(executors, Term(id=id_), options, require=False), name)
 
     def browse(
         self, options: SearchOptions, order: Order, name: str | None = None
@@ -262,6 +207,19 @@ class Collections:
                 return FoundImage(collection, image, paths, memery.text(image))
         raise ImageUnknown(id_)
 
+    def _located(self, hit: Hit) -> Hit:
+        """A hit as its own folder knows it."""
+        found = self._found(hit.image, hit.copy_paths)
+        return replace(
+            hit,
+            path=found.path,
+            image=found.image,
+            location=found.collection.memery.location(found.image),
+            copy_paths=found.copy_paths,
+            collection=found.collection.name,
+            lines=found.lines,
+        )
+
     def _found(self, image: ImageFile, copies: Iterable[str]) -> FoundImage:
         collection, inner = self[image.member], in_member(image)
         paths = (path.removeprefix(f"{image.member}/") for path in copies)
@@ -298,33 +256,3 @@ class Collections:
 
 def _alike(one: Collection, other: Collection) -> bool:
     return one.memery.space == other.memery.space
-
-
-def _named(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]]:
-    """A name for each folder, each folder once."""
-    taken: set[str] = set()
-    seen: set[Path] = set()
-    if not all(map(os.fspath, paths)):
-        raise FolderError("The name of a folder is empty. Use . for the current folder.")
-    for path in map(Path, paths):
-        with contextlib.suppress(OSError, RuntimeError, ValueError):
-            path = path.expanduser().resolve()  # noqa: PLW2901 - the same folder by its real name
-        if path in seen:
-            continue
-        _refuse_nested(path, seen)
-        seen.add(path)
-        name = printable(path.name) or "root"
-        numbered = (f"{name}-{number}" for number in count(2))
-        free = next(one for one in chain([name], numbered) if one not in taken)
-        taken.add(free)
-        yield free, path
-
-
-def _refuse_nested(path: Path, others: Iterable[Path]) -> None:
-    for other in others:
-        outer, inner = sorted((path, other), key=lambda folder: len(folder.parts))
-        if outer in inner.parents:
-            raise FolderError(
-                f"{inner} lies in {outer}, which is served too: its images would come twice."
-                " Name one of the two."
-            )

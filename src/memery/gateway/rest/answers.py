@@ -13,7 +13,7 @@ from typing import (
 from starlette.responses import Response
 from typing_extensions import TypedDict
 
-from memery.gateway.collections import FoundImage
+from memery.gateway.collection import FoundImage
 from memery.types import Hit, Line, Signal, Timings
 
 _SCORE_DIGITS, _STRENGTH_DIGITS, _TIME_DIGITS = 6, 2, 3

@@ -11,7 +11,7 @@ from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from memery.errors import ImageError
-from memery.gateway.collections import FoundImage
+from memery.gateway.collection import FoundImage
 from memery.gateway.rest.answers import (
     JSON,
     FacetsDocument,

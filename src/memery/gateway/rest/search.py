@@ -225,25 +225,26 @@ def _document(
     *,
     explain: bool,
 ) -> JSON:
-    if not found.total:
+    results = found.results
+    if not results.total:
         refuse_away(served, found.searched)
-    served.metrics.searched(found.took)
+    served.metrics.searched(results.took)
     root_path = base_path(request)
-    hits = []
-    for image, hit in found.hits:
-        facts = image_document(image, root_path)
-        hits.append(hit_document(facts, hit, explain=explain))
+    hits = [
+        hit_document(image_document(image, root_path), hit, explain=explain)
+        for image, hit in zip(found.images, results, strict=True)
+    ]
     document: SearchDocument = {
         "query": [one.document for one in asked],
         "mode": mode,
-        "model_id": found.model_id,
+        "model_id": results.model_id,
         "collections": list(found.searched),
         "left_out": list(found.left_out),
-        "warnings": list(found.warnings),
-        "total": found.total,
-        "strong": found.strong,
-        "took_ms": took_document(found.took),
-        "anything_strong": any(not hit.weak for _, hit in found.hits),
+        "warnings": list(results.warnings),
+        "total": results.total,
+        "strong": results.strong,
+        "took_ms": took_document(results.took),
+        "anything_strong": any(not hit.weak for hit in results),
         "hits": hits,
     }
     return JSON(document)
