@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from damaged import cut, encoded, noise, png_chunk
 from memery import image_formats, index_flow
 from memery.decoding import decode, decode_upright, upright_size
 from memery.errors import ImageError
 from memery.gateway.standing import status
 from memery.image_formats import media_type
 from memery.resizing import Resize
+from support.damaged_images import cut, encoded, noise, png_chunk
 
 LIMIT = 10**7
 SQUARE = Resize(64, "squash", "nearest")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, PpmImagePlugin
 
-from damaged import damaged_avif, encoded, png_of_size, repeat_last_scan, tiff_with_rows
 from memery import image_formats, index_flow
 from memery.decoding import decode, decode_upright, upright_size, webp
 from memery.errors import SKIP_REASONS, ImageError
@@ -18,6 +17,13 @@ from memery.image_formats import decoders
 from memery.image_limits import count_scans
 from memery.likeness import LIKENESS_BYTES
 from memery.resizing import Resize
+from support.damaged_images import (
+    damaged_avif,
+    encoded,
+    png_of_size,
+    repeat_last_scan,
+    tiff_with_rows,
+)
 
 LIMIT = 178_956_970
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from output import assert_output
+from support.output import assert_output
 
 GOLDEN = Path(__file__).parent / "golden"
 COMMANDS = {

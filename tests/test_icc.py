@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from damaged import cut, encoded, noise
 from memery import icc, index_flow
 from memery.decoding import decode, webp
 from memery.gateway.standing import status
 from memery.resizing import Resize
-from profiles import cmyk_profile, grey_profile, rgb_profile
+from support.damaged_images import cut, encoded, noise
+from support.icc_profiles import cmyk_profile, grey_profile, rgb_profile
 
 LIMIT = 10**7
 SQUARE = Resize(16, "squash")

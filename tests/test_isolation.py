@@ -22,7 +22,7 @@ from memery.errors import ImageError
 from memery.gateway.upkeep import purge
 from memery.isolation import IsolatedDecoder
 from memery.resizing import Resize
-from servers.memery import png, serving
+from support.servers.memery import png, serving
 
 ABORTS, HANGS, EATS = (97, 1), (97, 2), (97, 3)
 """Sizes of the images that the decoder below does not survive."""

@@ -15,7 +15,7 @@ from PIL import Image
 from memery.config import Config
 from memery.errors import ModelError
 from memery.models.selection import open_model
-from servers.hub import Hub, Repository, serving
+from support.servers.hub import Hub, Repository, serving
 
 MODELS = Path(__file__).parent / "fixtures" / "models"
 BEST = "immich-app/ViT-B-32__laion2b-s34b-b79k"

@@ -15,7 +15,7 @@ from PIL import Image
 
 import memery
 from memery.search_options import search_parameters
-from servers.memery import serving
+from support.servers.memery import serving
 
 PACKAGE = Path(memery.__file__).parent
 HELP = "Only images whose longer side has this many pixels or fewer."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from output import QUANTIZED, assert_output
+from support.output import QUANTIZED, assert_output
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import time
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from network_audit import ARCHITECTURES, forbid_network
-from servers.memery import serving
+from support.network_audit import ARCHITECTURES, forbid_network
+from support.servers.memery import serving
 
 pytestmark = pytest.mark.skipif(
     platform.machine() not in ARCHITECTURES, reason="the numbers of system calls are not known"

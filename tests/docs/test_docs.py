@@ -14,8 +14,8 @@ import pytest
 from nbclient import NotebookClient
 
 from memery.config import Config, load_config
-from output import QUANTIZED, assert_output
-from servers.memery import serving
+from support.output import QUANTIZED, assert_output
+from support.servers.memery import serving
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]

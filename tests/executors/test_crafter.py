@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from damaged import damaged_avif
 from memery import files
 from memery.archive import Archive
 from memery.config import Config
@@ -17,6 +16,7 @@ from memery.executors import crafter as module
 from memery.executors.crafter import Crafter
 from memery.testing import ColourModel
 from memery.types import FileEntry
+from support.damaged_images import damaged_avif
 
 OLD = 1_700_000_000 * 10**9
 

@@ -6,13 +6,13 @@ import os
 import pytest
 from PIL import Image
 
-from damaged import damaged_avif
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ReaderError
 from memery.executors.reader import Reader
 from memery.testing import COLOURS, ColourReader
 from memery.types import FileEntry
+from support.damaged_images import damaged_avif
 
 OLD = 1_700_000_000 * 10**9
 

@@ -17,7 +17,7 @@ import pytest
 from memery.decoding import decode
 from memery.models.clip import ClipModel
 from memery.models.clip.text import Tokens, merges_tokenizer
-from servers.hub import Hub, Repository, serving
+from support.servers.hub import Hub, Repository, serving
 
 FOLDER = Path(os.environ["FULL_SIZE"])
 WITH_TORCH = os.environ["FULL_SIZE_PYTHON"]

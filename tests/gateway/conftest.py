@@ -5,7 +5,7 @@ import os
 import pytest
 from PIL import Image
 
-from servers.memery import serving
+from support.servers.memery import serving
 
 COLOURS = ("red", "green", "blue", "yellow", "purple")
 ODD = b"odd\xff-\r\nname.png"

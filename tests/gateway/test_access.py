@@ -12,7 +12,7 @@ from memery.gateway.rest.access import CONTENT_SECURITY
 from memery.gateway.rest.limits import CLIENTS_REMEMBERED, client_of
 from memery.gateway.rest.problems import Problem
 from memery.gateway.rest.token_attempts import TokenAttempts
-from servers.memery import form, serving
+from support.servers.memery import form, serving
 
 TOKEN = "a-token-of-32-letters-or-so-1234"
 

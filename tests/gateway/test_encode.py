@@ -17,7 +17,7 @@ from memery.errors import ModelBusy
 from memery.models.remote import RemoteModel
 from memery.models.shared import BATCH, SharedModel
 from memery.testing import ColourModel
-from servers.memery import png, serving
+from support.servers.memery import png, serving
 
 TOKEN = "an-encoder's-token"
 PICTURES = np.random.default_rng(0).integers(0, 256, (150, 32, 32, 3), dtype=np.uint8)

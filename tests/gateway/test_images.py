@@ -16,7 +16,7 @@ from memery.gateway.rest.images import OpenFile, disposition
 from memery.gateway.rest.problems import Problem
 from memery.gateway.upkeep import purge
 from memery.thumbnails import Thumbnails
-from servers.memery import serving
+from support.servers.memery import serving
 
 
 def every(server, query=""):

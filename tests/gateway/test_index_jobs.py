@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from memery.archive import find_archive
-from servers.memery import serving
+from support.servers.memery import serving
 
 COUNT = 600
 

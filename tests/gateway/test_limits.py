@@ -19,11 +19,11 @@ from fastapi import Request
 from PIL import Image
 from pydantic import BaseModel, model_validator
 
-from damaged import damaged_avif
 from memery.gateway.rest import bodies
 from memery.gateway.rest.limits import Limited, Rates
 from memery.gateway.rest.options import Limits, Options
-from servers.memery import form, png, serving
+from support.damaged_images import damaged_avif
+from support.servers.memery import form, png, serving
 
 SMALL = {
     "idle_seconds": 1.0,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from servers.memery import serving
+from support.servers.memery import serving
 
 READ_ONLY = """
 set -e

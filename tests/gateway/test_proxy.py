@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from servers.memery import png, serving
-from servers.proxy import proxying
+from support.servers.memery import png, serving
+from support.servers.proxy import proxying
 
 TOKEN = "a-token-of-32-letters-or-so-1234"
 PREFIX = "/photos"

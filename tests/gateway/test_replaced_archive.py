@@ -7,7 +7,7 @@ from PIL import Image
 
 from memery import index_flow
 from memery.archive import find_archive
-from servers.memery import serving
+from support.servers.memery import serving
 
 SEARCHES = ("text=red&top_k=9", "text=red&mode=text", "text=sea&sort=date", "text=red&under=trip")
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from memery import Memery
-from servers.memery import png, serving
+from support.servers.memery import png, serving
 
 
 def paths(found):

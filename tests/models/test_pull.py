@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from memery.errors import ModelError
-from servers.hub import Hub, Repository, blob_id, serving
+from support.servers.hub import Hub, Repository, blob_id, serving
 
 NAME = "someone/tiny-clip"
 NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")

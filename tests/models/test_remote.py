@@ -18,7 +18,7 @@ from memery import Memery
 from memery.errors import ModelError
 from memery.models.remote import RemoteModel
 from memery.testing import ColourModel
-from servers.encoder import Encoder, serving
+from support.servers.encoder import Encoder, serving
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
 TEXTS = ["red", "a blue \udcff thing", "grün", "", "red car"]

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from page.conftest import paint
 from page.look import FIELD, TILE, names, ready, settled, typing
-from servers.memery import serving
+from support.servers.memery import serving
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 160, 30), "blue": (0, 0, 200)}
 AT_ONCE = 32

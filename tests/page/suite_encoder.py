@@ -9,7 +9,7 @@ from memery.stores.records import RecognizedText
 from memery.types import Line
 from page.conftest import paint
 from page.look import TILE, names, open_picture, ready, settled, tile, typing
-from servers.memery import serving as library_serving
+from support.servers.memery import serving as library_serving
 
 WRITTEN = "<img src=x onerror=document.title='owned'> <script>document.title='owned'</script>"
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from page.look import names, open_picture, ready, shown_name
-from servers.proxy import proxying
+from support.servers.proxy import proxying
 
 TOKEN = "a-token-of-32-letters-or-so-1234"
 PREFIX = "/photos"

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from page.conftest import FIRST_DAY, build, photographs, serving
 from page.look import FIELD, TILE, open_picture, ready, settled, tile, typing
-from servers.memery import serving as library_serving
+from support.servers.memery import serving as library_serving
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 LIMIT = 100_000

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler
 import numpy as np
 
 from memery.testing import ColourModel
-from servers.base import running
+from support.servers.base import running
 
 PROBLEM = "application/problem+json"
 VECTORS = "application/vnd.memery.vectors"

@@ -12,7 +12,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 
-from servers.base import running
+from support.servers.base import running
 
 LARGE = 10_000
 

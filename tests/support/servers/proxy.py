@@ -5,7 +5,7 @@ import http.client
 import http.server
 from urllib.parse import urlsplit
 
-from servers.base import running
+from support.servers.base import running
 
 _OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
 

@@ -1,0 +1,1 @@
+"""What the tests share: commands, images, archives, servers and comparisons."""
