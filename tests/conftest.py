@@ -14,7 +14,7 @@ import pytest
 from memery.__main__ import main
 from memery.gateway.cli import console
 
-pytest.register_assert_rewrite("stores.contract")
+pytest.register_assert_rewrite("stores.contract", "support")
 
 # Tests that are not about text in pictures do not read any: the engine takes a second to load.
 os.environ["MEMERY_READ_TEXT"] = "0"
