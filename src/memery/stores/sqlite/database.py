@@ -17,6 +17,7 @@ from memery.errors import ArchiveDamaged, ArchiveError
 from memery.forks import ForkAware, abandon
 from memery.stores.sqlite import connections
 from memery.stores.sqlite.errors import damage_message, map_sqlite_errors, not_writable
+from memery.stores.sqlite.transactions import atomic, end_reading, ended, try_begin
 
 logger = logging.getLogger(__name__)
 
@@ -226,7 +227,7 @@ class Database(ForkAware):
         with (
             self._mutex,
             map_sqlite_errors(self._archive.store),
-            _transaction(self._connection, begin),
+            atomic(self._connection, begin),
         ):
             yield self._connection
 
@@ -262,7 +263,7 @@ class Database(ForkAware):
                     with map_sqlite_errors(self._archive.store):
                         connection = self._reader(attempted)
                         connection.execute("BEGIN DEFERRED")
-                        attempted.callback(_end, connection)
+                        attempted.callback(end_reading, connection)
                         # The transaction begins with what it reads first.
                         connection.execute("SELECT 1 FROM settings").fetchone()
                 except ArchiveError:  # its files go one after the other
@@ -345,10 +346,10 @@ class Database(ForkAware):
                 yield db
             return
         notes = self._open_notes()
-        if not _begun(notes):
+        if not try_begin(notes):
             yield None
             return
-        with _ended(notes):
+        with ended(notes):
             yield notes
 
     def _open_notes(self) -> sqlite3.Connection:
@@ -413,43 +414,3 @@ def _identity(file: Path) -> _Identity | None:
     except OSError:
         return None
     return facts.st_dev, facts.st_ino
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    connection.execute(begin)
-    with _ended(connection):
-        yield
-
-
-@contextlib.contextmanager
-def _ended(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what has begun, or take it back."""
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # some failures have rolled back already
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _end(connection: sqlite3.Connection) -> None:
-    """End a transaction that has only read."""
-    try:
-        if connection.in_transaction:
-            connection.execute("COMMIT")
-    except sqlite3.Error:  # it reads FTS5's tables once more, which may be damaged
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _begun(connection: sqlite3.Connection) -> bool:
-    """Whether a transaction that writes could begin at once."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
-            return False
-        raise
-    return True

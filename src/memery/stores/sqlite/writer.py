@@ -119,6 +119,28 @@ def _utf8(text: str) -> str:
 def _write_record(db: sqlite3.Connection, space: int, record: IndexRecord) -> None:
     from memery.dates import date_in_name
 
+    content, notes = _write_content(db, record)
+    entry = record.entry
+    path = os.fsencode(entry.path)
+    handle = bytes.fromhex(image_id(path, bytes.fromhex(record.digest)))
+    db.execute(
+        _UPSERT_FILE,
+        (path, entry.size, entry.mtime_ns, content, handle, None, None, None,
+         date_in_name(posixpath.basename(entry.path))),
+    )  # fmt: skip
+    file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
+    write_name(db, file, entry.path, notes)
+    if record.content is not None:
+        db.execute(
+            "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
+            (space, content, record.content.embedding.astype("<f2").tobytes()),
+        )
+    # Without a content, it was found that the embedding would be no other.
+    db.execute("DELETE FROM outdated WHERE space = ? AND content = ?", (space, content))
+
+
+def _write_content(db: sqlite3.Connection, record: IndexRecord) -> tuple[int, str | None]:
+    """Store what was learnt from an image; the row id of its content, and its notes."""
     digest = bytes.fromhex(record.digest)
     new = record.content
     if new is not None:
@@ -140,20 +162,4 @@ def _write_record(db: sqlite3.Connection, space: int, record: IndexRecord) -> No
     content, notes = db.execute(
         "SELECT id, notes FROM contents WHERE digest = ?", (digest,)
     ).fetchone()
-    entry = record.entry
-    path = os.fsencode(entry.path)
-    handle = bytes.fromhex(image_id(path, digest))
-    db.execute(
-        _UPSERT_FILE,
-        (path, entry.size, entry.mtime_ns, content, handle, None, None, None,
-         date_in_name(posixpath.basename(entry.path))),
-    )  # fmt: skip
-    file = db.execute("SELECT id FROM files WHERE path = ?", (path,)).fetchone()[0]
-    write_name(db, file, entry.path, notes)
-    if new is not None:
-        db.execute(
-            "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
-            (space, content, new.embedding.astype("<f2").tobytes()),
-        )
-    # Without a content, it was found that the embedding would be no other.
-    db.execute("DELETE FROM outdated WHERE space = ? AND content = ?", (space, content))
+    return content, notes
