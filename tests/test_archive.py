@@ -7,9 +7,9 @@ MOUNT = 'mount -t tmpfs none "$1" && mkdir "$1/photos" && exec "$2" -c "$3" "$1"
 FIND = """
 import sys
 from pathlib import Path
-from memery import archive
+from memery import archive, network_mounts
 for kinds in ({"tmpfs"}, {"nfs"}):
-    archive._NETWORK_FILE_SYSTEMS = kinds
+    network_mounts._NETWORK_FILE_SYSTEMS = kinds
     for folder in (Path(sys.argv[1]), Path(sys.argv[1], "photos")):
         print(archive.find_archive(folder).folder.is_relative_to(folder))
 """

@@ -1,4 +1,4 @@
-"""Where the archive of a folder lies, and how one process at a time writes to it."""
+"""Where the archive of a folder lies, and what memery keeps in it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ import hashlib
 import os
 import re
 import stat
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from memery.errors import ArchiveError, ArchiveFull, ArchiveLocked, FolderError
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from memery.errors import ArchiveError, FolderError, unwritable
+from memery.network_mounts import is_on_network
+from memery.writer_lock import HOLDER_NAME, LOCK_NAME, WriterLock
 
 FOLDER_NAME = ".memery"
 STORE_NAME = "store.sqlite3"
 INDEX_NAME = "index"
 THUMBNAILS_NAME = "thumbnails"
-_LOCK_NAME = "lock"
-_HOLDER_NAME = "lock.pid"
 _MARK_NAME = "decoding"
 _READING_NAME = "reading"
 _IGNORE_NAME = ".gitignore"
@@ -37,8 +32,8 @@ _OWN_PARTS = {
     STORE_NAME: stat.S_ISREG,
     f"{STORE_NAME}-wal": stat.S_ISREG,
     f"{STORE_NAME}-shm": stat.S_ISREG,
-    _LOCK_NAME: stat.S_ISREG,
-    _HOLDER_NAME: stat.S_ISREG,
+    LOCK_NAME: stat.S_ISREG,
+    HOLDER_NAME: stat.S_ISREG,
     _MARK_NAME: stat.S_ISREG,
     _READING_NAME: stat.S_ISREG,
     _IGNORE_NAME: stat.S_ISREG,
@@ -51,12 +46,6 @@ _THUMBNAIL = re.compile(r"[0-9a-f]{64}-\d{2,4}(-\d{1,4})?\.webp|\.[0-9a-f]{32}")
 APPLICATION_ID = 0x6D656D72  # "memr"
 _APPLICATION_ID_AT = 68
 """Where a database's header has it: https://www.sqlite.org/fileformat.html"""
-_NETWORK_FILE_SYSTEMS = frozenset(
-    [
-        *("9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs"),
-        *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.sshfs"),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,55 +153,12 @@ class Archive:
             ArchiveLocked: another process is; the message names it.
         """
         self.create()
-        lock = self._acquire()
-        if lock is None:
-            raise self._locked()
-        holder = self.folder / _HOLDER_NAME
-        try:
-            with contextlib.suppress(OSError):  # a courtesy to others, not the lock itself
-                holder.write_text(str(os.getpid()), encoding="ascii")
+        with WriterLock(self.folder).hold():
             yield
-        finally:
-            holder.unlink(missing_ok=True)
-            lock.release()
-
-    def _acquire(self) -> FileLock | None:
-        """The lock, taken; None while another process has it."""
-        import filelock
-
-        lock = filelock.FileLock(self.folder / _LOCK_NAME, blocking=False, mode=0o600)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            return None
-        except OSError as error:
-            raise unwritable(self.folder, error) from error
-        return lock
-
-    def _locked(self) -> ArchiveLocked:
-        pid = self._noted_pid()
-        who = f"process {pid}" if pid else "another process"
-        return ArchiveLocked(
-            f"The archive {self.folder} is being written by {who}: wait until it has finished.", pid
-        )
 
     def holder(self) -> int | None:
         """The process id of the one that is writing now, or None."""
-        pid = self._noted_pid()
-        if pid is None:
-            return None
-        with contextlib.suppress(ArchiveError):  # not ours to lock: believe the note
-            if (lock := self._acquire()) is not None:  # a note of one that was killed
-                lock.release()
-                return None
-        return pid
-
-    def _noted_pid(self) -> int | None:
-        try:
-            text = (self.folder / _HOLDER_NAME).read_text(encoding="ascii")[:20]
-        except (OSError, UnicodeDecodeError):
-            return None
-        return int(text) if text.isdecimal() else None
+        return WriterLock(self.folder).holder()
 
     @property
     def reading(self) -> Path:
@@ -258,7 +204,7 @@ class Archive:
                 self._delete_files()
             except OSError as error:
                 raise unwritable(self.folder, error) from error
-        (self.folder / _LOCK_NAME).unlink(missing_ok=True)
+        (self.folder / LOCK_NAME).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something that is not memery's is in it: it stays
             self.folder.rmdir()
 
@@ -298,21 +244,6 @@ class Archive:
     def seed_files(self) -> list[Path]:
         """Files that memery 0.1 left beside the images; they are ignored."""
         return [path for name in _SEED_NAMES if _is_file(path := self.root / name)]
-
-
-def unwritable(folder: Path, error: OSError) -> ArchiveError:
-    """Say of a failed write what the user can do."""
-    import errno
-
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ArchiveFull(
-            f"The disk is full: the archive {folder} cannot grow. What was committed is kept;"
-            " make room, or name another place with --archive, then run the command again."
-        )
-    return ArchiveError(
-        f"The archive {folder} cannot be written: {error.strerror or error}."
-        " Mend its permissions, or name another place with --archive."
-    )
 
 
 def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> Archive:
@@ -363,9 +294,9 @@ def _is_leftover(path: Path) -> bool:
         return False
     return {
         _IGNORE_NAME: text == _IGNORE_ALL.encode(),
-        _LOCK_NAME: not text,
+        LOCK_NAME: not text,
         _MARK_NAME: not text,
-        _HOLDER_NAME: text.isdigit(),
+        HOLDER_NAME: text.isdigit(),
     }.get(path.name, False)
 
 
@@ -429,25 +360,7 @@ def _is_usable(root: Path) -> bool:
     """Whether SQLite can write safely below this folder."""
     place = root / FOLDER_NAME
     writable = os.access(place if os.path.lexists(place) else root, os.W_OK | os.X_OK)
-    return writable and not _is_on_network(root)
-
-
-def _is_on_network(folder: Path) -> bool:
-    """SQLite's write-ahead log needs shared memory, which network file systems do not give."""
-    if sys.platform == "win32":
-        return str(folder).startswith("\\\\")
-    try:
-        mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
-    except OSError:  # macOS: not known here, taken as local
-        return False
-    device = folder.stat().st_dev
-    number = f"{os.major(device)}:{os.minor(device)}".encode()
-    # By device, not by path: one path may have several mounts, and names are escaped there.
-    for fields in map(bytes.split, mounts):
-        if fields[2] == number:
-            kind = fields[fields.index(b"-") + 1]
-            return kind.decode("ascii", "replace") in _NETWORK_FILE_SYSTEMS
-    return False
+    return writable and not is_on_network(root)
 
 
 def _cache_folder(folder: Path) -> Path:

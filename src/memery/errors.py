@@ -18,6 +18,13 @@ MemeryError
 └── ReaderError            what reads the text in pictures is not to be had
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CRASHED, TIMED_OUT = "decoder crashed", "decoder timed out"
 SKIP_REASONS = (
     "not an image",
@@ -153,3 +160,18 @@ class ModelBusy(ModelError):  # noqa: N818 - a state, as those above
 
 class ReaderError(MemeryError):
     """What reads the text in pictures is not to be had."""
+
+
+def unwritable(folder: Path, error: OSError) -> ArchiveError:
+    """The error for a failed write to an archive: what is wrong, and what the user can do."""
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ArchiveFull(
+            f"The disk is full: the archive {folder} cannot grow. What was committed is kept;"
+            " make room, or name another place with --archive, then run the command again."
+        )
+    return ArchiveError(
+        f"The archive {folder} cannot be written: {error.strerror or error}."
+        " Mend its permissions, or name another place with --archive."
+    )

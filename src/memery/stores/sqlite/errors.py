@@ -8,8 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from memery.archive import unwritable
-from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull
+from memery.errors import ArchiveDamaged, ArchiveError, ArchiveFull, unwritable
 from memery.stores.sqlite.schema import IN_MEMORY, columns, expected_columns
 
 BUSY_SECONDS = 10.0
