@@ -70,7 +70,7 @@ class Crafter:
     """Reads, hashes and decodes files in threads.
 
     Images of queries are decoded in child processes, and those of a folder where a decoder died or
-    hung before: see docs/decisions/0014-decoders-may-die.md.
+    hung before: see docs/decisions/0014-decoder-crashes.md.
 
     Args:
         archive: whose files to read.
