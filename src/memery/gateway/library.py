@@ -171,9 +171,9 @@ class Memery:
             ModelMismatch: it is indexed with other models only, and `refresh` is off.
             QueryError: there is no query, or it points nowhere.
         """
-        asked = make_query(query, image_query, exclude, exclude_images, more, less)
-        asked_for = SearchOptions.of(options, where)
-        return run_query(self._executors, asked, asked_for, refresh=refresh, progress=progress)
+        terms = make_query(query, image_query, exclude, exclude_images, more, less)
+        search = SearchOptions.of(options, where)
+        return run_query(self._executors, terms, search, refresh=refresh, progress=progress)
 
     @takes_search_parameters("mode")
     def similar(

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ModelSummary:
     """What is known of a model without loading or downloading it.
 
     Attributes:
@@ -160,7 +160,7 @@ def is_offered(name: str) -> bool:
     return name in registry.entries() or _HUB_ID.fullmatch(name) is not None
 
 
-def known(name: str) -> Known:
+def known(name: str) -> ModelSummary:
     """What is known of a model of the registry, of an installed one, or of one in a folder."""
     entry = registry.entries().get(name)
     size, dim, licence, source = (
@@ -177,7 +177,7 @@ def known(name: str) -> Known:
             state, size, dim, source = "a folder", info.size, info.dim, str(folder)
     except ModelError as error:
         state = str(error)
-    return Known(name, state, size, dim, licence, source, entry)
+    return ModelSummary(name, state, size, dim, licence, source, entry)
 
 
 def folder_of(name: str) -> Path:

@@ -20,7 +20,7 @@ from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.image_formats import EXTENSIONS
 from memery.models import catalogue, installed, registry, selection
-from memery.models.catalogue import Known
+from memery.models.catalogue import ModelSummary
 from memery.resizing import Resize
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ def _names() -> list[str]:
     return list(dict.fromkeys([*plugins.names("memery.models"), *catalogue.offered()]))
 
 
-def _known(name: str) -> Known:
+def _known(name: str) -> ModelSummary:
     """What is known of a model without downloading anything."""
     if plugins.is_plugin("memery.models", name):
         info = selection.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
-        return Known(name, state, info.size, info.dim, info.licence, info.source)
+        return ModelSummary(name, state, info.size, info.dim, info.licence, info.source)
     return catalogue.known(name)
 
 

@@ -8,15 +8,15 @@ from typing import Any
 from memery.escaping import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json, write_table
-from memery.models.catalogue import Known
+from memery.models.catalogue import ModelSummary
 from memery.models.quantising import Cost
 from memery.plurals import counted
 
 
-def write_models(models: Sequence[Known], format_: ReportFormat) -> None:
+def write_models(models: Sequence[ModelSummary], format_: ReportFormat) -> None:
     """Print a table of models."""
     if format_ is ReportFormat.JSON:
-        return write_json([_known_json(model) for model in models])
+        return write_json([_model_json(model) for model in models])
     return write_table(
         {
             **{"Name": "left", "State": "left", "Size": "right", "Licence": "left"},
@@ -44,9 +44,9 @@ def _figure(number: float | None) -> str:
     return "" if number is None else f"{number:.1f}"
 
 
-def write_model(model: Known, format_: ReportFormat) -> None:
+def write_model(model: ModelSummary, format_: ReportFormat) -> None:
     """Print what is known of a model."""
-    facts = _known_json(model)
+    facts = _model_json(model)
     if format_ is ReportFormat.JSON:
         return write_json(facts)
     facts["size"] = size(model.size)
@@ -58,7 +58,7 @@ def write_model(model: Known, format_: ReportFormat) -> None:
     return None
 
 
-def _known_json(model: Known) -> dict[str, Any]:
+def _model_json(model: ModelSummary) -> dict[str, Any]:
     entry = model.entry
     return {
         "name": model.name,

@@ -22,10 +22,10 @@ from memery.gateway.rest.answers import (
 from memery.gateway.rest.parameters import CollectionName, Searched, SearchedBySight
 from memery.gateway.rest.problems import Problem, of_error
 from memery.gateway.rest.service import Served, Service, base_path
-from memery.gateway.rest.terms import TERMS_MAX, Asked, TermRequest, make_term, refuse_large
+from memery.gateway.rest.terms import TERMS_MAX, ParsedTerm, TermRequest, make_term, refuse_large
 from memery.plurals import counted
 from memery.search_options import SearchOptions
-from memery.types import Query as Terms
+from memery.types import Query as SearchQuery
 from memery.types import Term
 from memery.words.query import parse_text, split_boost
 
@@ -79,7 +79,7 @@ def search(
     explain: Explain = False,
 ) -> JSON:
     """Find images by texts, by indexed images, by uploaded pictures, or by all of these."""
-    asked = []
+    terms = []
     for field, kind, sign, values in (
         ("text", "text", 1, text),
         ("not", "text", -1, not_),
@@ -90,12 +90,12 @@ def search(
     ):
         for value in values:
             try:
-                terms = parse_text(value) if field == "text" else [split_boost(value)]
+                parts = parse_text(value) if field == "text" else [split_boost(value)]
             except QueryError as error:
                 raise of_error(error, field) from None
-            for name, boost in terms:
-                asked.append(make_term(served, field, kind, name, sign * boost, {}))
-    return _answer(request, served, asked, options, collection, explain=explain)
+            for name, boost in parts:
+                terms.append(make_term(served, field, kind, name, sign * boost, {}))
+    return _answer(request, served, terms, options, collection, explain=explain)
 
 
 @router.post(
@@ -130,32 +130,28 @@ async def search_by_body(request: Request, served: Served) -> JSON:
     parts: dict[str, bytes] = {}
     match bodies.content_type(request):
         case bodies.JSON_TYPE:
-            wanted, value = await bodies.read_json(SearchRequest, request, limits.json)
+            body, value = await bodies.read_json(SearchRequest, request, limits.json)
         case bodies.MULTIPART:
             form = await bodies.read_form(request, limits)
             parts = {part.name: part.data for part in form.pictures}
             data = form.fields.get("search", "").encode()
-            wanted, value = await run_in_threadpool(
-                bodies.parse_json, SearchRequest, data, "search"
-            )
+            body, value = await run_in_threadpool(bodies.parse_json, SearchRequest, data, "search")
         case _:
             raise Problem(415, "A search is application/json or multipart/form-data.")
     folders = parameters.raw_folders(value)
-    return await run_in_threadpool(_search_by_body, request, served, wanted, folders, parts)
+    return await run_in_threadpool(_search_by_body, request, served, body, folders, parts)
 
 
 def _search_by_body(
     request: Request,
     served: Service,
-    wanted: SearchBody,
+    body: SearchBody,
     folders: dict[str, Any],
     parts: Mapping[str, bytes],
 ) -> JSON:
-    options = parameters.make_options(wanted.values, folders)
-    asked = [
-        term.asked(served, f"query.{number}", parts) for number, term in enumerate(wanted.query)
-    ]
-    return _answer(request, served, asked, options, wanted.collection, explain=wanted.explain)
+    options = parameters.make_options(body.values, folders)
+    terms = [term.parse(served, f"query.{number}", parts) for number, term in enumerate(body.query)]
+    return _answer(request, served, terms, options, body.collection, explain=body.explain)
 
 
 @router.get("/v1/images/{id}/similar", responses=DESCRIBED, response_model=None)
@@ -168,7 +164,7 @@ def similar(
     explain: Explain = False,
 ) -> JSON:
     """The images most like one; itself and its copies left out."""
-    term = Asked("id", Term(id=id_), {"id": id_, "boost": 1.0})
+    term = ParsedTerm("id", Term(id=id_), {"id": id_, "boost": 1.0})
     found = served.collections.similar(id_, options, known(served, collection))
     return _document(request, served, [term], "visual", found, explain=explain)
 
@@ -193,33 +189,33 @@ def refuse_away(served: Service, names: Sequence[str]) -> None:
 def _answer(
     request: Request,
     served: Service,
-    asked: Sequence[Asked],
+    terms: Sequence[ParsedTerm],
     options: SearchOptions,
     collection: str | None,
     *,
     explain: bool,
 ) -> JSON:
     most = served.options.limits.terms
-    if not 0 < len(asked) <= most:
+    if not 0 < len(terms) <= most:
         message = f"give from 1 to {counted(most, 'term')}"
         raise Problem(422, f"There is no such query: {message}.", errors=[("text", message)])
-    refuse_large(served, asked)
-    query = Terms(tuple(one.term for one in asked))
+    refuse_large(served, terms)
+    query = SearchQuery(tuple(one.term for one in terms))
     try:
         found = served.collections.search(query, options, known(served, collection))
     except ImageUnknown as error:
-        field = next(one.field for one in asked if one.term.id == error.id)
+        field = next(one.field for one in terms if one.term.id == error.id)
         raise of_error(error, field) from None
     except QueryImageError as error:
-        fields = [one.field for one in asked if one.term.image is not None]
+        fields = [one.field for one in terms if one.term.image is not None]
         raise of_error(error, fields[error.term]) from None
-    return _document(request, served, asked, options.mode, found, explain=explain)
+    return _document(request, served, terms, options.mode, found, explain=explain)
 
 
 def _document(
     request: Request,
     served: Service,
-    asked: Sequence[Asked],
+    terms: Sequence[ParsedTerm],
     mode: str,
     found: Answer,
     *,
@@ -235,7 +231,7 @@ def _document(
         for image, hit in zip(found.images, results, strict=True)
     ]
     document: SearchDocument = {
-        "query": [one.document for one in asked],
+        "query": [one.document for one in terms],
         "mode": mode,
         "model_id": results.model_id,
         "collections": list(found.searched),

@@ -19,8 +19,8 @@ TERMS_MAX = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A term as it was asked for.
+class ParsedTerm:
+    """A term of a request.
 
     Attributes:
         field: the parameter that it is from.
@@ -44,7 +44,7 @@ class TermRequest(BaseModel):
     image: parameters.Name | None = None
     boost: parameters.Boost = 1.0
 
-    def asked(self, served: Service, field: str, parts: Mapping[str, bytes]) -> Asked:
+    def parse(self, served: Service, field: str, parts: Mapping[str, bytes]) -> ParsedTerm:
         """What is searched for; `field` is the term's own name in the request."""
         kinds = self.model_dump(exclude={"boost"}, exclude_none=True)
         if len(kinds) != 1:
@@ -56,34 +56,34 @@ class TermRequest(BaseModel):
 
 def make_term(
     served: Service, field: str, kind: str, value: str, boost: float, parts: Mapping[str, bytes]
-) -> Asked:
+) -> ParsedTerm:
     """A term of a kind: "text", "id", "upload", or "image" for the name of a part."""
     try:
         match kind:
             case "text":
-                return Asked(field, Term(value, boost=boost), {"text": value, "boost": boost})
+                return ParsedTerm(field, Term(value, boost=boost), {"text": value, "boost": boost})
             case "id":
-                return Asked(field, Term(id=value, boost=boost), {"id": value, "boost": boost})
+                return ParsedTerm(field, Term(id=value, boost=boost), {"id": value, "boost": boost})
             case "upload":
                 upload = served.uploads.get(value)
                 if upload is None:
                     message = "this upload is not known any more: send the picture again"
                     raise Problem(404, f"{field}: {message}.", errors=[(field, message)])
                 term = Term(image=upload.data, boost=boost)
-                return Asked(field, term, {"upload": value, "boost": boost})
+                return ParsedTerm(field, term, {"upload": value, "boost": boost})
             case _:
                 if value not in parts:
                     message = f"the body has no file named {value!r}"
                     raise Problem(422, f"{field}: {message}.", errors=[(field, message)])
                 term = Term(image=parts[value], boost=boost)
-                return Asked(field, term, {"image": value, "boost": boost})
+                return ParsedTerm(field, term, {"image": value, "boost": boost})
     except QueryError as error:
         raise of_error(error, field) from None
 
 
-def refuse_large(served: Service, asked: Sequence[Asked]) -> None:
+def refuse_large(served: Service, terms: Sequence[ParsedTerm]) -> None:
     """A picture of this request is held to the limits of one that is kept."""
-    for one in asked:
+    for one in terms:
         if "image" in one.document and isinstance(one.term.image, bytes):
             try:
                 served.uploads.check(one.term.image)
