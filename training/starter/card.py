@@ -15,8 +15,8 @@ from .data import Photo
 
 HERE = Path(__file__).parent
 FIGURES = {
-    "flickr8k": "flickr8k captions, text to picture",
-    "coco": "COCO captions, text to picture",
+    "flickr8k": "flickr8k captions, text to image",
+    "coco": "COCO captions, text to image",
 }
 
 
