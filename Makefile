@@ -1,4 +1,4 @@
-# The two commands: `make demo` and `make test`. Each sets up what it needs.
+# The two main targets are `make demo` and `make test`. Each installs what it needs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ PAGE := src/memery/gateway/web tests/page/unit
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage test-slow browser test-page test-models test-gateway check check-python check-page format dist eval train fixtures bench bench-gateway clean
 
-help: ## Show what can be made
+help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*##/\t/' | expand -t 12
 
 $(READY): pyproject.toml constraints.txt
@@ -53,29 +53,29 @@ $(PAGE_READY): package.json $(TEST_READY)
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own
 	$(BIN)/python examples/demo.py $(if $(DIR),"--dir=$(DIR)") $(if $(QUERY),"--query=$(QUERY)")
 
-browser: $(TEST_READY) # for the page's tests: looked for, else installed, else the end
+browser: $(TEST_READY) # for the page's tests: found or installed, else an error
 	@$(BIN)/python tests/browser.py >/dev/null
 
-test: browser check ## Run every check, and every test that is fast
+test: browser check ## Run all checks and the fast tests
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow"
 
-coverage: browser ## Run the fast tests with branch coverage, which must be 90 % or more
+coverage: browser ## Run the fast tests with branch coverage; fails below 90 %
 	$(BIN)/pytest -n 2 --dist worksteal -m "not slow" --cov --cov-report=term
 
-test-slow: browser ## Run the tests that take longer
+test-slow: browser ## Run the slow tests
 	$(BIN)/pytest -n 2 --dist worksteal -m slow
 
-test-page: browser ## Test all of the web page in a browser; WRITE=1 makes the documentation's pictures
+test-page: browser ## Test the whole web page in a browser; WRITE=1 renews the documentation's screenshots
 	WRITE=$(WRITE) $(BIN)/pytest -n 2 tests/page/suite_*.py
 
-test-models: $(TEST_READY) $(FIXTURES_READY) ## Test with a CLIP of full size, exports, and the fixtures
+test-models: $(TEST_READY) $(FIXTURES_READY) ## Test a full-size CLIP, exports and the fixtures
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures
 	rm -rf $(FULL_SIZE)
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures.full_size $(abspath $(FULL_SIZE))
 	FULL_SIZE=$(abspath $(FULL_SIZE)) FULL_SIZE_PYTHON=$(abspath tests/fixtures/.venv/bin/python) \
 		$(BIN)/pytest tests/full_size/suite.py
 
-test-gateway: $(TEST_READY) ## Try the whole of REST with thousands of made-up requests
+test-gateway: $(TEST_READY) ## Fuzz the REST API with thousands of generated requests
 	GATEWAY_CASES=300 $(BIN)/pytest tests/gateway/test_openapi.py
 
 check: check-python check-page ## Check format, style, types and import contracts; unit tests of the page
@@ -105,7 +105,7 @@ eval: $(TEST_READY) ## Measure how well memery finds: CAPTIONS=, LABELLED=, MEME
 train: ## Train the starter model: CAPTIONS=folder LABELLED=folder
 	$(MAKE) -C training train CAPTIONS="$(abspath $(CAPTIONS))" LABELLED="$(abspath $(LABELLED))"
 
-fixtures: $(FIXTURES_READY) ## Make the tests' models anew and find them unchanged; WRITE=1 replaces them
+fixtures: $(FIXTURES_READY) ## Regenerate the tests' models and compare them; WRITE=1 replaces them
 	cd tests && fixtures/.venv/bin/python -W ignore -m fixtures $(if $(WRITE),--write)
 
 $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.toml
@@ -117,13 +117,13 @@ $(FIXTURES_READY): tests/fixtures/requirements.txt constraints.txt pyproject.tom
 	@$(FIXTURES_PIP) install --constraint constraints.txt --editable .
 	@touch $@
 
-bench: $(TEST_READY) ## Measure what the budgets name; PHOTOS=folder, and MODEL=folder for a CLIP model
+bench: $(TEST_READY) ## Measure the performance budgets; PHOTOS=folder, and MODEL=folder for a CLIP model
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos "$(PHOTOS)") $(if $(MODEL),--model "$(MODEL)")
 
-bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, more than it can do; PHOTOS=folder for the page
+bench-gateway: $(TEST_READY) ## Measure the server: searches, encoder, many clients, overload; PHOTOS=folder for the page
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.uploads
 	$(if $(PHOTOS),$(BIN)/python -m benchmarks.page --browser "$$($(BIN)/python tests/browser.py)" "$(PHOTOS)")
 
-clean: ## Remove what was made
+clean: ## Remove all generated files
 	rm -rf $(VENV) node_modules tests/fixtures/.venv $(FULL_SIZE) dist demo .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

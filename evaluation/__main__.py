@@ -1,6 +1,6 @@
-"""Every evaluation that a folder was given for: `python -m evaluation --help`.
+"""Run each evaluation for which a folder is given: `python -m evaluation --help`.
 
-Each part is a process of its own and prints one JSON line; here they get a name, date and commit.
+Each evaluation is a process that prints one JSON line; this module adds name, date and commit.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ PARTS = {
     "labelled": ("feedback",),
     "memes": ("memes",),
 }
-"""What is measured on each kind of folder: modules beside this one."""
+"""The modules of this package that measure each kind of folder."""
 
 
 def commit() -> str:
-    """The commit that is checked out; "+" where files differ from it."""
+    """The current commit, with "+" if there are uncommitted changes."""
     here = Path(__file__).parent
     git = ["git", "-C", str(here), "describe", "--always", "--abbrev=10", "--dirty=+"]
     done = subprocess.run(git, capture_output=True, text=True, check=False)
@@ -53,7 +53,7 @@ def main() -> None:
     """Read the arguments, print a JSON line for each part."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description="measure memery")
     parser.add_argument("--captions", type=Path, help="photos with a captions.jsonl")
-    parser.add_argument("--labelled", type=Path, help="pictures with labels in a captions.jsonl")
+    parser.add_argument("--labelled", type=Path, help="images with labels in a captions.jsonl")
     parser.add_argument("--memes", type=Path, help="rendered memes with a truth.jsonl")
     parser.add_argument("--model", default="starter")
     arguments = parser.parse_args()

@@ -5,9 +5,9 @@
 Each line of `captions.jsonl` is an object with `file` (relative to the folder) and `captions` (a
 list of texts); `label` is optional. Prints one JSON line:
 
-    R@1, R@5, R@10   share of captions whose picture is among the first 1, 5, 10, in per cent
-    median_rank      of the right picture
-    label_P@10       mean share of right pictures among the first 10 for each label as the query
+    R@1, R@5, R@10   share of captions whose image is among the first 1, 5, 10, in percent
+    median_rank      of the right image
+    label_P@10       mean share of right images among the first 10 with each label as the query
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def read_rows(folder: Path) -> list[dict[str, Any]]:
 
 
 def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
-    """The rank of a picture for a text, 1 for the best."""
+    """The rank of an image for a text, 1 for the best."""
     for top_k in (min(_FIRST, count), count):
-        # Words in quotation marks would have to stand in the picture.
+        # Words in quotation marks would have to occur in the image.
         for hit in memery.recall(unquoted(text), top_k=top_k, list_copies=True):
             if hit.path == file:
                 return hit.rank
@@ -90,7 +90,7 @@ def evaluate(folder: Path, model: str) -> dict[str, Any]:
 
 
 def percent(share: float) -> float:
-    """A share of 1 in per cent, to one digit."""
+    """Convert a fraction to percent, rounded to one digit."""
     return round(100 * share, 1)
 
 

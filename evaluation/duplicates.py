@@ -2,14 +2,14 @@
 
     python -m evaluation.duplicates FOLDER [--count N] [--seed S] [--model NAME] [--pairs FILE]
 
-The variants lie beside all the photos of the folder in a temporary one. Prints one JSON line:
+The variants and all photos of the folder are put into a temporary folder. Prints one JSON line:
 
     recall, recall_of   share of variants in the group of their original: of all, of each kind
     precision           share of pairs within groups that belong to one original
-    other_pairs         pairs within groups that do not; the folder may hold true duplicates
-    seconds             for the grouping, after indexing
+    other_pairs         pairs within groups that do not; the folder may contain true duplicates
+    seconds             to group the images, after indexing
 
-`--pairs` writes those other pairs to a file, for eyes to judge.
+`--pairs` writes those other pairs to a file, for a human to judge.
 """
 
 from __future__ import annotations

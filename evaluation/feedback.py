@@ -1,16 +1,16 @@
-"""Relevance feedback: does it help to say which of the first hits were right, and which wrong?
+"""Relevance feedback: does it help to mark the first hits as right or wrong?
 
     python -m evaluation.feedback FOLDER [--model NAME]
 
-FOLDER holds a `captions.jsonl` with labels. Each label is a query; its first ten hits are judged by
-their labels, and up to three right ones and three wrong ones are handed back. Judged pictures are
-left out of the measure, before and after (a residual collection). Labels that have no right or no
-wrong picture among the ten, or fewer than three right ones besides, are passed over. Prints one
+FOLDER has a `captions.jsonl` with labels. Each label is a query; its first ten hits are judged by
+their labels, and up to three right and three wrong ones are the feedback. Judged images are
+excluded from the measurement, before and after (a residual collection). Labels without a right or
+a wrong image among the ten, or with fewer than three other right ones, are skipped. Prints one
 JSON line:
 
-    labels    how many were measured
-    before    mean precision of the next ten, in per cent
-    more      the same with the right ones handed back
+    labels    number of labels measured
+    before    mean precision of the next ten, in percent
+    more      the same with the right ones as feedback
     less      with the wrong ones
     both      with both
 """
@@ -31,9 +31,9 @@ from memery import Memery
 _JUDGED = 10
 """Hits that are judged, and hits that are measured."""
 _HANDED = 3
-"""Judgements of each kind that are handed back."""
+"""Feedback of each kind."""
 _LEFT = 3
-"""Right pictures that must be left to find."""
+"""Right images that must remain to be found."""
 
 
 def precision(paths: list[str], judged: list[str], right: set[str]) -> float:

@@ -1,4 +1,4 @@
-"""The images of a folder, as the programs that measure take them."""
+"""The images of a folder, for benchmarks and evaluations."""
 
 from __future__ import annotations
 

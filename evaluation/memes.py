@@ -1,22 +1,22 @@
-"""Text in pictures: how much of it is read, and how well a picture is found by it.
+"""Text in images: how much of it OCR recognises, and how well it finds an image.
 
     python -m evaluation.memes FOLDER [--model NAME] [--photos DIR] [--captions FILE]
                                       [--templates DIR]
 
-FOLDER holds pictures and `truth.jsonl`; each line is an object with `file` and `sentences` (a list
-of texts), or `top` and `bottom` instead. Prints one JSON line:
+FOLDER has images and `truth.jsonl`; each line is an object with `file` and `sentences` (a list of
+texts), or with `top` and `bottom`. Prints one JSON line:
 
-    recall_raw, recall   share of the words written that are found by the text as it was read, and
-                         with glued words split too, in per cent
-    spurious             words of three letters or more read in 10 photos of DIR, which hold none
-    cpu_s, peak_mb       processor time a picture, and the most memory a build took
-    recognising          share of the reading time that goes into saying what was found
-    R@1                  by kind of query, in mode text and auto: 3 to 5 words of one sentence that
-                         follow one another, as they are; with one typo; with a typo in every word
-    ambiguous            share of queries whose words another picture holds too
+    recall_raw, recall   share of the written words that the recognised text contains, as it is, and
+                         with joined words split too, in percent
+    spurious             words of three letters or more found in 10 photos of DIR without text
+    cpu_s, peak_mb       processor time per image, and the peak memory of a build
+    recognising          share of the OCR time spent on recognition, after detection
+    R@1                  by kind of query, in mode text and auto: 3 to 5 consecutive words of one
+                         sentence, unchanged; with one typo; with a typo in every word
+    ambiguous            share of queries whose words occur in another image too
     R@1_words, R@1_picture, R@1_both
-                         two words of a picture, with many like them; the same picture without text
-                         (DIR/TEMPLATE/default.jpg or .png, the truth naming a `template`); both
+                         two words of an image, among many like them; the same image without text
+                         (DIR/TEMPLATE/default.jpg or .png; the truth names a `template`); both
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def queries(sentence: str, chance: random.Random) -> dict[str, str]:
 
 
 def read_truth(folder: Path) -> dict[str, list[str]]:
-    """The sentences of every picture."""
+    """The sentences of every image."""
     lines = (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.strip()]
     return {row["file"]: row.get("sentences") or [row["top"], row["bottom"]] for row in rows}
@@ -120,7 +120,7 @@ def spurious_words(photos: Path) -> float:
 
 
 def distract(store: Store, captions: Sequence[str]) -> None:
-    """Add pictures that say something else, without files."""
+    """Add images with other texts, without files."""
     space = store.current_space()
     assert space is not None
     vectors = np.random.default_rng(0).normal(size=(len(captions), space.dim))
@@ -138,7 +138,7 @@ def distract(store: Store, captions: Sequence[str]) -> None:
 
 
 def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[str, float]:
-    """R@1 by mode and kind of query, and the share of ambiguous queries, in per cent."""
+    """R@1 by mode and kind of query, and the share of ambiguous queries, in percent."""
     chance = random.Random(seed)
     held = {file: set(tokens(" ".join(sentences))) for file, sentences in truth.items()}
     right: dict[str, int] = {}
@@ -159,7 +159,7 @@ def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[
 def together_ranks(
     memery: Memery, folder: Path, templates: Path, truth: dict[str, list[str]], seed: int
 ) -> dict[str, float]:
-    """R@1 of two words, of the bare picture, and of both, in mode auto, in per cent."""
+    """R@1 of two words, of the image without text, and of both, in mode auto, in percent."""
     chance = random.Random(seed)
     lines = (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()
     right = {"words": 0, "picture": 0, "both": 0}
@@ -187,15 +187,15 @@ def evaluate(
     archive: Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Build an archive of the folder, reading the text in its pictures, and measure.
+    """Build an archive of the folder with OCR, and measure.
 
     Args:
-        folder: pictures and `truth.jsonl`.
+        folder: images and `truth.jsonl`.
         model: that encodes them.
-        photos: pictures without text.
-        templates: the pictures without their text.
-        captions: texts of further pictures, to tell the right ones from.
-        archive: where to keep it; by default it is made anew and thrown away.
+        photos: images without text.
+        templates: the images without their text.
+        captions: texts of further images, as distractors.
+        archive: where to keep it; by default it is temporary.
         seed: of the queries.
     """
     truth = read_truth(folder)
@@ -228,7 +228,7 @@ def evaluate(
 
 
 def _texts(store: Store, truth: dict[str, list[str]]) -> dict[str, str]:
-    """What was read in every picture."""
+    """The text recognised in every image."""
     digests = {entry.path: digest for entry, digest in store.unread(Filter(), everything=True)}
     texts = {file: store.text(digests[file]) for file in truth}
     return {f: "\n".join(li.text for li in text.lines) if text else "" for f, text in texts.items()}
@@ -243,9 +243,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="measure the reading of text in pictures")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
-    parser.add_argument("--photos", type=Path, help="a folder of pictures without text")
-    parser.add_argument("--templates", type=Path, help="the pictures that text was put on")
-    parser.add_argument("--captions", type=Path, help="texts of further pictures, one a line")
+    parser.add_argument("--photos", type=Path, help="a folder of images without text")
+    parser.add_argument("--templates", type=Path, help="the images without their text")
+    parser.add_argument("--captions", type=Path, help="texts of further images, one per line")
     parser.add_argument("--archive", type=Path, help="keep the archive here, to read only once")
     parser.add_argument("--seed", type=int, default=0, help="of the queries")
     arguments = parser.parse_args()

@@ -1,19 +1,19 @@
-"""Does memery know when nothing matches? Captions of photos in a folder, and of photos taken out.
+"""Does memery know when nothing matches? Captions of photos in a folder, and of removed ones.
 
     python -m evaluation.no_match FOLDER [--model NAME] [--seed N]
 
-FOLDER holds a `captions.jsonl` as for `evaluation.captions`; photos that carry a label have no
-captions of their own and are left out. Folders of each size are drawn at random, without repeating
-a photo; as many other photos lend the queries that have no match. Prints one JSON line, for each
-size, and for all sizes together ("all", where a measure has to compare across folders):
+FOLDER has a `captions.jsonl` as for `evaluation.captions`; photos with a label have no captions
+and are excluded. Folders of each size are drawn at random, without repeating a photo; the captions
+of as many other photos are the queries without a match. Prints one JSON line, with figures for
+each size and for all sizes together ("all", where a measure must be comparable across folders):
 
-    queries          how many, half of them with a match
+    queries          number of queries, half of them with a match
     cosine_AUROC     how often the best cosine is higher with a match than without
-    strength_AUROC   likewise of the best strength
-    strong           share of queries with a match whose best hit is not weak, in per cent
-    silent           share of queries without that have only weak hits, in per cent
+    strength_AUROC   the same for the best strength
+    strong           share of queries with a match whose best hit is not weak, in percent
+    silent           share of queries without a match that have only weak hits, in percent
 
-A caption of a photo that was taken out may fit another: 100 is out of reach.
+A caption of a removed photo may match another one, so 100 is not attainable.
 """
 
 from __future__ import annotations

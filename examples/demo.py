@@ -1,4 +1,4 @@
-"""Index a folder of photographs and recall some of them, through the real command.
+"""Index a folder of photographs and search it with the real command.
 
 python examples/demo.py                         on photographs of the scikit-image wheel
 python examples/demo.py --dir ~/Pictures --query "a dog on a beach"
@@ -25,20 +25,20 @@ PHOTOS = (
     *("motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png"),
 )
 QUERY_PHOTO = "motorcycle_right.png"
-"""Asked with, not indexed: the same motorcycle from a step to the right."""
+"""A query image that is not indexed: the same motorcycle from a step to the right."""
 SHOWN = 4
 
 
 @dataclass(frozen=True)
 class Recall:
-    """A query, and the photograph that anyone would expect."""
+    """A query and the expected best hit."""
 
     words: tuple[str, ...]
     expected: str | None = None
 
 
 def demo_recalls() -> list[Recall]:
-    """What the demo asks for."""
+    """The queries of the demo."""
     return [
         Recall(("a cat",), "chelsea.png"),
         Recall(("a cup of coffee",), "coffee.png"),
@@ -53,7 +53,7 @@ def demo_recalls() -> list[Recall]:
 
 
 def copy_photos(target: Path) -> None:
-    """Copy the wheel's photographs; its own files stay as they are."""
+    """Copy the photographs out of the wheel."""
     spec = importlib.util.find_spec("skimage")
     if spec is None or not spec.submodule_search_locations:
         sys.exit("The demo's photographs come in the scikit-image wheel: run make demo.")
@@ -65,7 +65,7 @@ def copy_photos(target: Path) -> None:
 
 
 def memery(*words: str) -> str:
-    """Run the command as a user does, showing it; returns what it printed."""
+    """Print and run a command as a user would, and return its output."""
     shown = " ".join(f"'{word}'" if " " in word else word for word in words)
     print(f"$ memery {shown}", flush=True)
     command = [sys.executable, "-m", "memery", *words]
@@ -77,9 +77,8 @@ def memery(*words: str) -> str:
 
 
 def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
-    """Recall, print, and check the best hit."""
-    # The demo's photographs are found by sight: where text is read, a page that says coins would
-    # come before the coins.
+    """Search, print, and check the best hit."""
+    # With OCR, a page that contains the word coins would come before the coins.
     sight = ("--mode", "visual") if wanted.expected is not None else ()
     words = ("recall", str(folder), *wanted.words, *sight, "-n", str(SHOWN))
     memery(*words)
@@ -121,7 +120,7 @@ def main() -> None:
     OUTPUT.mkdir(exist_ok=True)
     sheet = OUTPUT / "contact-sheet.html"
     sheet.write_text(contact_sheet(sections), encoding="utf-8")
-    print(f"The same as pictures: {sheet.resolve().as_uri()}")
+    print(f"Contact sheet: {sheet.resolve().as_uri()}")
 
 
 if __name__ == "__main__":
