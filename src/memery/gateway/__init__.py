@@ -1,1 +1,1 @@
-"""Every way in: the library, the command line, later REST and the web page."""
+"""Every entry point: the library, the command line, the REST API and the web page."""

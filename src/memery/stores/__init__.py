@@ -1,1 +1,1 @@
-"""Stores: where facts and embeddings live."""
+"""Stores: the database of images, their facts, texts and embeddings."""
