@@ -6,7 +6,6 @@ import os
 import pty
 import shlex
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ import pytest
 from PIL import Image
 
 from memery.gateway.cli import actions
+from support.archives import count_rows
+from support.commands import assert_ended, isolated_environment, run_python, start_command
 
 RECALL_KEYS = ["query", "model_id", "total", "strong", "took_ms", "hits"]
 HIT_KEYS = [
@@ -37,19 +38,11 @@ HEADINGS = ["Rank", "Score", "Strength", "Path"]
 
 @pytest.fixture
 def run(tmp_path, invoke):
-    environment = os.environ | {
-        "MEMERY_MODEL": "colours",
-        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "NO_COLOR": "1",
-        "COLUMNS": "100",
-    }
+    environment = isolated_environment(tmp_path, COLUMNS="100")
 
     def run(*words, check=0, data=None, **more):
         done = invoke(words, cwd=tmp_path, env=environment | more, input=data or b"")
-        assert b"Traceback" not in done.stderr
-        expected = check if isinstance(check, tuple) else (check,)
-        assert done.returncode in expected, done.stderr.decode()
+        assert_ended(done, check)
         return done
 
     run.environment = environment
@@ -63,17 +56,6 @@ def photos(tmp_path):
     for place in ("red", "green", "trip/blue"):
         Image.new("RGB", (40, 30), place.rpartition("/")[2]).save(folder / f"{place}.png")
     return folder
-
-
-def committed(store):
-    try:
-        # Read only and without waiting: the test must not stand in the way of what it watches.
-        with contextlib.closing(
-            sqlite3.connect(f"{store.as_uri()}?mode=ro", timeout=0, uri=True)
-        ) as db:
-            return db.execute("SELECT count(*) FROM embeddings").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
 
 
 def text(done):
@@ -371,9 +353,8 @@ def test_status_needs_no_model(run, photos):
 
 
 def test_an_interruption_before_anything_is_committed_is_just_that(run, photos):
-    words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red"]
-    with subprocess.Popen(
-        words,
+    with start_command(
+        *("recall", photos, "red"),
         env=run.environment | {"COLOURS_SECONDS": "30"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -388,9 +369,8 @@ def test_an_interruption_before_anything_is_committed_is_just_that(run, photos):
 
 
 def test_two_builds_at_once(run, photos):
-    words = [sys.executable, "-m", "memery", "build", os.fspath(photos)]
     slow = run.environment | {"COLOURS_SECONDS": "3"}
-    with subprocess.Popen(words, env=slow, stdout=subprocess.PIPE) as first:
+    with start_command("build", photos, env=slow, stdout=subprocess.PIPE) as first:
         pidfile = photos / ".memery" / "lock.pid"
         while not pidfile.exists() or not pidfile.read_text():
             time.sleep(0.02)
@@ -405,18 +385,16 @@ def test_two_builds_at_once(run, photos):
 def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
     for number in range(80):
         Image.new("RGB", (20 + number, 20), "red").save(photos / f"more{number}.png")
-    words = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red", "-n", "3"]
     environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "12"}
-    with subprocess.Popen(
-        words,
+    with start_command(
+        *("recall", photos, "red", "-n", "3"),
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # A shell starts its background jobs deaf to Ctrl-C, and their children with them.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as recall:
-        store = photos / ".memery" / "store.sqlite3"
-        while not committed(store):
+        while not count_rows(photos):
             time.sleep(0.05)
         recall.send_signal(signal.SIGINT)
         out, err = recall.communicate()
@@ -429,11 +407,10 @@ def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
 def test_killed_builds_lose_nothing_committed(run, photos):
     for number in range(60):
         Image.new("RGB", (20 + number, 20), (number, 0, 0)).save(photos / f"more{number}.png")
-    words = [sys.executable, "-m", "memery", "build", os.fspath(photos)]
     environment = run.environment | {"COLOURS_SECONDS": "0.05", "MEMERY_BATCH_SIZE": "4"}
     kept = 0
     for attempt in range(6):
-        with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE) as build:
+        with start_command("build", photos, env=environment, stdout=subprocess.PIPE) as build:
             time.sleep(0.4 + 0.1 * attempt)
             build.kill()
         state = json.loads(text(run("status", photos, "--format", "json")))
@@ -471,22 +448,19 @@ def test_help_version_models_completion(run):
 
 def test_starting_is_cheap():
     code = "import sys, memery; print(*sorted(sys.modules))"
-    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    loaded = run_python("-c", code).stdout.split()
     assert not {"numpy", "PIL", "typer", "onnxruntime"} & set(loaded)
     code = "import sys, memery.gateway.cli.app; print(*sorted(sys.modules))"
-    loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    loaded = run_python("-c", code).stdout.split()
     assert not {"numpy", "PIL", "onnxruntime", "faiss", "rich"} & set(loaded)
 
 
 def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
     run("build", "photos", MEMERY_MODEL="starter")
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "memery", "recall", "photos", "red"],
+    done = run_python(
+        *("-X", "importtime", "-m", "memery", "recall", "photos", "red"),
         cwd=photos.parent,
         env=run.environment | {"MEMERY_MODEL": "starter"},
-        capture_output=True,
-        text=True,
-        check=True,
     )
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "memery.core" in loaded

@@ -2,8 +2,6 @@
 
 import contextlib
 import struct
-import subprocess
-import sys
 import warnings
 import zlib
 
@@ -17,6 +15,7 @@ from memery.errors import ImageError
 from memery.gateway.standing import status
 from memery.image_formats import media_type
 from memery.resizing import Resize
+from support.commands import run_python
 from support.damaged_images import cut, encoded, noise, png_chunk
 
 LIMIT = 10**7
@@ -209,8 +208,7 @@ def test_pillow_logs_nothing_to_the_terminal(tmp_path):
         except ImageError as error:
             print(error.reason)
     """
-    command = [sys.executable, "-c", code, str(tmp_path / "a.tiff")]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    done = run_python("-c", code, tmp_path / "a.tiff")
     assert (done.stdout, done.stderr) == ("damaged\n", "")
 
 

@@ -4,10 +4,11 @@ import json
 import os
 import pty
 import subprocess
-import sys
 
 import pytest
 from PIL import Image
+
+from support.commands import isolated_environment, run_command, run_python, start_command
 
 ODD, ESCAPE = b"odd\xff.png", b"red\x1b[31m\nmemery: forged.png"
 NAMES = ("é.png".encode(), "\N{GRINNING FACE}.png".encode(), "猫.png".encode(), ODD, ESCAPE)
@@ -66,14 +67,9 @@ def photos(tmp_path):
 
 
 def environment(tmp_path, **more):
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONIOENCODING"}
-    return inherited | {
-        "MEMERY_MODEL": "colours",
-        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
-        "MEMERY_READ_TEXT": "0",
-        "NO_COLOR": "1",
-        **more,
-    }
+    settings = isolated_environment(tmp_path)
+    settings.pop("PYTHONIOENCODING", None)
+    return settings | more
 
 
 @pytest.mark.parametrize(
@@ -82,13 +78,12 @@ def environment(tmp_path, **more):
 )
 def test_every_command_prints_in_every_encoding(tmp_path, photos, name):
     words = json.dumps([words for words, _ in COMMANDS])
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, words],
+    done = run_python(
+        *("-c", PROGRAM, words),
         env=environment(tmp_path, **SETTINGS[name]),
         cwd=tmp_path,
-        stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        check=True,
+        text=False,
     )
     assert b"Traceback" not in done.stdout
     codes = [int(line[4:]) for line in done.stdout.splitlines() if line.startswith(b"--- ")]
@@ -102,13 +97,8 @@ def test_every_command_prints_in_every_encoding(tmp_path, photos, name):
 def test_zero_bytes_end_paths_that_are_raw_in_every_encoding(tmp_path, photos):
     words = ["recall", "photos", "red", "--copies", "-n", "9", "--format", "paths0"]
     for name in ("ascii", "C locale"):
-        done = subprocess.run(
-            [sys.executable, "-m", "memery", *words],
-            env=environment(tmp_path, **SETTINGS[name]),
-            cwd=tmp_path,
-            capture_output=True,
-            check=True,
-        )
+        settings = environment(tmp_path, **SETTINGS[name])
+        done = run_command(*words, env=settings, cwd=tmp_path, text=False)
         expected = sorted(b"photos/" + name for name in (*NAMES, b"copy.png"))
         assert sorted(done.stdout.split(b"\0")[:-1]) == expected
 
@@ -116,21 +106,16 @@ def test_zero_bytes_end_paths_that_are_raw_in_every_encoding(tmp_path, photos):
 @pytest.mark.parametrize("query", ["ÉTÉ", "\N{GRINNING FACE}", "猫"])
 def test_finds_names_in_a_locale_without_their_characters(tmp_path, photos, query):
     (photos / "é.png").rename(photos / "été.png")
-    done = subprocess.run(
-        [sys.executable, "-m", "memery", "recall", "photos", query, "--format", "paths"],
-        env=environment(tmp_path, **SETTINGS["C locale"]),
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr
+    settings = environment(tmp_path, **SETTINGS["C locale"])
+    words = ("recall", "photos", query, "--format", "paths")
+    done = run_command(*words, env=settings, cwd=tmp_path, text=False)
     assert done.stdout.splitlines()[0] == f"photos/{query.lower()}.png".encode()
 
 
 def on_terminal(tmp_path, *words):
     main, side = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "memery", *words],
+    with start_command(
+        *words,
         env=environment(tmp_path, COLUMNS="40"),
         cwd=tmp_path,
         stdin=side,
@@ -154,8 +139,7 @@ def test_a_terminal_gets_whole_paths_without_control_characters(tmp_path, photos
     folder = photos / ("a folder with a name of some length " * 3).strip()
     folder.mkdir()
     (photos / os.fsdecode(ESCAPE)).rename(folder / os.fsdecode(ESCAPE))
-    build = [sys.executable, "-m", "memery", "build", "photos", "-q"]
-    subprocess.run(build, env=environment(tmp_path), cwd=tmp_path, check=True)
+    run_command("build", "photos", "-q", env=environment(tmp_path), cwd=tmp_path)
     printed = on_terminal(tmp_path, "recall", "photos", "gray", "--no-index", "--format", format_)
     assert f"photos/{folder.name}/red\\x1b[31m\\nmemery: forged.png\r\n" in printed
     assert "\x1b[31m" not in printed

@@ -1,6 +1,5 @@
 """Faults that happen to people: power cuts, full disks, many processes, folders not one's own."""
 
-import contextlib
 import ctypes
 import json
 import os
@@ -19,6 +18,8 @@ from PIL import Image
 from memery import Memery, index_flow
 from memery.errors import ArchiveError
 from memery.stores.sqlite import connections
+from support.archives import count_rows
+from support.commands import isolated_environment, run_command, run_python, start_command
 
 DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
 OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -34,12 +35,7 @@ def as_an_ordinary_user():
 
 @pytest.fixture
 def environment(tmp_path):
-    return os.environ | {
-        "MEMERY_MODEL": "colours",
-        "MEMERY_CONFIG": str(tmp_path / "no-config.toml"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "MEMERY_BATCH_SIZE": "4",
-    }
+    return isolated_environment(tmp_path, MEMERY_BATCH_SIZE="4")
 
 
 def paint(folder, count):
@@ -49,15 +45,6 @@ def paint(folder, count):
         shade = tuple(generator.randrange(256) for _ in range(3))
         Image.new("RGB", (20 + number, 20), shade).save(folder / f"{number:03}.png")
     return folder
-
-
-def memery(*words, environment, **more):
-    command = [sys.executable, "-m", "memery", *map(os.fspath, words)]
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, **more
-    )
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def embeddings(folder):
@@ -83,7 +70,7 @@ def test_power_cuts_lose_nothing_that_was_committed(tmp_path, environment, kills
     there are more kills until one has hit a build between two commits.
     """
     undisturbed = paint(tmp_path / "undisturbed", 120)
-    assert memery("build", undisturbed, environment=environment).returncode == 0
+    run_command("build", undisturbed, env=environment)
     expected = embeddings(undisturbed)
     photos = paint(tmp_path / "photos", 120)
     generator = random.Random(1)
@@ -93,13 +80,11 @@ def test_power_cuts_lose_nothing_that_was_committed(tmp_path, environment, kills
     number = cut = 0
     while number < kills or not cut:
         number += 1
-        with subprocess.Popen(
-            [sys.executable, "-m", "memery", "build", photos], env=slow, stdout=subprocess.DEVNULL
-        ) as build:
+        with start_command("build", photos, env=slow, stdout=subprocess.DEVNULL) as build:
             if number % 2:
                 time.sleep(generator.uniform(0.15, 0.75))
             else:
-                while build.poll() is None and _count(photos) <= len(kept):
+                while build.poll() is None and count_rows(photos) <= len(kept):
                     time.sleep(0.01)
                 time.sleep(generator.uniform(0, 0.1))
             build.kill()
@@ -110,24 +95,14 @@ def test_power_cuts_lose_nothing_that_was_committed(tmp_path, environment, kills
             cut += len(kept) < len(now) < len(expected)
             kept = now
             if len(kept) == len(expected):  # begin again, so that every kill hits a build
-                memery("purge", photos, "--yes", environment=environment)
+                run_command("purge", photos, "--yes", env=environment)
                 kept = {}
-    assert memery("build", photos, environment=environment).returncode == 0
+    run_command("build", photos, env=environment)
     final = embeddings(photos)
     assert final.keys() == expected.keys()
     for digest, vector in expected.items():
         cosine = vector @ final[digest] / np.linalg.norm(vector) / np.linalg.norm(final[digest])
         assert cosine >= 0.99999
-
-
-def _count(folder):
-    """How many embeddings are committed; a build is not kept waiting."""
-    address = f"{(folder / '.memery' / 'store.sqlite3').as_uri()}?mode=ro"
-    try:
-        with contextlib.closing(sqlite3.connect(address, timeout=0, uri=True)) as db:
-            return db.execute("SELECT count(*) FROM embeddings").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
 
 
 def _has_tables(folder):
@@ -141,21 +116,16 @@ def _has_tables(folder):
 @pytest.mark.slow
 def test_readers_see_whole_batches_during_a_build(tmp_path, environment):
     photos = paint(tmp_path / "photos", 4)
-    assert memery("build", photos, environment=environment).returncode == 0
+    run_command("build", photos, env=environment)
     paint(photos, 60)
     slow = environment | {"COLOURS_SECONDS": "0.15"}
-    recall = [sys.executable, "-m", "memery", "recall", os.fspath(photos), "red", "--no-index"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "memery", "build", photos], env=slow, stdout=subprocess.DEVNULL
-    ) as build:
+    words = ("recall", photos, "red", "--no-index", "-n", "100", "--format", "json")
+    with start_command("build", photos, env=slow, stdout=subprocess.DEVNULL) as build:
         last, rounds = 0, 0
         while build.poll() is None:
             readers = [
-                subprocess.Popen(
-                    [*recall, "-n", "100", "--format", "json"],
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
+                start_command(
+                    *words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
                 )
                 for _ in range(8)
             ]
@@ -219,10 +189,9 @@ def test_file_size_limit_ends_a_build_and_the_next_one_completes_it(tmp_path, en
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000))
 
-    done = memery("build", photos, environment=environment, preexec_fn=limit)
-    assert done.returncode == 3
+    done = run_command("build", photos, env=environment, preexec_fn=limit, check=3)
     assert "memery:" in done.stderr
-    assert memery("build", photos, environment=environment).returncode == 0
+    run_command("build", photos, env=environment)
     assert len(embeddings(photos)) == 40
 
 
@@ -233,21 +202,18 @@ def test_unwritable_folder_has_its_archive_in_the_cache(tmp_path, environment):
     (photos / "locked").mkdir(mode=0)
     photos.chmod(0o555)
     try:
-        done = memery(
-            "recall", photos, "red", environment=environment, preexec_fn=as_an_ordinary_user
-        )
-        state = memery(
+        done = run_command("recall", photos, "red", env=environment, preexec_fn=as_an_ordinary_user)
+        state = run_command(
             "status",
             photos,
             "--format",
             "json",
-            environment=environment,
+            env=environment,
             preexec_fn=as_an_ordinary_user,
         )
     finally:
         photos.chmod(0o755)
         (photos / "locked").chmod(0o755)
-    assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 4
     assert not (photos / ".memery").exists()
     told = json.loads(state.stdout)
@@ -262,27 +228,26 @@ def test_reports_unreadable_folder(tmp_path, environment):
     photos = paint(tmp_path / "photos", 1)
     photos.chmod(0)
     try:
-        done = memery(
-            "recall", photos, "red", environment=environment, preexec_fn=as_an_ordinary_user
+        done = run_command(
+            *("recall", photos, "red"), check=3, env=environment, preexec_fn=as_an_ordinary_user
         )
     finally:
         photos.chmod(0o755)
-    assert done.returncode == 3
     assert "cannot be read" in done.stderr
 
 
 def test_keeps_images_of_an_unreadable_subfolder(tmp_path, environment):
     photos = paint(tmp_path / "photos", 2)
     paint(photos / "trip", 3)
-    assert memery("build", photos, environment=environment).returncode == 0
+    run_command("build", photos, env=environment)
     (photos / "trip").chmod(0)
     try:
-        done = memery(
+        done = run_command(
             "build",
             photos,
             "--format",
             "json",
-            environment=environment,
+            env=environment,
             preexec_fn=as_an_ordinary_user,
         )
     finally:
@@ -295,7 +260,7 @@ def test_opens_no_image_when_nothing_changed(tmp_path, environment):
     photos = paint(tmp_path / "photos", 3)
     for file in photos.iterdir():
         os.utime(file, (1_700_000_000, 1_700_000_000))
-    assert memery("build", photos, environment=environment).returncode == 0
+    run_command("build", photos, env=environment)
     code = (
         "import sys\n"
         "opened = []\n"
@@ -304,9 +269,7 @@ def test_opens_no_image_when_nothing_changed(tmp_path, environment):
         f"assert index_flow({str(photos)!r}).unchanged == 3\n"
         "print(sum(name.endswith('.png') for name in opened))\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
+    done = run_python("-c", code, env=environment)
     assert done.stdout == "0\n"
 
 
@@ -360,17 +323,16 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(
 
 def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):
     photos, archive = paint(tmp_path / "photos", 4), tmp_path / "archive"
-    assert memery("build", photos, "--archive", archive, environment=environment).returncode == 0
+    run_command("build", photos, "--archive", archive, env=environment)
     Image.new("RGB", (30, 30), (220, 30, 30)).save(photos / "new.png")
     for file in archive.iterdir():
         file.chmod(0o555 if file.is_dir() else 0o444)
     archive.chmod(0o555)
     words = ("recall", photos, "red", "--archive", archive, "--format", "paths")
     try:
-        done = memery(*words, environment=environment, preexec_fn=as_an_ordinary_user)
+        done = run_command(*words, env=environment, preexec_fn=as_an_ordinary_user)
     finally:
         archive.chmod(0o755)
-    assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 4
     assert "new.png" not in done.stdout
     assert "what was indexed before" in done.stderr

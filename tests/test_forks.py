@@ -3,14 +3,11 @@
 Each program below runs in a process of its own, and a child that hangs is killed by its alarm.
 """
 
-import os
-import subprocess
-import sys
-
 import pytest
 from PIL import Image
 
 from memery import index_flow
+from support.commands import run_python
 
 SECONDS = 60
 HEAD = """
@@ -49,17 +46,8 @@ def folder(tmp_path):
 @pytest.fixture
 def run(folder):
     def run(program, *words):
-        done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", HEAD + program, *words],
-            cwd=folder,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout.split()
+        arguments = ("-W", "ignore", "-c", HEAD + program, *words)
+        return run_python(*arguments, cwd=folder, timeout=SECONDS).stdout.split()
 
     return run
 

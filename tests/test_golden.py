@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from support.commands import isolated_environment
 from support.output import assert_output
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -74,13 +75,7 @@ def folder(tmp_path_factory):
 
 
 def environment(place):
-    return os.environ | {
-        "MEMERY_MODEL": "colours",
-        "MEMERY_CONFIG": str(place / "no-config.toml"),
-        "MEMERY_READ_TEXT": "0",
-        "COLUMNS": "100",
-        "NO_COLOR": "1",
-    }
+    return isolated_environment(place, COLUMNS="100")
 
 
 def run(words, place):

@@ -22,6 +22,7 @@ from memery.errors import ImageError
 from memery.gateway.upkeep import purge
 from memery.isolation import IsolatedDecoder
 from memery.resizing import Resize
+from support.commands import run_command, run_python
 from support.servers.memery import png, serving
 
 ABORTS, HANGS, EATS = (97, 1), (97, 2), (97, 3)
@@ -79,17 +80,8 @@ def photos(tmp_path):
     return folder
 
 
-def memery(*words):
-    command = [sys.executable, "-m", "memery", *map(os.fspath, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def built(folder, *words):
-    done = memery("build", folder, "--format", "json", *words)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+    report = json.loads(run_command("build", folder, "--format", "json", *words).stdout)
     return report["searchable"], {skip["path"]: skip["reason"] for skip in report["skipped"]}
 
 
@@ -98,12 +90,11 @@ def test_an_image_on_which_the_decoder_aborts_is_skipped_by_the_next_run(photos,
     for name in ("a.png", "5 bad.png", "z.png"):
         (photos / name).write_bytes(png("red", ABORTS))
     bad = dict.fromkeys(("a.png", "5 bad.png", "z.png"), "decoder crashed")
-    assert memery("build", photos).returncode == -signal.SIGABRT
-    done = memery("recall", photos, "red", "-n", "20", "--format", "paths")
-    assert done.returncode == 0, done.stderr
+    run_command("build", photos, check=-signal.SIGABRT)
+    done = run_command("recall", photos, "red", "-n", "20", "--format", "paths")
     assert done.stdout.count("\n") == 8
     assert "cut short" in done.stderr
-    status = json.loads(memery("status", photos, "--format", "json").stdout)
+    status = json.loads(run_command("status", photos, "--format", "json").stdout)
     assert {skip["path"]: skip["reason"] for skip in status["skipped"]} == bad
     assert {skip["detail"] for skip in status["skipped"]} == {"SIGABRT"}
     assert built(photos) == (8, {})
@@ -117,9 +108,7 @@ def test_an_image_on_which_the_decoder_hangs_is_skipped(photos, evil, monkeypatc
     (photos / "4 bad.png").write_bytes(png("red", HANGS))
     monkeypatch.setenv("MEMERY_DECODE_SECONDS", "5")
     code = "import sys, memery; print(*memery.index_flow(sys.argv[1]).skips)"
-    done = subprocess.run(  # as a program does that ends when its last line is done
-        [sys.executable, "-c", code, photos], capture_output=True, text=True, check=True
-    )
+    done = run_python("-c", code, photos)  # a program that ends when its last line is done
     assert done.stdout.count("decoder timed out") == 1
     assert "4 bad.png takes longer" in done.stderr
     assert built(photos) == (8, {})
@@ -144,7 +133,7 @@ def test_a_server_survives_what_clients_send_and_what_it_indexes(photos, evil):
             assert answer.status in (415, 422), answer.body
             assert "decoder crashed" in answer.json()["detail"]
         assert server.search(text="red")["total"] == 8
-    status = json.loads(memery("status", photos, "--format", "json").stdout)
+    status = json.loads(run_command("status", photos, "--format", "json").stdout)
     assert [skip["reason"] for skip in status["skipped"]] == ["decoder crashed"]
 
 
@@ -172,12 +161,11 @@ def test_an_image_on_which_text_recognition_aborts_twice_is_passed_over(
     monkeypatch.setenv("MEMERY_READER", "colours")
     monkeypatch.setenv("MEMERY_READ_TEXT", "1")
     (photos / "5 bad.png").write_bytes(png("red", ABORTS))
-    assert memery("build", photos).returncode == -signal.SIGABRT
-    assert memery("build", photos).returncode == -signal.SIGABRT
-    done = memery("build", photos, "--format", "json")
-    assert done.returncode == 0, done.stderr
+    run_command("build", photos, check=-signal.SIGABRT)
+    run_command("build", photos, check=-signal.SIGABRT)
+    done = run_command("build", photos, "--format", "json")
     assert "5 bad.png" in done.stderr
-    text = json.loads(memery("status", photos, "--format", "json").stdout)["text"]
+    text = json.loads(run_command("status", photos, "--format", "json").stdout)["text"]
     assert (text["read"], text["unread"]) == (9, 0)
     assert not (find_archive(photos).folder / "reading").exists()
 
@@ -254,8 +242,7 @@ def test_refuses_a_query_image_that_a_decoder_does_not_survive(photos, evil, siz
 def test_recall_refuses_a_query_image_on_which_the_decoder_aborts(photos, evil, tmp_path):
     assert index_flow(photos).encoded == 8
     (tmp_path / "bad.png").write_bytes(png("red", ABORTS))
-    done = memery("recall", photos, "-i", tmp_path / "bad.png")
-    assert done.returncode == 3, done.stderr
+    done = run_command("recall", photos, "-i", tmp_path / "bad.png", check=3)
     assert "bad.png" in done.stderr
     assert "decoder crashed" in done.stderr
 
@@ -268,15 +255,7 @@ def test_a_program_without_a_main_guard_runs_once(photos, tmp_path, arguments):
     )
     (tmp_path / "script.py").write_text(program, encoding="utf-8")
     (tmp_path / "query.png").write_bytes(png("red", (20, 20)))
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=tmp_path,
-        input=program,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
+    done = run_python(*arguments, cwd=tmp_path, input=program, timeout=60)
     assert done.stdout == "8\n"
 
 

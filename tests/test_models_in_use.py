@@ -5,7 +5,6 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from PIL import Image
 from memery.config import Config
 from memery.errors import ModelError
 from memery.models.selection import open_model
+from support.commands import hub_environment, run_command, start_command
 from support.servers.hub import Hub, Repository, serving
 
 MODELS = Path(__file__).parent / "fixtures" / "models"
@@ -22,44 +22,22 @@ BEST = "immich-app/ViT-B-32__laion2b-s34b-b79k"
 OTHER = "someone/tiny-siglip"
 
 
-def repository(name):
-    files = [path for path in (MODELS / name).rglob("*") if path.is_file()]
-    return Repository(
-        {path.relative_to(MODELS / name).as_posix(): path.read_bytes() for path in files}
-    )
-
-
 @pytest.fixture
 def hub():
-    served = {BEST: repository("immich-clip"), OTHER: repository("xenova-siglip")}
+    served = {
+        BEST: Repository.of_folder(MODELS / "immich-clip"),
+        OTHER: Repository.of_folder(MODELS / "xenova-siglip"),
+    }
     with serving(Hub(served)) as hub:
         yield hub
 
 
 @pytest.fixture
 def run(hub, tmp_path):
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MEM"))}
-    environment = kept | {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "MEMERY_CONFIG": str(tmp_path / "none.toml"),
-        "NO_COLOR": "1",
-    }
+    environment = hub_environment(tmp_path, hub.url)
 
     def run(*words, check=0, **more):
-        done = subprocess.run(
-            [sys.executable, "-m", "memery", *map(os.fspath, words)],
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode == check, done.stderr
-        return done
+        return run_command(*words, check=check, env=environment | more, cwd=tmp_path)
 
     run.environment = environment
     return run
@@ -150,9 +128,9 @@ def test_model_of_the_hub_is_used_once_it_is_pulled(run, hub, photos):
 def test_archive_moves_to_another_model_once_all_is_encoded(run, photos):
     run("models", "pull", "clip-b32")
     run("build", "photos", "--model", "starter")
-    words = [sys.executable, "-m", "memery", "build", os.fspath(photos), "--model", "clip-b32"]
+    words = ("build", photos, "--model", "clip-b32")
     slow = run.environment | {"MEMERY_BATCH_SIZE": "1"}
-    with subprocess.Popen(words, env=slow, stdout=subprocess.PIPE) as build:
+    with start_command(*words, env=slow, stdout=subprocess.PIPE) as build:
         while len(spaces := state(run)["spaces"]) < 2 or spaces[1]["embeddings"] < 2:
             time.sleep(0.02)
         build.kill()

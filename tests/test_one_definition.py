@@ -6,8 +6,6 @@ The two edits are made in a copy of the package, whose other files are links to 
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from PIL import Image
 
 import memery
 from memery.search_options import search_parameters
+from support.commands import run_python
 from support.servers.memery import serving
 
 PACKAGE = Path(memery.__file__).parent
@@ -79,16 +78,7 @@ def environment(tmp_path_factory):
 
 
 def run(environment, *arguments):
-    command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(
-        command,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    return done.stdout
+    return run_python(*arguments, env=os.environ | environment, timeout=60).stdout
 
 
 def test_library_has_added_filter(environment, photos):

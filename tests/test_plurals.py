@@ -1,14 +1,13 @@
 """Numbers and their nouns: one is singular, in whatever a command prints."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from memery.plurals import counted
+from support.commands import run_command
 
 SOURCES = Path(__file__).parents[1] / "src" / "memery"
 BY_HAND = re.compile(
@@ -46,8 +45,7 @@ def test_one_image_is_singular_in_every_command(tmp_path, monkeypatch):
         "recall . red --offset 1",
     ):
         (tmp_path / "a.png").touch()
-        command = [sys.executable, "-m", "memery", *words.split(" ")]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = run_command(*words.split(" "), cwd=tmp_path, check=None)
         said += done.stdout + done.stderr
     assert "1 group of copies; 1 file besides the best" in said
     assert "1 image copied to copied" in said

@@ -3,13 +3,12 @@
 import os
 import platform
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from support.commands import run_python
 from support.network_audit import ARCHITECTURES, forbid_network
 from support.servers.memery import serving
 
@@ -60,16 +59,7 @@ OWN = ["photos/red.png", "photos/words.png"]
 @pytest.fixture
 def run(environment, place):
     def run(*words):
-        done = subprocess.run(
-            [sys.executable, *words],
-            env=environment,
-            cwd=place,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=forbid_network,
-        )
-        assert done.returncode == 0, (done.returncode, done.stderr)
+        done = run_python(*words, env=environment, cwd=place, preexec_fn=forbid_network)
         return done.stdout
 
     return run
@@ -86,12 +76,8 @@ def run(environment, place):
     ],
 )
 def test_the_audit_kills_what_reaches_for_a_network(attempt):
-    done = subprocess.run(
-        [sys.executable, "-c", f"import ctypes, socket; {attempt}"],
-        check=False,
-        preexec_fn=forbid_network,
-    )
-    assert done.returncode == -signal.SIGSYS
+    code = f"import ctypes, socket; {attempt}"
+    run_python("-c", code, check=-signal.SIGSYS, preexec_fn=forbid_network)
 
 
 def test_build_and_recall_send_nothing_and_leave_nothing(run, place):

@@ -4,8 +4,6 @@ import codecs
 import io
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 from PIL import Image
@@ -17,6 +15,7 @@ from memery.errors import ConfigError
 from memery.models.clip.layouts.values import read_json, read_toml
 from memery.testing import ColourModel, MemoryStore
 from memery.text_files import read_text, text_lines
+from support.commands import isolated_environment, run_command
 
 MARK = codecs.BOM_UTF8
 
@@ -77,14 +76,12 @@ def test_queries(tmp_path, source):
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (4, 4), "red").save(tmp_path / "photos" / "red.png")
     (tmp_path / "queries.txt").write_bytes(MARK + b"red\r\n\r\ncaf\xc3\xa9\r\n")
-    more = {"MEMERY_MODEL": "colours", "MEMERY_CONFIG": str(tmp_path / "none.toml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "memery", "recall", "photos", "--queries-from", source],
-        env=os.environ | more | {"PYTHONIOENCODING": "ascii"},
+    done = run_command(
+        *("recall", "photos", "--queries-from", source),
+        env=isolated_environment(tmp_path, PYTHONIOENCODING="ascii"),
         cwd=tmp_path,
         input=(tmp_path / "queries.txt").read_bytes(),
-        capture_output=True,
-        check=True,
+        text=False,
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["query"][0]["text"] for answer in answers] == ["red", "café"]

@@ -2,9 +2,6 @@
 
 import errno
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from memery import Memery, index_flow
 from memery.archive import find_archive
 from memery.image_formats import DECODING
 from memery.thumbnails import GRID_SIDE, Thumbnails
+from support.commands import run_python
 
 
 def gradient(size):
@@ -120,6 +118,5 @@ def test_measurements_take_no_thumbnail_for_an_image(photos):
         "import sys, evaluation.folders as f; print(*f.image_files(f.Path(sys.argv[1])), sep='\\n')"
     )
     root = Path(__file__).parents[1]
-    command = [sys.executable, "-c", code, os.fspath(photos)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    done = run_python("-c", code, photos, cwd=root)
     assert [Path(line) for line in done.stdout.splitlines()] == before

@@ -17,6 +17,7 @@ import pytest
 from memery.decoding import decode
 from memery.models.clip import ClipModel
 from memery.models.clip.text import Tokens, merges_tokenizer
+from support.commands import hub_environment, run_command
 from support.servers.hub import Hub, Repository, serving
 
 FOLDER = Path(os.environ["FULL_SIZE"])
@@ -32,11 +33,6 @@ REFERENCE = dict(np.load(FOLDER / "reference.npz"))
 BEST, SECOND = "immich-app/ViT-B-32__laion2b-s34b-b79k", "Xenova/clip-vit-base-patch32-fp32"
 
 
-def repository(folder):
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return Repository({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     return tmp_path_factory.mktemp("home")
@@ -44,35 +40,20 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def hub():
-    served = {BEST: repository(FOLDER / "immich-clip"), SECOND: repository(FOLDER / "xenova-clip")}
+    served = {
+        BEST: Repository.of_folder(FOLDER / "immich-clip"),
+        SECOND: Repository.of_folder(FOLDER / "xenova-clip"),
+    }
     with serving(Hub(served)) as hub:
         yield hub
 
 
 @pytest.fixture(scope="module")
 def run(hub, home):
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MEM"))}
-    environment = kept | {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(home / "hf"),
-        "XDG_DATA_HOME": str(home / "data"),
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "MEMERY_CONFIG": str(home / "none.toml"),
-        "NO_COLOR": "1",
-    }
+    environment = hub_environment(home, hub.url)
 
     def run(*words, check=0, python=sys.executable, **more):
-        done = subprocess.run(
-            [python, "-m", "memery", *map(os.fspath, words)],
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            cwd=home,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode == check, done.stderr
-        return done
+        return run_command(*words, check=check, python=python, env=environment | more, cwd=home)
 
     return run
 

@@ -4,13 +4,13 @@ import concurrent.futures
 import json
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 from PIL import Image
 
 from memery.archive import find_archive
+from support.commands import run_command, start_command
 from support.servers.memery import serving
 
 COUNT = 600
@@ -147,9 +147,7 @@ def test_a_job_waits_for_another_process_that_writes(folder):
 
 def test_a_job_that_meets_a_writer_on_its_way_waits_too(folder):
     with serving(folder, words=["--no-index"]) as server:
-        other = subprocess.Popen(
-            [sys.executable, "-m", "memery", "build", folder, "--quiet"], stderr=subprocess.PIPE
-        )
+        other = start_command("build", folder, "--quiet", stderr=subprocess.PIPE)
         assert server.ask("POST", "/v1/index").status == 202
         (job,) = server.wait_until_indexed()
         assert (job["state"], job["searchable"]) == ("done", COUNT)
@@ -163,10 +161,7 @@ def test_a_job_that_meets_a_writer_on_its_way_waits_too(folder):
 def test_serves_on_when_its_archive_is_purged(folder):
     with serving(folder) as server:
         server.wait_until_indexed()
-        purged = subprocess.run(
-            [sys.executable, "-m", "memery", "purge", folder, "--yes"], check=False
-        )
-        assert purged.returncode == 0
+        run_command("purge", folder, "--yes")
         assert server.search(text="red")["total"] == 0
         assert server.get("/v1/images").json() == {"total": 0, "warnings": [], "images": []}
         assert not (folder / ".memery").exists()

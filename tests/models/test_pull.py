@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import random
 import re
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from memery.errors import ModelError
+from support.commands import hub_environment, run_command, run_python
 from support.servers.hub import Hub, Repository, blob_id, serving
 
 NAME = "someone/tiny-clip"
@@ -51,15 +51,7 @@ def hub():
 
 @pytest.fixture
 def environment(hub, tmp_path):
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "MEM"))}
-    return kept | {
-        "HF_ENDPOINT": hub.url,
-        "HF_HOME": str(tmp_path / "hf"),
-        "XDG_DATA_HOME": str(tmp_path / "data"),
-        "XDG_CACHE_HOME": str(tmp_path / "cache"),
-        "MEMERY_CONFIG": str(tmp_path / "none.toml"),
-        "NO_COLOR": "1",
-    }
+    return hub_environment(tmp_path, hub.url)
 
 
 @pytest.fixture
@@ -67,16 +59,8 @@ def pull(environment):
     """Pull with the library: the files of these tests are no models that could be looked at."""
 
     def pull(name=NAME, check=0, before=None, **more):
-        done = subprocess.run(
-            [sys.executable, "-c", PULL.format(name=name)],
-            env=environment | more,
-            capture_output=True,
-            text=True,
-            check=False,
-            preexec_fn=before,
-        )
-        assert "Traceback" not in done.stderr
-        assert done.returncode == check, done.stderr
+        options = {"env": environment | more, "preexec_fn": before}
+        done = run_python("-c", PULL.format(name=name), check=check, **options)
         return done.stderr if check else done.stdout.strip()
 
     return pull
@@ -88,15 +72,7 @@ def record(tmp_path):
 
 
 def memery(environment, *words, check=0):
-    done = subprocess.run(
-        [sys.executable, "-m", "memery", *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    assert done.returncode == check, done.stderr
+    done = run_command(*words, check=check, env=environment)
     return done.stdout + done.stderr
 
 

@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 import time
 import urllib.request
 from types import SimpleNamespace
@@ -18,6 +16,7 @@ from memery import Memery
 from memery.errors import ModelError
 from memery.models.remote import RemoteModel
 from memery.testing import ColourModel
+from support.commands import run_command
 from support.servers.encoder import Encoder, serving
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
@@ -154,11 +153,8 @@ def test_an_archive_is_built_and_searched_through_it(encoder, tmp_path):
         assert memery.build().encoded == 3
         assert memery.recall("blue", top_k=1)[0].path == "blue.png"
     environment = os.environ | {"MEMERY_CONFIG": str(tmp_path / "none.toml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "memery", "recall", tmp_path, "green", "-n", "1",
-         "--format", "paths", "--model", encoder.url],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+    words = ("recall", tmp_path, "green", "-n", "1", "--format", "paths", "--model", encoder.url)
+    done = run_command(*words, env=environment)
     assert done.stdout == f"{tmp_path}/green.png\n"
     # The archive names the model, never the address: whoever has a model of that name searches it.
     asked = len(encoder.requests)

@@ -1,8 +1,6 @@
 """The built-in model: its files are what its facts say, and its embeddings stand alone."""
 
 import hashlib
-import subprocess
-import sys
 import tomllib
 from importlib import resources
 
@@ -12,6 +10,7 @@ from PIL import Image
 
 from memery.decoding import decode
 from memery.models.starter import StarterModel
+from support.commands import run_python
 
 MEGABYTE = 1_000_000
 
@@ -93,6 +92,4 @@ print(resident() / before)
 
 def test_texts_leave_nothing_behind_in_the_tokenizer():
     """A server is asked for texts without end; it kept these, and was more than twice as large."""
-    command = [sys.executable, "-c", TOKENIZE_MANY]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 1.25
+    assert float(run_python("-c", TOKENIZE_MANY).stdout) < 1.25

@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,6 +12,7 @@ from memery.decoding import decode_upright
 from memery.readers import rapid
 from memery.readers.rapid import RapidReader
 from memery.words.tokens import tokens
+from support.commands import run_python
 
 ORIENTATION = 0x0112
 TEXT = "grumpy penguin dances"
@@ -139,9 +138,7 @@ sys.exit(f"{text} {seen}")
 
 
 def test_it_needs_no_network_and_says_nothing():
-    done = subprocess.run(
-        [sys.executable, "-c", OFFLINE], capture_output=True, text=True, check=False
-    )
+    done = run_python("-c", OFFLINE, check=1)
     assert (done.stdout, done.stderr.strip()) == ("", "offline []")
 
 
@@ -158,11 +155,7 @@ except Exception as error:
 def test_a_broken_installation_is_told(tmp_path):
     (tmp_path / "rapidocr").mkdir()
     (tmp_path / "rapidocr" / "__init__.py").write_text("raise ImportError('libGL.so.1: missing')")
-    told = subprocess.check_output(
-        [sys.executable, "-c", BROKEN],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        text=True,
-    )
+    told = run_python("-c", BROKEN, env=os.environ | {"PYTHONPATH": str(tmp_path)}).stdout
     assert told.startswith("ReaderError: RapidOCR cannot be loaded (ImportError: libGL.so.1: mis")
     assert "pip install" in told
 

@@ -26,6 +26,12 @@ class Repository:
     files: dict
     commit: str = "c" * 40
 
+    @classmethod
+    def of_folder(cls, folder):
+        """A repository that holds every file below a folder."""
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return cls({path.relative_to(folder).as_posix(): path.read_bytes() for path in files})
+
 
 @dataclass
 class Hub:
