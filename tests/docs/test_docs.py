@@ -84,7 +84,7 @@ def test_readme_session_shows_what_the_commands_print(folder, monkeypatch):
     spec.loader.exec_module(demo)
     demo.copy_photos(Path("demo", "photos"))
     subprocess.run(["memery", "build", "--quiet", "demo/photos"], check=True)
-    assert run_sessions(README) == 5
+    assert run_sessions(README) == 6
 
 
 def test_command_line_sessions_show_what_the_commands_print(folder):
