@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COARSE = 8
 _COARSE_LEAST = 0.8
 """Correlation of 8 × 8 pixels that makes fitting worth while."""
-_STEPS = 8
+_STEPS = 4
 """Of fitting: the windows tried first lie a pixel or two from the right ones."""
 _WHOLE = 0.03
 """How far a window may be from the whole picture and count as the whole."""
