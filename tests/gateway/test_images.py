@@ -157,29 +157,50 @@ def test_sends_several_ranges_as_parts(server, photos):
     assert [part.split(b"\r\n\r\n", 1)[1][:-2] for part in parts] == [data[:2], data[3:5]]
 
 
-@pytest.mark.parametrize("range_", [b"", b"bytes=2-", b"bytes=10-", b"lines=1-2"])
-def test_sends_the_file_that_was_opened_and_closes_it(tmp_path, range_):
+def sent_by(answer, range_=b""):
+    """The bytes of a body, as a server would send them."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request"}
+
+    async def send(message):
+        sent.append(message.get("body", b""))
+
+    scope = {"type": "http", "method": "GET", "headers": [(b"range", range_)] * bool(range_)}
+    with contextlib.suppress(Problem):
+        asyncio.run(answer(scope | {"asgi": {"spec_version": "2.4"}}, receive, send))
+    return b"".join(sent)
+
+
+@pytest.mark.parametrize(
+    ("range_", "expected"),
+    [
+        (b"", b"0123456789"),
+        (b"lines=1-2", b"0123456789"),
+        (b"bytes=2-", b"23456789"),
+        (b"bytes=10-", b""),
+    ],
+)
+def test_sends_the_file_that_was_opened_and_closes_it(tmp_path, range_, expected):
     path = tmp_path / "a.png"
     path.write_bytes(b"0123456789")
     with path.open("rb") as file:
         answer = OpenFile(file, os.fstat(file.fileno()), {}, "image/png")
         path.unlink()
         path.write_bytes(b"another one")
-        sent = []
-
-        async def receive():
-            return {"type": "http.request"}
-
-        async def send(message):
-            sent.append(message.get("body", b""))
-
-        scope = {"type": "http", "method": "GET", "headers": [(b"range", range_)] * bool(range_)}
-        with contextlib.suppress(Problem):
-            asyncio.run(answer(scope | {"asgi": {"spec_version": "2.4"}}, receive, send))
-        assert b"".join(sent) == {b"bytes=2-": b"23456789", b"bytes=10-": b""}.get(
-            range_, b"0123456789"
-        )
+        assert sent_by(answer, range_) == expected
         assert file.closed
+
+
+def test_sends_no_more_than_promised_of_a_file_that_grows(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"0123456789")
+    with path.open("rb") as file:
+        answer = OpenFile(file, os.fstat(file.fileno()), {}, "image/png")
+        with path.open("ab") as more:
+            more.write(b"more")
+        assert sent_by(answer) == b"0123456789"
 
 
 def test_a_name_injects_no_header(server):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Header, Path, Query, Request
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -146,22 +147,29 @@ class OpenFile(FileResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        left = 0
 
-        async def check_range(message: Message) -> None:
-            if (status := message.get("status", 200)) >= _BAD_REQUEST:
-                headers = {"Content-Range": f"bytes */{self.headers['content-length']}"}
-                raise Problem(status, "The file has no such part.", headers=headers)
+        async def checked(message: Message) -> None:
+            nonlocal left
+            if message["type"] == "http.response.start":
+                if message["status"] >= _BAD_REQUEST:
+                    headers = {"Content-Range": f"bytes */{self.headers['content-length']}"}
+                    raise Problem(message["status"], "The file has no such part.", headers=headers)
+                left = int(Headers(raw=message["headers"])["content-length"])
+            else:  # the file may grow while it is sent
+                message["body"] = message["body"][:left]
+                left -= len(message["body"])
             await send(message)
 
         with self._file:
             try:
-                await super().__call__(scope, receive, check_range)
+                await super().__call__(scope, receive, checked)
             except Problem as problem:
                 if problem.status != _BAD_REQUEST:
                     raise
                 # A range that is not understood is ignored (RFC 9110, 14.2).
                 others = [header for header in scope["headers"] if header[0] != b"range"]
-                await super().__call__({**scope, "headers": others}, receive, send)
+                await super().__call__({**scope, "headers": others}, receive, checked)
 
 
 def _opened(found: FoundImage) -> tuple[BinaryIO, str]:
