@@ -58,6 +58,14 @@ def test_files_of_this_version_are_immutable(client):
         assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
+def test_serves_modules_without_documentation_comments(client):
+    source = (WEB / "state" / "url-state.js").read_bytes()
+    served = client.get(f"/page/{page.version()}/state/url-state.js").content
+    code = [line for line in source.splitlines() if not re.match(rb"\s*(/\*\*| \*)", line)]
+    assert len(code) < len(source.splitlines())
+    assert served.splitlines() == code
+
+
 def test_files_of_another_version_are_revalidated(client):
     old = client.get("/page/0123456789abcdef/state/terms.js")
     assert old.status_code == 200
