@@ -45,9 +45,9 @@ $(TEST_READY): $(DEMO_READY) tests/plugin/pyproject.toml
 $(PAGE_READY): package.json $(TEST_READY)
 	@echo "Installing what the checks of the web page need"
 	@$(BIN)/npm install --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier \
-		--fetch-retries=1 --loglevel=error >/dev/null || { \
-		echo "npm could not install TypeScript and oxlint, which check the web page (see above): check npm's registry" \
-			"and proxy settings. Without npm: make check-python, then $(BIN)/pytest -m 'not slow'"; exit 1; }
+		--fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=1000 --silent || { \
+		echo "npm could not install TypeScript and oxlint, which check the web page: try $(BIN)/npm ping, and check its" \
+			"registry and proxy settings. Without npm: make check-python, then $(BIN)/pytest -m 'not slow'"; exit 1; }
 	@touch $@
 
 demo: $(DEMO_READY) ## Index photographs and find the right ones; DIR=folder QUERY="words" for your own

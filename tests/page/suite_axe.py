@@ -37,12 +37,12 @@ def chip_menu(page):
 
 def keys(page):
     page.keyboard.press("?")
-    page.get_by_role("dialog", name="Keys").wait_for()
+    page.get_by_role("dialog", name="Keyboard shortcuts").wait_for()
 
 
 def viewer(page):
     open_picture(page)
-    page.get_by_role("button", name="Facts").click()
+    page.get_by_role("button", name="Details").click()
     page.locator("#viewer .strip a").first.wait_for()
 
 
@@ -136,7 +136,7 @@ def test_nothing_serious_where_a_token_is_asked_for(page, serve, site, scheme):
     page.emulate_media(color_scheme=scheme)
     with serve(site.folder, "--no-index", "--token", "the-token") as served:
         page.goto(served.url)
-        expect(page.get_by_label(re.compile("asks for a token"))).to_be_visible()
+        expect(page.get_by_label(re.compile("requires a token"))).to_be_visible()
         assert serious(page) == []
 
 

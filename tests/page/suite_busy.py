@@ -80,7 +80,7 @@ def test_too_many_requests_at_first_load(page, few):
         page.route(re.compile(r"/v1/images\?"), first, times=1)
         page.goto(server.url)
         expect(page.locator("#notice")).to_have_text(
-            re.compile(r"Too much was asked for at once\. The page tries again in \d seconds?\.")
+            re.compile(r"Too many requests\. The page tries again in \d seconds?\.")
         )
         expect(page.locator("#notice")).not_to_have_class("error")
         page.wait_for_selector(TILE)

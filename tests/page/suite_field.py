@@ -161,7 +161,7 @@ def test_paste_a_picture(page, site, tmp_path):
 def test_pick_a_picture_and_reload(page, site, tmp_path):
     ready(page, site.url)
     with page.expect_file_chooser() as chooser:
-        page.get_by_role("button", name="Search with a picture").click()
+        page.get_by_role("button", name="Search by image").click()
     chooser.value.set_files(picture_file(tmp_path))
     expect(page.locator(CHIP)).to_have_count(1)
     page.reload()
@@ -181,7 +181,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(page, site, tmp_path):
 
 def test_an_upload_that_is_gone_is_explained(page, site):
     page.goto(f"{site.url}?upload=00000000000000000000000000000000")
-    expect(page.locator("#notice")).to_contain_text("gone")
+    expect(page.locator("#notice")).to_contain_text("no longer available")
 
 
 def many(site, count):
@@ -203,7 +203,7 @@ def test_more_like_more_pictures_than_a_search_takes(page, site):
     page.keyboard.press("End")
     until(lambda: focused(page) == str(PICTURES - 1))
     page.keyboard.press("Shift+X")
-    expect(page.locator("#selection")).to_contain_text(f"{PICTURES} pictures selected")
+    expect(page.locator("#selection")).to_contain_text(f"{PICTURES} images selected")
     page.get_by_role("button", name="More like these").click()
     expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
     expect(page.locator(CHIP)).to_have_count(MOST)

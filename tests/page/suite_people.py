@@ -46,7 +46,7 @@ def test_keyboard_alone(page, site):
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Shift+X")
-    expect(page.locator("#selection")).to_contain_text("3 pictures selected")
+    expect(page.locator("#selection")).to_contain_text("3 images selected")
     page.keyboard.press("Escape")
     expect(page.locator("#selection")).to_be_hidden()
     page.keyboard.press("End")
@@ -59,7 +59,7 @@ def test_keyboard_alone(page, site):
     page.keyboard.press("Shift+S")
     assert [name for name, _ in asked(page)] == ["text", "similar_to"]
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     page.keyboard.press("ArrowLeft")
@@ -121,7 +121,7 @@ def test_selected_pictures(page, site):
     tile(page).hover()
     tile(page).get_by_label("Select").click()
     tile(page, 3).locator(".open").click(modifiers=["Shift"])
-    expect(page.locator("#selection")).to_contain_text("4 pictures selected")
+    expect(page.locator("#selection")).to_contain_text("4 images selected")
     page.get_by_role("button", name="Copy paths").click()
     expect(page.locator("#toasts")).to_contain_text("Copied 4 paths")
     paths = page.evaluate("navigator.clipboard.readText()").splitlines()
@@ -145,7 +145,7 @@ def test_a_contact_sheet_runs_nothing(page, site):
     page.goto("about:blank")
     page.set_content(download.value.path().read_text(encoding="utf-8"))
     assert page.locator("img").count() == 1
-    assert page.title() == "yellow (1 picture)"
+    assert page.title() == "yellow (1 image)"
 
 
 def test_a_phone(phone, site):
@@ -160,7 +160,7 @@ def test_a_phone(phone, site):
     before = shown_name(phone)
     swipe(phone, -200)
     expect(phone.locator("#viewer .name")).not_to_have_text(before)
-    phone.get_by_role("button", name="Facts").tap()
+    phone.get_by_role("button", name="Details").tap()
     expect(phone.locator("#viewer .facts")).to_be_visible()
     phone.get_by_role("button", name="Close").tap()
     expect(phone.locator("#viewer")).not_to_be_visible()
@@ -185,9 +185,9 @@ def test_a_finger_that_rests_selects(phone, site):
             }""",
             index,
         )
-    expect(phone.locator("#selection")).to_contain_text("2 pictures selected")
+    expect(phone.locator("#selection")).to_contain_text("2 images selected")
     tile(phone, 2).locator(".open").tap()
-    expect(phone.locator("#selection")).to_contain_text("1 picture selected")
+    expect(phone.locator("#selection")).to_contain_text("1 image selected")
 
 
 def swipe(page, right):

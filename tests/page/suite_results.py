@@ -127,7 +127,7 @@ def test_pictures_change_their_size(page, site):
     ready(page, site.url)
     before = tile(page).bounding_box()["height"]
     page.get_by_role("button", name="Settings").click()
-    page.get_by_label("Size of pictures").fill("400")
+    page.get_by_label("Image size").fill("400")
     assert tile(page).bounding_box()["height"] > 1.5 * before
 
 
@@ -169,7 +169,7 @@ def test_exact_copies_are_one_tile(page, twice):
     open_picture(page)
     page.keyboard.press("i")
     facts = page.locator("#viewer .facts")
-    expect(facts).to_contain_text("The same file is also here")
+    expect(facts).to_contain_text("Exact copies")
     expect(facts.locator(".copies button")).to_have_count(2)
     paths = facts.locator("button.path").all_inner_texts()
     assert sorted(paths) == ["a/red.png", "b/same.png", "red.png"]

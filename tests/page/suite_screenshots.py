@@ -113,7 +113,7 @@ def test_an_empty_folder(page, tmp_path, keep):
     (tmp_path / "photos").mkdir()
     with serving(tmp_path / "photos") as served:
         page.goto(served.url)
-        expect(page.locator("#notice")).to_contain_text("no pictures")
+        expect(page.locator("#notice")).to_contain_text("no images")
         keep(page, "empty")
 
 

@@ -114,7 +114,7 @@ def test_first_start_shows_progress_and_what_is_found(page, serve, tmp_path):
         paint(folder / f"{number:03}.png", (number * 2, 0, 0), day=number)
     with serve(folder, COLOURS_SECONDS="1.5", MEMERY_BATCH_SIZE="16") as served:
         page.goto(served.url)
-        expect(page.locator("#notice")).to_contain_text("Looking at your pictures")
+        expect(page.locator("#notice")).to_contain_text("Indexing images")
         expect(page.locator("#notice")).to_contain_text(re.compile(r"\d+ of 96"))
         expect(page.locator("#status progress")).to_be_visible()
         page.wait_for_selector(TILE)
@@ -167,7 +167,7 @@ def test_several_folders(page, serve, site, tmp_path, built):
         expect(page.locator("#toasts")).to_contain_text(str(tmp_path / "other/trip/cyan.png"))
         page.keyboard.press("i")
         expect(page.locator("#viewer .facts")).to_contain_text("Collectionother")
-        page.get_by_role("button", name="Everything in trip").click()
+        page.get_by_role("button", name="All images in trip").click()
         assert asked(page) == [("collection", "other"), ("under", "trip")]
 
 
@@ -181,7 +181,7 @@ def test_an_empty_folder(page, serve, tmp_path):
     (tmp_path / "photos").mkdir()
     with serve(tmp_path / "photos") as served:
         page.goto(served.url)
-        expect(page.locator("#notice")).to_contain_text("There are no pictures in this folder yet")
+        expect(page.locator("#notice")).to_contain_text("This folder has no images yet")
         expect(page.get_by_role("button", name="Look again")).to_be_visible()
 
 
@@ -198,10 +198,10 @@ def test_only_skipped_files(page, serve, tmp_path):
 def test_a_token_is_asked_for(page, serve, site):
     with serve(site.folder, "--no-index", "--token", "s3cret-token-of-the-test") as served:
         page.goto(served.url)
-        page.get_by_label(re.compile("asks for a token")).fill("wrong")
+        page.get_by_label(re.compile("requires a token")).fill("wrong")
         page.get_by_role("button", name="Enter").click()
-        expect(page.locator("#notice")).to_contain_text("That is not the token.")
-        page.get_by_label(re.compile("asks for a token")).fill("s3cret-token-of-the-test")
+        expect(page.locator("#notice")).to_contain_text("Wrong token.")
+        page.get_by_label(re.compile("requires a token")).fill("s3cret-token-of-the-test")
         page.get_by_role("button", name="Enter").click()
         page.wait_for_selector(TILE)
         assert "token" not in page.url
@@ -216,7 +216,7 @@ def test_a_server_that_comes_back_with_another_token_asks_for_it(page, serve, si
         port = served.url.rstrip("/").rpartition(":")[2]
     expect(page.locator("#notice")).to_contain_text("does not answer")
     with serve(site.folder, "--no-index", "--token", "the-second-token", port=port):
-        page.get_by_label(re.compile("asks for a token")).fill("the-second-token")
+        page.get_by_label(re.compile("requires a token")).fill("the-second-token")
         page.get_by_role("button", name="Enter").click()
         page.wait_for_selector(TILE)
 
@@ -240,9 +240,9 @@ def test_a_slow_answer_is_told(page, site):
     ready(page, site.url)
     with held(page, re.compile("/v1/search")):
         typing(page, "red", enter=True)
-        expect(page.locator("#status")).to_contain_text("Still looking")
+        expect(page.locator("#status")).to_contain_text("Still searching")
     settled(page)
-    expect(page.locator("#status")).not_to_contain_text("Still looking")
+    expect(page.locator("#status")).not_to_contain_text("Still searching")
 
 
 def test_an_error_says_what_to_do(page, site):

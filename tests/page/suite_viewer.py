@@ -45,7 +45,7 @@ def test_the_viewer_and_its_keys(page, site):
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).not_to_be_visible()
     assert focused(page) == "1"
-    expect(page.locator("#selection")).to_contain_text("1 picture selected")
+    expect(page.locator("#selection")).to_contain_text("1 image selected")
 
 
 def test_copies_the_path_that_is_clicked_in_the_facts(page, site):
@@ -125,8 +125,8 @@ def test_drawings_on_a_transparent_ground_are_seen(page, serve, tmp_path, built)
 def test_copy_the_picture(page, site):
     ready(page, f"{site.url}?text=red")
     open_picture(page)
-    page.get_by_role("button", name="Copy the picture").click()
-    expect(page.locator("#toasts")).to_contain_text("Copied the picture")
+    page.get_by_role("button", name="Copy the image").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied the image")
     kinds = page.evaluate("navigator.clipboard.read().then(items => items[0].types)")
     assert kinds == ["image/png"]
 
@@ -155,7 +155,7 @@ def test_the_folder_of_a_picture(page, site):
     ready(page, f"{site.url}?text=green")
     open_picture(page)
     page.keyboard.press("i")
-    page.get_by_role("button", name="Everything in wood").click()
+    page.get_by_role("button", name="All images in wood").click()
     expect(page.locator("#viewer")).not_to_be_visible()
     assert asked(page) == [("under", "wood")]
 
@@ -178,9 +178,9 @@ def odd_kinds(serve, tmp_path_factory, built):
 @pytest.mark.parametrize(
     ("name", "fact", "size"),
     [
-        ("large.tiff", "Shown smaller: this browser does not show TIFF.", (1280, 640)),
-        ("small.tif", "Shown as a copy: this browser does not show TIFF.", (300, 200)),
-        ("phone.heic", "Shown smaller: this browser does not show HEIC.", (1280, 1280)),
+        ("large.tiff", "Smaller copy: this browser cannot show TIFF.", (1280, 640)),
+        ("small.tif", "Copy: this browser cannot show TIFF.", (300, 200)),
+        ("phone.heic", "Smaller copy: this browser cannot show HEIC.", (1280, 1280)),
     ],
 )
 def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
@@ -194,7 +194,7 @@ def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
     page.keyboard.press("i")
     facts = page.locator("#viewer .facts")
     expect(facts).to_contain_text(fact)
-    expect(facts).to_contain_text("Download gives the original.")
+    expect(facts).to_contain_text("Download the file for the original.")
     shown = "e => e.decode().then(() => [e.naturalWidth, e.naturalHeight])"
     assert page.locator("#viewer .picture img").evaluate(shown) == list(size)
     expect(page.locator("#viewer .note")).to_be_hidden()
@@ -202,8 +202,8 @@ def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
     with page.expect_download() as download:
         page.keyboard.press("d")
     assert download.value.path().read_bytes() == (odd_kinds.folder / name).read_bytes()
-    page.get_by_role("button", name="Copy the picture").click()
-    expect(page.locator("#toasts")).to_contain_text("Copied the picture")
+    page.get_by_role("button", name="Copy the image").click()
+    expect(page.locator("#toasts")).to_contain_text("Copied the image")
 
 
 def test_a_file_that_is_gone_is_shown_as_a_copy(page, serve, tmp_path, built):
@@ -216,5 +216,5 @@ def test_a_file_that_is_gone_is_shown_as_a_copy(page, serve, tmp_path, built):
         picture.unlink()
         open_picture(page)
         expect(page.locator("#viewer .note")).to_have_text(
-            "The file cannot be shown: this is a copy."
+            "This browser cannot show the file; this is a copy."
         )

@@ -1,6 +1,7 @@
 // Numbers, dates, sizes and names as users see them.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
 import { bytes, counted, decimal, duration, fileName, folderOf, moment, percent, period, shortMonth, yearOf } from "../../../src/memery/gateway/web/widgets/format.js";
@@ -34,6 +35,13 @@ test("formats years, months and days of the Gregorian calendar", () => {
   assert.equal(period("2023-01-01"), new Intl.DateTimeFormat(undefined, { calendar: "gregory", dateStyle: "medium" }).format(new Date(2023, 0, 1)));
   assert.equal(yearOf("2023-12"), period("2023"));
   assert.equal(shortMonth("2023-01"), new Intl.DateTimeFormat(undefined, { calendar: "gregory", month: "short" }).format(new Date(2023, 0, 15)));
+});
+
+test("formats years of the Gregorian calendar in a locale with another one", () => {
+  const url = new URL("../../../src/memery/gateway/web/widgets/format.js", import.meta.url);
+  const script = `console.log((await import(${JSON.stringify(url.href)})).period("2023"))`;
+  const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { env: { LC_ALL: "th_TH.UTF-8" }, encoding: "utf8" });
+  assert.match(printed, /2023/); // and not 2566
 });
 
 test("leaves other periods unchanged", () => {

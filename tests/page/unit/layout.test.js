@@ -77,6 +77,11 @@ test("a loose last row does not leave one image alone", () => {
   assert.ok(full > 0.8 * several, `${full} of ${several} last rows are full`);
 });
 
+test("a short last row is better than one low row", () => {
+  const rows = rowsOf(justify(Array(11).fill(0.7), { ...SIZE, loose: true }));
+  assert.deepEqual(rows.map((row) => row.length), [6, 5]);
+});
+
 test("extreme ratios in one list keep every box inside the page", () => {
   const ratios = Array.from({ length: 60 }, (_, i) => (i % 2 ? 0.4 : 3.2));
   for (const width of [160, 390, 1000, 4000]) {

@@ -83,7 +83,7 @@ test("replaces a term with the same value, and leaves the list unchanged", () =>
 
 test("counts the draft's terms against the limit", () => {
   const terms = Array.from({ length: MAX_TERMS }, (_, i) => text(`t${i}`));
-  const state = { terms, draft: "", filters: {}, picture: null };
+  const state = { terms, draft: "", filters: {}, imageId: null };
   assert.equal(exceedsLimit(state), false);
   assert.equal(exceedsLimit({ ...state, draft: "one more" }), true);
   assert.equal(exceedsLimit({ ...state, terms: terms.slice(1), draft: "cup -coffee" }), true);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { MAX_TERMS } from "../../../src/memery/gateway/web/state/terms.js";
 import { activeTerms, filterParameters, formatUrl, nextState, parseUrl, requestParameters } from "../../../src/memery/gateway/web/state/url-state.js";
 
-const EMPTY = { terms: [], draft: "", filters: {}, picture: null };
+const EMPTY = { terms: [], draft: "", filters: {}, imageId: null };
 const text = (value, boost = 1) => ({ kind: "text", value, boost });
 
 test("an empty state has an empty URL", () => {
@@ -19,7 +19,7 @@ const FULL = {
   terms: [text("beach", 2), text("people", -1), { kind: "image", value: "abc", boost: 1 }],
   draft: "red car",
   filters: { collection: "photos", under: "trip/Ελλάδα 100 %", since: "2023", until: "2023-05", orientation: "square", has_text: "true", mode: "visual", sort: "name", ext: ["jpg", "png"] },
-  picture: "x=&y",
+  imageId: "x=&y",
 };
 
 test("a state survives its URL", () => {

@@ -106,7 +106,9 @@ test("goes up and down within and between blocks", () => {
   const last = list.neighbour(99, 1);
   assert.equal(list.box(last).row, 0);
   assert.ok(last >= 100 && last < 112);
-  assert.ok(list.neighbour(100, -1) < 100);
+  const above = list.neighbour(100, -1);
+  assert.ok(above < 100);
+  assert.equal(list.box(above).row, list.box(99).row);
   assert.equal(list.neighbour(199, 1), 200); // the first of a block that is not loaded
   assert.equal(list.neighbour(0, -1), 0);
 });
@@ -116,6 +118,11 @@ test("a divider separates the first weak matches", () => {
   assert.ok(list.divider > list.yOf(129) && list.divider < list.yOf(130));
   assert.equal(list.box(130).y - list.divider, 56);
   assert.ok(list.box(130).row > list.box(129).row);
+});
+
+test("a list has one divider, also if later pages have weak matches only", () => {
+  const list = new VirtualList(results(300, new Set([0, 1, 2]), { isSearch: true, weakFrom: 130 }), SIZE);
+  assert.equal(list.box(200).y, list.extent(2).top);
 });
 
 test("a list without strong or without weak matches has no divider", () => {

@@ -65,15 +65,21 @@ export class Actions {
   similar(image, isNewSearch) {
     if (!isNewSearch) return this.more([image]);
     this.#prepare([image]);
-    this.#store.change({ terms: [imageTerm(image, 1)], draft: "", picture: null });
+    this.#store.change({ terms: [imageTerm(image, 1)], draft: "", imageId: null });
   }
 
-  /** Adds images to the search. @param {ListedImage[]} images */
+  /**
+   * Adds images to the search.
+   * @param {ListedImage[]} images
+   */
   more(images) {
     this.#addTerms(images, 1);
   }
 
-  /** Adds images to the search as negative terms. @param {ListedImage[]} images */
+  /**
+   * Adds images to the search as negative terms.
+   * @param {ListedImage[]} images
+   */
   less(images) {
     this.#addTerms(images, -1);
   }
@@ -90,7 +96,7 @@ export class Actions {
   async copyImage(image) {
     try {
       await copyImage([image.image_url, largestCopy(image)]);
-      this.#toast("Copied the picture.");
+      this.#toast("Copied the image.");
     } catch (error) {
       this.#toast(messageOf(error));
     }
@@ -122,7 +128,7 @@ export class Actions {
   showFolder(collection, folder) {
     const isOneOfSeveral = this.#server.collections.length > 1;
     const filters = { ...(isOneOfSeveral ? { collection } : {}), ...(folder ? { under: folder } : {}) };
-    this.#store.change({ terms: [], draft: "", picture: null, filters });
+    this.#store.change({ terms: [], draft: "", imageId: null, filters });
   }
 
   /**
@@ -132,7 +138,7 @@ export class Actions {
   #addTerms(images, boost) {
     this.#prepare(images);
     const terms = images.map((image) => imageTerm(image, boost));
-    this.#store.change({ terms: terms.reduce(withTerm, this.#store.state.terms), picture: null });
+    this.#store.change({ terms: terms.reduce(withTerm, this.#store.state.terms), imageId: null });
   }
 
   /** @param {ListedImage[]} images that become terms */
@@ -141,7 +147,10 @@ export class Actions {
     if (this.#store.state.terms.length < MAX_TERMS) this.#selection.clear();
   }
 
-  /** The path with the folder of its collection, if the server tells it. @param {ListedImage} image */
+  /**
+   * The path with the folder of its collection, if the server tells it.
+   * @param {ListedImage} image
+   */
   #fullPath({ collection, path }) {
     const folder = this.#server.collections.find((one) => one.name === collection)?.path;
     return folder ? `${folder.replace(/\/$/, "")}/${path}` : path;

@@ -37,7 +37,7 @@ const server = new ServerStatus();
 const selection = new Selection();
 const names = new TermNames();
 const actions = new Actions(store, server, selection, names, notify);
-const href = (/** @type {{id: string}} */ image) => store.href({ picture: image.id });
+const href = (/** @type {{id: string}} */ image) => store.href({ imageId: image.id });
 
 // Images
 const gridElement = byId("grid", HTMLElement);
@@ -87,7 +87,7 @@ const searchBox = new SearchBox(byId("field", HTMLFormElement), names, {
 // Input
 new PointerInput(gridElement, grid, selection, {
   actions,
-  open: (image) => store.change({ picture: image.id }),
+  open: (image) => store.change({ imageId: image.id }),
   leave: () => searchBox.focus(),
   toast: notify,
 });
@@ -99,7 +99,7 @@ acceptImages(
       store.addTerm({ kind: "upload", value: id, boost: 1 });
     },
     onImage: (id) => {
-      names.set(id, fileName(grid.results?.at(grid.results.indexOf(id))?.path ?? "picture"));
+      names.set(id, fileName(grid.results?.at(grid.results.indexOf(id))?.path ?? "image"));
       store.addTerm({ kind: "image", value: id, boost: 1 });
     },
     onError: notify,
@@ -124,14 +124,14 @@ onKeys(document, {
 byId("home", HTMLAnchorElement).addEventListener("click", (event) => {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  store.change({ terms: [], draft: "", filters: {}, picture: null });
+  store.change({ terms: [], draft: "", filters: {}, imageId: null });
 });
 
 // Events
 store.full.on(() => notify(TOO_MANY_TERMS));
 store.changed.on((place) => {
   const { state } = store;
-  if (!state.picture) document.title = names.title(state);
+  if (!state.imageId) document.title = names.title(state);
   searchBox.show(state);
   filters.show(state);
   search.show(place);

@@ -1,9 +1,9 @@
-// Runs before anything is painted, so that a chosen theme never flashes. Not a module for that reason.
+// Sets the chosen theme before the first paint. A module would run too late.
 (() => {
   try {
     const { theme } = JSON.parse(localStorage.getItem("memery") ?? "{}");
     if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
   } catch {
-    // Then the system's wish holds.
+    // Without storage, the system's theme is used.
   }
 })();

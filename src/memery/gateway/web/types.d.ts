@@ -151,7 +151,7 @@ export interface PageState {
   draft: string;
   filters: FilterValues;
   /** Id of the open image. */
-  picture: string | null;
+  imageId: string | null;
 }
 
 /** A scroll position: an image's index, and how far the window's top is below the image's, in px. */

@@ -15,10 +15,16 @@ const GATEWAY_ERRORS = new Set([502, 504]); // a proxy's answer if the server do
 const THUMBNAIL_SIZES = [160, 320, 640, 1280];
 const connection = new EventTarget();
 
-/** Calls `listener` whenever a request gets no answer. @param {() => void} listener */
+/**
+ * Calls `listener` whenever a request gets no answer.
+ * @param {() => void} listener
+ */
 export const onConnectionLost = (listener) => connection.addEventListener("lost", listener);
 
-/** The absolute URL of a path below the page, wherever the server is mounted. @param {string} path */
+/**
+ * The absolute URL of a path below the page, wherever the server is mounted.
+ * @param {string} path
+ */
 export const resolve = (path) => new URL(path, document.baseURI).href;
 
 /** @type {(parameters: URLSearchParams, options?: RequestOptions) => Promise<SearchDocument>} */
@@ -53,7 +59,7 @@ export const skipped = (offset, count) =>
  */
 export function upload(file) {
   const body = new FormData();
-  body.append("image", file, file.name || "picture");
+  body.append("image", file, file.name || "image");
   return request("v1/uploads", { method: "POST", body });
 }
 
@@ -109,7 +115,10 @@ function connectionLost() {
   return new Problem(0, "memery does not answer.");
 }
 
-/** The JSON of a response, or null if it has none. @param {Response} response */
+/**
+ * The JSON of a response, or null if it has none.
+ * @param {Response} response
+ */
 async function json(response) {
   try {
     return await response.json();
@@ -129,7 +138,10 @@ function problemFrom(response, answer) {
   return new Problem(response.status, String(detail), errors, retryAfter(response.headers.get("Retry-After")));
 }
 
-/** Seconds of a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3). @param {string | null} header */
+/**
+ * Seconds of a Retry-After header: a number of them, or a date (RFC 9110, 10.2.3).
+ * @param {string | null} header
+ */
 function retryAfter(header) {
   if (header === null) return 0;
   const wait = /^\d+$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000;

@@ -27,7 +27,10 @@ export class Problem extends Error {
 /** @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
-/** The HTTP status of a failed request; 0 without an answer, undefined for any other error. @param {unknown} error */
+/**
+ * The HTTP status of a failed request; 0 without an answer, undefined for any other error.
+ * @param {unknown} error
+ */
 export const statusOf = (error) => (error instanceof Problem ? error.status : undefined);
 
 /** @param {unknown} error */

@@ -133,12 +133,18 @@ export class Grid {
     return this.#list?.neighbour(index, direction) ?? index;
   }
 
-  /** How far down the list an image is, from 0 to 1. @param {number} index */
+  /**
+   * How far down the list an image is, from 0 to 1.
+   * @param {number} index
+   */
   fraction(index) {
     return this.#list?.height ? this.#list.yOf(index) / this.#list.height : 0;
   }
 
-  /** Makes Tab lead to an image. @param {number} index */
+  /**
+   * Makes Tab lead to an image.
+   * @param {number} index
+   */
   setCurrent(index) {
     if (index === this.current) return;
     this.#tiles.mark(this.current, false);
@@ -163,7 +169,10 @@ export class Grid {
     return scrollY + this.#header.offsetHeight - this.#listTop();
   }
 
-  /** The window's scroll position at which a height in the list is just below the header. @param {number} y */
+  /**
+   * The window's scroll position at which a height in the list is just below the header.
+   * @param {number} y
+   */
   #scrollFor(y) {
     return y + this.#listTop() - this.#header.offsetHeight;
   }

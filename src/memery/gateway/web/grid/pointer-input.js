@@ -82,7 +82,7 @@ export class PointerInput {
     }
     const [first, end] = [Math.min(index, last), Math.max(index, last)];
     if (end - first >= MAX_RANGE) {
-      this.#options.toast(`At most ${MAX_RANGE} pictures can be selected at once.`);
+      this.#options.toast(`At most ${MAX_RANGE} images can be selected at once.`);
       return;
     }
     try {
@@ -137,7 +137,10 @@ export class PointerInput {
     });
   }
 
-  /** Moves up; from the first row, out of the grid. @param {KeyboardEvent} event */
+  /**
+   * Moves up; from the first row, out of the grid.
+   * @param {KeyboardEvent} event
+   */
   #up(event) {
     const index = indexOf(event.target);
     if (index === null) return false;
@@ -182,7 +185,10 @@ export class PointerInput {
   }
 }
 
-/** The index of the tile around an event's target, or null. @param {EventTarget | null} target */
+/**
+ * The index of the tile around an event's target, or null.
+ * @param {EventTarget | null} target
+ */
 function indexOf(target) {
   const index = closest(target, ".tile")?.dataset.index;
   return index === undefined ? null : Number(index);

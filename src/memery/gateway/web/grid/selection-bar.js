@@ -31,6 +31,6 @@ export class SelectionBar {
     const { isEmpty, images } = this.#selection;
     this.#element.hidden = isEmpty;
     document.body.classList.toggle("selecting", !isEmpty);
-    this.#count.textContent = `${counted(images.length, "picture")} selected`;
+    this.#count.textContent = `${counted(images.length, "image")} selected`;
   }
 }

@@ -106,7 +106,10 @@ export class Tile {
     this.element.remove();
   }
 
-  /** Requests a thumbnail, unless one of that size or larger is shown already. @param {number} wanted px */
+  /**
+   * Requests a thumbnail, unless one of that size or larger is shown already.
+   * @param {number} wanted px
+   */
   #load(wanted) {
     const source = thumbnail(this.#listed, Math.min(MAX_SIDE, Math.max(MIN_SIDE, wanted)));
     const side = Number(new URL(source, document.baseURI).searchParams.get("size"));
@@ -145,7 +148,7 @@ function accessibleName({ path, rank, weak, words, copies }) {
   if (rank) parts.push(`number ${rank}`);
   if (weak) parts.push("weaker match");
   if (copies > 1) parts.push(counted(copies, "copy", "copies"));
-  if (words) parts.push(`says: ${words}`);
+  if (words) parts.push(`text: ${words}`);
   return parts.join(", ");
 }
 

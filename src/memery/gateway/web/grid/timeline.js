@@ -38,7 +38,10 @@ export class Timeline {
     onPreference(() => this.draw());
   }
 
-  /** Shows the months of a list, newest first; fewer than two hide the timeline. @param {CountDocument[]} months */
+  /**
+   * Shows the months of a list, newest first; fewer than two hide the timeline.
+   * @param {CountDocument[]} months
+   */
   show(months) {
     let index = 0;
     this.#chosen = null;

@@ -53,7 +53,10 @@ export class VirtualList {
     return last ? last.top + last.height : 0;
   }
 
-  /** Lays out all blocks again with what is loaded by now. @param {GridSize} size */
+  /**
+   * Lays out all blocks again with what is loaded by now.
+   * @param {GridSize} size
+   */
   arrange(size = this.#size) {
     const isSameSize = size === this.#size;
     this.#size = size;
@@ -90,7 +93,10 @@ export class VirtualList {
     return Boolean(this.#blocks[number]?.boxes);
   }
 
-  /** Top and height of a block, loaded or not. @param {number} number */
+  /**
+   * Top and height of a block, loaded or not.
+   * @param {number} number
+   */
   extent(number) {
     const { top, height } = this.#blocks[number];
     return { top, height };
@@ -128,7 +134,10 @@ export class VirtualList {
     return block ? block.top + (block.divider ?? 0) : null;
   }
 
-  /** Top of an image in px; estimated while it is not loaded. @param {number} index */
+  /**
+   * Top of an image in px; estimated while it is not loaded.
+   * @param {number} index
+   */
   yOf(index) {
     const box = this.box(index);
     if (box) return box.y;
@@ -136,7 +145,10 @@ export class VirtualList {
     return block ? block.top + (block.height * (index - block.number * PAGE_SIZE)) / block.count : 0;
   }
 
-  /** Index of the first image that reaches below a height. @param {number} y */
+  /**
+   * Index of the first image that reaches below a height.
+   * @param {number} y
+   */
   indexAt(y) {
     const number = this.#numberAt(y);
     const block = this.#blocks[number];
@@ -232,7 +244,10 @@ export class VirtualList {
     return { boxes: [...strong.boxes, ...moved], height: top + weak.height, divider: strong.height };
   }
 
-  /** Number of the block at a height. @param {number} y */
+  /**
+   * Number of the block at a height.
+   * @param {number} y
+   */
   #numberAt(y) {
     let low = 0;
     let high = this.#blocks.length - 1;

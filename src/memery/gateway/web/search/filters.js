@@ -16,7 +16,7 @@ const SHAPES = { landscape: "Landscape", portrait: "Portrait", square: "Square" 
 /** @type {Labels} */
 const TEXT = { true: "With text", false: "Without text" };
 /** @type {Labels} */
-const MODES = { visual: "What they show", text: "Words in them" };
+const MODES = { visual: "Image content", text: "Text in images" };
 /** @type {Labels} */
 const SORTS = { date: "Newest first", name: "By name" };
 
@@ -28,7 +28,7 @@ const LABELS = {
   ext: "Type",
   orientation: "Shape",
   has_text: "Text",
-  mode: "Look at",
+  mode: "Search in",
   sort: "Order",
 };
 
@@ -79,7 +79,10 @@ export class Filters {
     this.#buttons.collection.hidden = collections.length < 2;
   }
 
-  /** Shows the filters of a state. The choice of mode is for searches only. @param {PageState} state */
+  /**
+   * Shows the filters of a state. The choice of mode is for searches only.
+   * @param {PageState} state
+   */
   show(state) {
     const { filters } = state;
     this.#filters = filters;
@@ -122,7 +125,10 @@ export class Filters {
     this.#onChange(filters);
   }
 
-  /** Changes some filters; an empty value removes one. @param {FilterValues} changes */
+  /**
+   * Changes some filters; an empty value removes one.
+   * @param {FilterValues} changes
+   */
   #set(changes) {
     const filters = Object.entries({ ...this.#filters, ...changes }).filter(([, value]) => value?.length);
     this.#change(Object.fromEntries(filters));
@@ -248,7 +254,10 @@ function displayedValues(filters) {
   };
 }
 
-/** A date input; a value that is not a day is left out. @param {string} value */
+/**
+ * A date input; a value that is not a day is left out.
+ * @param {string} value
+ */
 function dateInput(value) {
   return make("input", { type: "date", value: /^\d{4}-\d{2}-\d{2}$/.test(value) ? value : "" });
 }
@@ -279,7 +288,10 @@ function choiceButton(label, number, isChosen, act, className = "") {
   return make("button", { type: "button", className, "aria-pressed": String(isChosen), on: { click: act } }, ...parts);
 }
 
-/** A field that finds folders in a panel by a part of their name. @param {HTMLElement} panel */
+/**
+ * A field that finds folders in a panel by a part of their name.
+ * @param {HTMLElement} panel
+ */
 function folderSearch(panel) {
   const input = make("input", { type: "search", placeholder: "Find a folder", "aria-label": "Find a folder" });
   input.addEventListener("input", () => {

@@ -12,7 +12,7 @@ import { count, counted } from "../widgets/format.js";
  * @typedef {"clear" | "skipped" | "index"} OfferName
  */
 
-export const TOO_MANY_TERMS = `A search takes ${MAX_TERMS} terms at most: what goes beyond is left out. Remove one to add another.`;
+export const TOO_MANY_TERMS = `A search takes ${MAX_TERMS} terms at most; the rest is left out. Remove one to add another.`;
 export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page reconnects automatically.";
 
 /**
@@ -31,7 +31,10 @@ export function messageFor(answer, { server, isNarrowed, terms }) {
   return {};
 }
 
-/** Number of images and of good matches. @param {Pick<Answer, "isSearch" | "total" | "strong">} answer */
+/**
+ * Number of images and of good matches.
+ * @param {Pick<Answer, "isSearch" | "total" | "strong">} answer
+ */
 export function summary({ isSearch, total, strong }) {
   const all = counted(total, "image");
   if (!isSearch || !total || strong === null) return all; // null: too few images to judge
@@ -44,11 +47,14 @@ export function summary({ isSearch, total, strong }) {
  * @param {number} delay ms
  */
 export function retryMessage(problem, delay) {
-  const why = problem.status === 429 ? "Too much was asked for at once." : problem.message.replace(/: try again shortly\.$/, ".");
+  const why = problem.status === 429 ? "Too many requests." : problem.message.replace(/: try again shortly\.$/, ".");
   return `${why} The page tries again in ${counted(Math.ceil(delay / 1000), "second")}.`;
 }
 
-/** What to say about a failed request. @param {unknown} error */
+/**
+ * What to say about a failed request.
+ * @param {unknown} error
+ */
 export function failureMessage(error) {
   if (!(error instanceof Problem)) return messageOf(error);
   if (error.status === 0) return OFFLINE;
@@ -66,11 +72,11 @@ function emptyMessage(server, isNarrowed, warnings) {
   const { facts, skipped } = server;
   if (!facts) return {}; // it is not known yet whether the folder is empty or not indexed yet
   if (server.isIndexing) return { text: indexing(server.progress) };
-  if (isNarrowed && server.searchable) return { text: warnings.join(" ") || "No picture passes these filters.", offer: "clear" };
+  if (isNarrowed && server.searchable) return { text: warnings.join(" ") || "No image matches these filters.", offer: "clear" };
   if (skipped) return { text: `None of the ${counted(skipped, "file")} here could be read.`, offer: "skipped" };
   if (facts.excluded?.length) return { text: facts.excluded.join(" ") };
   return {
-    text: "There are no pictures in this folder yet. Put some in, then look again.",
+    text: "This folder has no images yet. Add some, then look again.",
     offer: facts.index_allowed ? "index" : undefined,
   };
 }
@@ -84,5 +90,5 @@ function nothingStrong(terms) {
 
 /** @param {Progress} progress */
 function indexing({ done, total }) {
-  return total ? `Looking at your pictures: ${count(done)} of ${count(total)}. You can search already.` : "Looking at your pictures …";
+  return total ? `Indexing images: ${count(done)} of ${count(total)}. You can already search.` : "Indexing images …";
 }

@@ -60,7 +60,10 @@ export class SearchBox {
     this.#input.focus();
   }
 
-  /** Shows the terms and the draft of a state. @param {PageState} state */
+  /**
+   * Shows the terms and the draft of a state.
+   * @param {PageState} state
+   */
   show({ terms, draft }) {
     clearTimeout(this.#timer);
     if (this.#input.value !== draft) this.#input.value = draft;

@@ -109,7 +109,7 @@ export class SearchController {
     this.#results = results;
     results.onWait = (problem, delay, page) => this.#waiting(results, problem, delay, page);
     this.#setBusy(true);
-    const timer = setTimeout(() => statusBar.setNote("Still looking …"), SLOW);
+    const timer = setTimeout(() => statusBar.setNote("Still searching …"), SLOW);
     try {
       await results.load(0);
       if (this.#results === results) this.#show(results, place, isForced);
@@ -120,7 +120,10 @@ export class SearchController {
     }
   }
 
-  /** New results; the first time, those of the early request. @param {URLSearchParams} parameters */
+  /**
+   * New results; the first time, those of the early request.
+   * @param {URLSearchParams} parameters
+   */
   #newResults(parameters) {
     const first = this.#first;
     this.#first = null;
@@ -164,7 +167,7 @@ export class SearchController {
     }
     const isTermGone = status === 404 && store.state.terms.some((term) => term.kind !== "text");
     const text = isTermGone
-      ? "A picture of this search is gone: memery was started anew, or the file was moved. Remove it from the field, or add it again."
+      ? "An image of this search is no longer available: memery was restarted, or the file was moved. Remove it from the search box, or add it again."
       : failureMessage(error);
     showMessage(elements.message, text, { offer: { label: "Try again", act: () => this.#search(null, true) }, isError: true });
   }
@@ -183,7 +186,10 @@ export class SearchController {
     else showMessage(this.#parts.elements.message, text, { offer: { label: "Try now", act: () => this.#search(null, true) } });
   }
 
-  /** Shows what there is to say about the results. @param {Results} results */
+  /**
+   * Shows what there is to say about the results.
+   * @param {Results} results
+   */
   #showMessage(results) {
     const { server, statusBar, offers, store, elements } = this.#parts;
     const isNarrowed = results.isSearch || this.#hasFilters();
@@ -219,7 +225,10 @@ export class SearchController {
     elements.refresh.hidden = this.#hasFilters();
   }
 
-  /** Notes how many images the index had, for results that came before the status. @param {Results} results */
+  /**
+   * Notes how many images the index had, for results that came before the status.
+   * @param {Results} results
+   */
   #setIndexedCount(results) {
     const { server } = this.#parts;
     const listed = !results.isSearch && !this.#hasFilters() ? results.files : null;
@@ -237,7 +246,10 @@ export class SearchController {
     if (this.#results && this.#results === grid.results) store.rememberPlace(grid.place);
   }
 
-  /** Shows the months of a list. Their room is reserved before the images are laid out. @param {Results} results */
+  /**
+   * Shows the months of a list. Their room is reserved before the images are laid out.
+   * @param {Results} results
+   */
   async #showMonths(results) {
     const { timeline, store } = this.#parts;
     const { filters } = store.state;

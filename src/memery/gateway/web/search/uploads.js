@@ -77,7 +77,7 @@ function drop(data, listeners) {
   const id = data.getData(DRAG_TYPE);
   if (id) listeners.onImage(id);
   else if (data.files.length) uploadAll([...data.files], listeners);
-  else listeners.onError("That is a link to a picture. Copy the picture itself and paste it here, or save it first.");
+  else listeners.onError("This is a link to an image. Copy the image itself and paste it here, or save it first.");
 }
 
 /**
@@ -88,9 +88,9 @@ async function uploadAll(files, listeners) {
   for (const file of files) {
     try {
       const { id } = await upload(file); // eslint-disable-line no-await-in-loop -- terms keep the files' order
-      listeners.onUpload(id, file.name || "picture");
+      listeners.onUpload(id, file.name || "image");
     } catch (error) {
-      listeners.onError(`“${file.name || "The picture"}” cannot be searched with: ${messageOf(error)}`);
+      listeners.onError(`Cannot search by “${file.name || "image"}”: ${messageOf(error)}`);
     }
   }
 }

@@ -25,7 +25,7 @@ export class Results {
   /** @type {PageWaitListener | null} */
   #onWait = null;
   /** @type {Parameters<PageWaitListener> | null} */
-  #missedWait = null; // a wait that nobody listened to yet
+  #missedWait = null; // a wait before there was a listener
 
   total = 0;
   anythingStrong = true;
@@ -64,17 +64,26 @@ export class Results {
     return Math.ceil(this.total / PAGE_SIZE);
   }
 
-  /** The images of a page, or undefined while it is not loaded. @param {number} number */
+  /**
+   * The images of a page, or undefined while it is not loaded.
+   * @param {number} number
+   */
   page(number) {
     return this.#pages.get(number);
   }
 
-  /** The image at an index, if it is loaded. @param {number} index */
+  /**
+   * The image at an index, if it is loaded.
+   * @param {number} index
+   */
   at(index) {
     return this.#pages.get(Math.floor(index / PAGE_SIZE))?.[index % PAGE_SIZE];
   }
 
-  /** The index of an image among the loaded ones, or -1. @param {string} id */
+  /**
+   * The index of an image among the loaded ones, or -1.
+   * @param {string} id
+   */
   indexOf(id) {
     for (const [number, images] of this.#pages) {
       const place = images.findIndex((image) => image.id === id);
@@ -83,7 +92,10 @@ export class Results {
     return -1;
   }
 
-  /** Loads a page, unless it is loaded. The first one tells the list's length. @param {number} number */
+  /**
+   * Loads a page, unless it is loaded. The first one tells the list's length.
+   * @param {number} number
+   */
   async load(number) {
     if (!this.#pages.has(number)) await this.#loadOnce(number, 1);
     return this.#pages.get(number);
@@ -125,14 +137,20 @@ export class Results {
     return found;
   }
 
-  /** Aborts all requests, or those for single pages that `keep` rejects. @param {((page: number) => boolean) | null} keep */
+  /**
+   * Aborts all requests, or those for single pages that `keep` rejects.
+   * @param {((page: number) => boolean) | null} keep
+   */
   abort(keep = null) {
     for (const { first, pages, controller } of this.#pending.values()) {
       if (!keep || (pages === 1 && !keep(first))) controller.abort();
     }
   }
 
-  /** The place on a page from which all images are weak matches. @param {number} number */
+  /**
+   * The place on a page from which all images are weak matches.
+   * @param {number} number
+   */
   weakFrom(number) {
     const images = this.#pages.get(number) ?? [];
     return images.findLastIndex((image) => !image.weak) + 1;

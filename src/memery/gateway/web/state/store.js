@@ -1,5 +1,5 @@
-// The page's state and the browser's history. The URL is the state; a history entry holds besides
-// only the scroll position.
+// The page's state and the browser's history. The URL is the state; a history entry has in
+// addition only the scroll position.
 
 /** @import { PageState, Place, Term } from "../types.d.ts" */
 
@@ -46,7 +46,10 @@ export class Store {
     this.changed.emit(null);
   }
 
-  /** Notes a change that is shown already. @param {Partial<PageState>} changes */
+  /**
+   * Notes a change that is shown already.
+   * @param {Partial<PageState>} changes
+   */
   note(changes) {
     this.#state = { ...this.#state, ...changes };
     this.#replace();
@@ -57,12 +60,18 @@ export class Store {
     this.change({ terms: withTerm(this.#state.terms, term) });
   }
 
-  /** The URL of the state after some changes, relative to the page. @param {Partial<PageState>} changes */
+  /**
+   * The URL of the state after some changes, relative to the page.
+   * @param {Partial<PageState>} changes
+   */
   href(changes = {}) {
     return formatUrl({ ...this.#state, ...changes }) || location.pathname;
   }
 
-  /** Remembers the scroll position for this history entry, so that Back restores it. @param {Place | null} place */
+  /**
+   * Remembers the scroll position for this history entry, so that Back restores it.
+   * @param {Place | null} place
+   */
   rememberPlace(place) {
     history.replaceState({ ...history.state, place }, "");
   }

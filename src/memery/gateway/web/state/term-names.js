@@ -18,10 +18,13 @@ export class TermNames {
 
   /** @param {Term} term */
   of(term) {
-    return term.kind === "text" ? term.value : (this.#names.get(term.value) ?? "picture");
+    return term.kind === "text" ? term.value : (this.#names.get(term.value) ?? "image");
   }
 
-  /** The tab's title for a state: the terms, else the folder. @param {PageState} state */
+  /**
+   * The tab's title for a state: the terms, else the folder.
+   * @param {PageState} state
+   */
   title(state) {
     const parts = activeTerms(state).map((term) => (term.boost < 0 ? "−" : "") + this.of(term));
     const view = parts.join(", ") || state.filters.under;

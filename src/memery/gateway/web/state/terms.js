@@ -34,7 +34,10 @@ export function parseText(text) {
     .map((term) => ({ kind: /** @type {const} */ ("text"), ...term }));
 }
 
-/** The text of a term, as a user would type it: the reverse of `parseText`. @param {Term} term */
+/**
+ * The text of a term, as a user would type it: the reverse of `parseText`.
+ * @param {Term} term
+ */
 export function formatTerm(term) {
   if (term.boost > 0) return escapeDashes(term);
   const isWord = /^\p{L}\S*$/u.test(term.value);
@@ -95,7 +98,10 @@ export function withTerm(terms, term) {
   return terms.some(isSame) ? terms.map((one) => (isSame(one) ? term : one)) : [...terms, term];
 }
 
-/** Whether a state has more terms than a query may have, the draft included. @param {PageState} state */
+/**
+ * Whether a state has more terms than a query may have, the draft included.
+ * @param {PageState} state
+ */
 export const exceedsLimit = ({ terms, draft }) => terms.length + parseText(draft).length > MAX_TERMS;
 
 /**
@@ -113,7 +119,10 @@ function splitBoost(text) {
   return { value: value.replaceAll("\\^", "^"), boost };
 }
 
-/** A text with a backslash before each dash that would mean "less of this". @param {Term} term */
+/**
+ * A text with a backslash before each dash that would mean "less of this".
+ * @param {Term} term
+ */
 function escapeDashes(term) {
   return withBoost({ ...term, value: term.value.replace(/(^|\s)(?=[-−](?:\p{L}|["“„«]))/gu, "$1\\") });
 }

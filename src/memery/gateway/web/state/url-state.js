@@ -20,17 +20,20 @@ export function parseUrl(search) {
     if (value) filters[name] = value;
   }
   if (parameters.has("ext")) filters.ext = parameters.getAll("ext");
-  const state = { terms: fromParameters(parameters), draft: parameters.get("q") ?? "", filters, picture: parameters.get("picture") };
+  const state = { terms: fromParameters(parameters), draft: parameters.get("q") ?? "", filters, imageId: parameters.get("picture") };
   if (filters.sort === defaultSort(state)) delete filters.sort;
   return state;
 }
 
-/** The query string of a state: the reverse of `parseUrl`; empty if the state is. @param {PageState} state */
+/**
+ * The query string of a state: the reverse of `parseUrl`; empty if the state is.
+ * @param {PageState} state
+ */
 export function formatUrl(state) {
   const parameters = filterParameters(state.filters);
   addToParameters(state.terms, parameters);
   if (state.draft.trim()) parameters.set("q", state.draft);
-  if (state.picture) parameters.set("picture", state.picture);
+  if (state.imageId) parameters.set("picture", state.imageId);
   const search = parameters.toString();
   return search && `?${search}`;
 }
@@ -49,7 +52,10 @@ export function nextState(before, changes) {
   return { ...state, filters };
 }
 
-/** Parameters of the request for a state's images: without the open image, the draft as terms. @param {PageState} state */
+/**
+ * Parameters of the request for a state's images: without the open image, the draft as terms.
+ * @param {PageState} state
+ */
 export function requestParameters(state) {
   const parameters = filterParameters(state.filters);
   addToParameters(activeTerms(state), parameters);
@@ -74,7 +80,10 @@ export function filterParameters(filters) {
   return parameters;
 }
 
-/** The order of a list that names none: the best first, or without a search the newest. @param {PageState} state */
+/**
+ * The order of a list that names none: the best first, or without a search the newest.
+ * @param {PageState} state
+ */
 function defaultSort(state) {
   return activeTerms(state).length ? "score" : "date";
 }

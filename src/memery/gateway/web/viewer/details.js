@@ -5,7 +5,10 @@
 import { button, make } from "../widgets/dom.js";
 import { bytes, count, decimal, fileName, folderOf, moment } from "../widgets/format.js";
 
-/** Where a date is from, unless from EXIF. @type {Record<string, string>} */
+/**
+ * Where a date is from, unless from EXIF.
+ * @type {Record<string, string>}
+ */
 const DATE_SOURCES = { xmp: " (from XMP)", gps: " (from GPS)", name: " (from the file name)" };
 
 /**
@@ -31,7 +34,7 @@ export function fillDetails(panel, image, copyReason, actions) {
     list,
     ...copies(image, actions),
     ...textLines(image),
-    button(folder ? `Everything in ${folder}` : "Everything in this folder", () => actions.showFolder(image.collection, folder), { className: "plain" }),
+    button(folder ? `All images in ${folder}` : "All images in this folder", () => actions.showFolder(image.collection, folder), { className: "plain" }),
   );
 }
 
@@ -41,10 +44,10 @@ export function fillDetails(panel, image, copyReason, actions) {
  */
 function details(image, copyReason) {
   const found = [["Size", `${count(image.width)} × ${count(image.height)}, ${bytes(image.size)}`]];
-  if (image.format) found.push(["Kind", image.format]);
-  if (copyReason) found.push(["Shown", copyReason]);
+  if (image.format) found.push(["Format", image.format]);
+  if (copyReason) found.push(["Shown as", copyReason]);
   if (image.taken_at) found.push(["Taken", `${moment(image.taken_at)}${DATE_SOURCES[image.date_source] ?? ""}`]);
-  else if (image.modified_at) found.push(["Changed", moment(image.modified_at)]);
+  else if (image.modified_at) found.push(["Modified", moment(image.modified_at)]);
   if (image.damage) found.push(["Damaged", image.damage]);
   if (image.collection) found.push(["Collection", image.collection]);
   if (image.rank) found.push(["Rank", count(image.rank)]);
@@ -54,7 +57,7 @@ function details(image, copyReason) {
 
 /** @param {ListedImage} image */
 function strength({ weak, strength: deviations = 0 }) {
-  return `${weak ? "weak" : "strong"}: ${decimal(deviations, 1)} deviations above the mean`;
+  return `${weak ? "weak" : "strong"}: ${decimal(deviations, 1)} standard deviations above the mean`;
 }
 
 /**
@@ -67,12 +70,12 @@ function copies(image, { copyPath }) {
   if (!paths.length) return [];
   const entry = (/** @type {string} */ path) =>
     make("li", {}, button(path, () => copyPath({ ...image, path }), { className: "path", title: "Copy the path" }));
-  return [make("h3", {}, "The same file is also here"), make("ul", { className: "copies" }, ...paths.map(entry))];
+  return [make("h3", {}, "Exact copies"), make("ul", { className: "copies" }, ...paths.map(entry))];
 }
 
 /** @param {ListedImage} image */
 function textLines({ text }) {
   if (!text?.length) return [];
   const lines = text.map((line) => make("li", {}, line.text));
-  return [make("h3", {}, "Words in the picture"), make("ul", { className: "words" }, ...lines)];
+  return [make("h3", {}, "Text in the image"), make("ul", { className: "words" }, ...lines)];
 }

@@ -7,7 +7,10 @@ import { make } from "../widgets/dom.js";
 
 const COPY_SIDE = 1280; // px: longer side of the largest copy
 
-/** Media types of the formats that only some browsers show, by the server's names. @type {Record<string, string>} */
+/**
+ * Media types of the formats that only some browsers show, by the server's names.
+ * @type {Record<string, string>}
+ */
 const UNCOMMON = { TIFF: "image/tiff", HEIF: "image/heic", AVIF: "image/avif", PPM: "image/x-portable-anymap" };
 
 /**
@@ -23,7 +26,10 @@ export function loadLargest(listed) {
   return image;
 }
 
-/** The URL of the largest copy: WebP, which every browser shows. @param {ListedImage} listed */
+/**
+ * The URL of the largest copy: WebP, which every browser shows.
+ * @param {ListedImage} listed
+ */
 export function largestCopy(listed) {
   return thumbnail(listed, COPY_SIDE);
 }
@@ -37,5 +43,5 @@ export function copyReason(image, listed) {
   if (image.currentSrc !== new URL(largestCopy(listed), document.baseURI).href) return "";
   const isSmaller = Math.max(listed.width, listed.height) > COPY_SIDE;
   const format = listed.format === "HEIF" ? "HEIC" : listed.format;
-  return `${isSmaller ? "Shown smaller" : "Shown as a copy"}: this browser does not show ${format}. Download gives the original.`;
+  return `${isSmaller ? "Smaller copy" : "Copy"}: this browser cannot show ${format}. Download the file for the original.`;
 }

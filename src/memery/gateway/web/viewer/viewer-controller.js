@@ -34,7 +34,7 @@ export class ViewerController {
 
   /** Makes the viewer show the image that the state names. */
   async show() {
-    const id = this.#store.state.picture;
+    const id = this.#store.state.imageId;
     const { results } = this.#grid;
     if (!id) {
       this.#viewer.close();
@@ -48,13 +48,13 @@ export class ViewerController {
     }
     try {
       const image = await requestImage(id);
-      if (this.#store.state.picture !== id) return;
+      if (this.#store.state.imageId !== id) return;
       this.#viewer.show(image, this.#grid.results);
       await this.findPlace();
     } catch (error) {
       if (statusOf(error) === 0) return; // it is shown when the server answers again
-      this.#toast(statusOf(error) === 404 ? "That picture is no longer here." : failureMessage(error));
-      this.#store.change({ picture: null }, "replace");
+      this.#toast(statusOf(error) === 404 ? "This image no longer exists." : failureMessage(error));
+      this.#store.change({ imageId: null }, "replace");
     }
   }
 
@@ -77,14 +77,14 @@ export class ViewerController {
   /** @param {ListedImage} image */
   #shown(image) {
     document.title = `${fileName(image.path)} · memery`;
-    if (this.#store.state.picture !== image.id) this.#store.note({ picture: image.id });
+    if (this.#store.state.imageId !== image.id) this.#store.note({ imageId: image.id });
   }
 
   #close() {
     const { results } = this.#grid;
     const index = this.#viewer.image && results ? results.indexOf(this.#viewer.image.id) : -1;
     if (this.#store.hasPrevious) history.back();
-    else this.#store.change({ picture: null }, "replace");
+    else this.#store.change({ imageId: null }, "replace");
     if (index >= 0) this.#viewer.whenClosed(() => this.#grid.go(index, { focus: true }));
   }
 }

@@ -107,13 +107,19 @@ export class Viewer {
     if (this.image && this.#parts.note.textContent) this.#load(this.image);
   }
 
-  /** Replaces the list that Next and Previous go through. @param {Results} results */
+  /**
+   * Replaces the list that Next and Previous go through.
+   * @param {Results} results
+   */
   setResults(results) {
     this.#results = results;
     this.#updateNeighbours();
   }
 
-  /** Calls `act` once when the dialog is closed. @param {() => void} act */
+  /**
+   * Calls `act` once when the dialog is closed.
+   * @param {() => void} act
+   */
   whenClosed(act) {
     this.#dialog.addEventListener("close", act, { once: true });
   }
@@ -150,7 +156,10 @@ export class Viewer {
     return find(this.#dialog, `[data-act=${act}]`, HTMLButtonElement);
   }
 
-  /** Shows an image and requests all that is shown with it. @param {ListedImage} image */
+  /**
+   * Shows an image and requests all that is shown with it.
+   * @param {ListedImage} image
+   */
   #load(image) {
     const { name, note, strip } = this.#parts;
     name.textContent = fileName(image.path);
@@ -163,7 +172,10 @@ export class Viewer {
     this.#updateNeighbours();
   }
 
-  /** Shows the best copy that is loaded, and better ones when they are. @param {ListedImage} image */
+  /**
+   * Shows the best copy that is loaded, and better ones when they are.
+   * @param {ListedImage} image
+   */
   #showImage(image) {
     const { note, image: holder } = this.#parts;
     const loaded = loadedThumbnail(image.id);
@@ -182,7 +194,7 @@ export class Viewer {
     large.addEventListener("error", () => {
       if (!shown.isConnected) return;
       if (large.src.endsWith(image.image_url)) large.src = largestCopy(image);
-      note.textContent ||= shown.naturalWidth ? "The file cannot be shown: this is a copy." : "The image cannot be shown now.";
+      note.textContent ||= shown.naturalWidth ? "This browser cannot show the file; this is a copy." : "The image cannot be shown now.";
     });
     shown.addEventListener("error", () => shown.classList.add("broken"));
     shown.addEventListener("load", () => shown.classList.remove("broken"));
@@ -260,7 +272,10 @@ export class Viewer {
     return this.image && this.#results ? this.#results.indexOf(this.image.id) : -1;
   }
 
-  /** Shows another image of the list, if there is one at that index. @param {number} index */
+  /**
+   * Shows another image of the list, if there is one at that index.
+   * @param {number} index
+   */
   async #go(index) {
     const results = this.#results;
     if (!results || this.#index() < 0 || index < 0 || index >= results.total) return;

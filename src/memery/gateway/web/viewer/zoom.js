@@ -43,7 +43,10 @@ export class Zoom {
     return this.#scale > 1.01;
   }
 
-  /** Shows an image in the size that fits; its dimensions are in its data attributes, before it is loaded. @param {HTMLImageElement} image */
+  /**
+   * Shows an image in the size that fits; its dimensions are in its data attributes, before it is loaded.
+   * @param {HTMLImageElement} image
+   */
   attach(image) {
     this.#image = image;
     this.#pointers.clear();

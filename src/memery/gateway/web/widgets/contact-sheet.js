@@ -21,13 +21,16 @@ const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "
 export async function contactSheet(images, title) {
   const figures = [];
   for (const image of images) figures.push(await figure(image)); // eslint-disable-line no-await-in-loop -- the server limits concurrency
-  const heading = escapeHtml(`${title} (${counted(images.length, "picture")})`);
+  const heading = escapeHtml(`${title} (${counted(images.length, "image")})`);
   const html = `<!doctype html><html lang="en"><meta charset="utf-8"><title>${heading}</title><style>${STYLE}</style>
 <h1>${heading}</h1><main>${figures.join("\n")}</main></html>`;
   return new File([html], "contact-sheet.html", { type: "text/html" });
 }
 
-/** Adds a file to the browser's downloads. @param {File} file */
+/**
+ * Adds a file to the browser's downloads.
+ * @param {File} file
+ */
 export function saveFile(file) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
@@ -44,12 +47,15 @@ export function escapeHtml(text) {
 /** @param {ListedImage} image */
 async function figure(image) {
   const response = await fetch(thumbnail(image, SIDE));
-  if (!response.ok) throw new Error(`There is no small copy of “${fileName(image.path)}”.`);
+  if (!response.ok) throw new Error(`“${fileName(image.path)}” has no thumbnail.`);
   const url = await dataUrl(await response.blob());
   return `<figure><img src="${escapeHtml(url)}" alt="${escapeHtml(fileName(image.path))}"><figcaption>${escapeHtml(image.path)}</figcaption></figure>`;
 }
 
-/** @param {Blob} blob @returns {Promise<string>} */
+/**
+ * @param {Blob} blob
+ * @returns {Promise<string>}
+ */
 function dataUrl(blob) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();

@@ -32,15 +32,18 @@ function dialog(title, ...children) {
 export function showHelp() {
   const list = make("dl", { className: "keys" });
   fillShortcuts(list);
-  dialog("Keys", list);
+  dialog("Keyboard shortcuts", list);
 }
 
-/** Shows how to install a better model. @param {string} name */
+/**
+ * Shows how to install a better model.
+ * @param {string} name
+ */
 export function showModel(name) {
   const commands = `memery models pull ${name}\nmemery build PATH --model ${name}`;
   dialog(
     "A better model",
-    make("p", {}, `“${name}” understands more. These two commands download it once and look at your pictures anew; searching goes on meanwhile. Nothing is downloaded unasked.`),
+    make("p", {}, `“${name}” gives better results. These two commands download it and index your images again; you can search meanwhile. Nothing is downloaded automatically.`),
     make("pre", { tabIndex: 0 }, commands),
     button("Copy", () => copyText(commands)),
   );
@@ -49,7 +52,7 @@ export function showModel(name) {
 /** Shows the skipped files and their reasons, a page at a time. */
 export function showSkipped() {
   const list = make("dl", { className: "skipped" });
-  const note = make("p", { "aria-live": "polite" }, "Asking …");
+  const note = make("p", { "aria-live": "polite" }, "Loading …");
   const more = button("Show more", null);
   let shown = 0;
   const showMore = async () => {
@@ -58,7 +61,7 @@ export function showSkipped() {
       for (const { path, reason, detail } of files) list.append(make("dt", {}, path), make("dd", {}, detail ? `${reason}: ${detail}` : reason));
       shown += files.length;
       more.hidden = files.length < SKIPPED_PAGE;
-      note.textContent = shown ? `${counted(shown, "file")} left out. They are tried again when they change.` : "Nothing was left out.";
+      note.textContent = shown ? `${counted(shown, "file")} skipped. They are tried again when they change.` : "No files were skipped.";
     } catch (error) {
       note.textContent = messageOf(error);
     }
@@ -77,11 +80,11 @@ export function attachSettings(owner) {
   const size = make("input", { type: "range", min: 96, max: 400, step: 8, value: preference("height") });
   size.addEventListener("input", () => setPreference("height", Number(size.value)));
   panel.append(
-    make("label", {}, "Size of pictures", size),
+    make("label", {}, "Image size", size),
     checkbox("names", "Show names"),
     checkbox("scores", "Show scores"),
     themes(),
-    button("Keys …", showHelp, { className: "plain" }),
+    button("Keyboard shortcuts …", showHelp, { className: "plain" }),
   );
   owner.after(attach(owner, panel));
 }
@@ -97,7 +100,7 @@ function checkbox(name, label) {
 }
 
 function themes() {
-  const choices = make("fieldset", {}, make("legend", {}, "Colours"));
+  const choices = make("fieldset", {}, make("legend", {}, "Theme"));
   for (const [value, label] of Object.entries(THEMES)) {
     const radio = make("input", { type: "radio", name: "theme", value, checked: preference("theme") === value });
     radio.addEventListener("change", () => setPreference("theme", value));

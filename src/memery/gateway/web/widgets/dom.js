@@ -107,7 +107,10 @@ export function icon(name) {
   return svg;
 }
 
-/** Puts the icons into the elements of index.html that name one. @param {ParentNode} root */
+/**
+ * Puts the icons into the elements of index.html that name one.
+ * @param {ParentNode} root
+ */
 export function drawIcons(root) {
   for (const element of root.querySelectorAll("[data-sign]")) {
     if (element instanceof HTMLElement) element.prepend(icon(/** @type {IconName} */ (element.dataset.sign)));

@@ -30,7 +30,10 @@ export const counted = (number, one, many = `${one}s`) => `${count(number)} ${nu
 /** @param {string} path */
 export const fileName = (path) => path.slice(path.lastIndexOf("/") + 1);
 
-/** The folder of a path, or "" at the top. @param {string} path */
+/**
+ * The folder of a path, or "" at the top.
+ * @param {string} path
+ */
 export const folderOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf("/")));
 
 /**
@@ -40,7 +43,10 @@ export const folderOf = (path) => path.slice(0, Math.max(0, path.lastIndexOf("/"
  */
 export const percent = (done, total) => (total > 0 ? Math.min(100, Math.floor((100 * done) / total)) : 0);
 
-/** A period as filters name it: "2023", "2023-05" or "2023-05-31"; anything else is returned unchanged. @param {string} name */
+/**
+ * A period as filters name it: "2023", "2023-05" or "2023-05-31"; anything else is returned unchanged.
+ * @param {string} name
+ */
 export function period(name) {
   const [, year, month, day] = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(name) ?? [];
   if (!year) return name;
@@ -54,7 +60,10 @@ export const yearOf = (name) => period(name.slice(0, 4));
 /** @param {string} name of a month: "2023-05" */
 export const shortMonth = (name) => shortMonths.format(new Date(`${name}-15T12:00`));
 
-/** An ISO date and time, or "" if it is invalid. @param {string} iso */
+/**
+ * An ISO date and time, or "" if it is invalid.
+ * @param {string} iso
+ */
 export function moment(iso) {
   const date = new Date(iso);
   return Number.isNaN(date.getTime()) ? "" : moments.format(date);

@@ -3,19 +3,19 @@
 import { make } from "./dom.js";
 
 const SHORTCUTS = [
-  ["/", "go to the field"],
-  ["← → ↑ ↓", "move between pictures"],
-  ["Home End", "the first and the last one"],
-  ["Enter", "open the picture; in the field: make a chip"],
-  ["Esc", "back: close, clear, leave"],
-  ["s", "similar to this; with Shift: added to the search"],
+  ["/", "go to the search box"],
+  ["← → ↑ ↓", "move between images"],
+  ["Home End", "first and last image"],
+  ["Enter", "open the image; in the search box: make a chip"],
+  ["Esc", "close, clear or leave"],
+  ["s", "find similar images; with Shift: add to the search"],
   ["-", "less like this"],
-  ["x", "select; with Shift: up to here"],
+  ["x", "select; with Shift: select all up to here"],
   ["c", "copy the path"],
   ["d", "download"],
-  ["i", "facts, in the open picture"],
-  ["z", "full size, in the open picture"],
-  ["Backspace", "in the empty field: take the last chip back"],
+  ["i", "details of the open image"],
+  ["z", "full size of the open image"],
+  ["Backspace", "in the empty search box: edit the last chip"],
   ["?", "this list"],
 ];
 
@@ -38,7 +38,10 @@ export function onKeys(target, shortcuts) {
   target.addEventListener("keydown", listener);
 }
 
-/** Fills the list of shortcuts. @param {HTMLElement} list a `dl` */
+/**
+ * Fills the list of shortcuts.
+ * @param {HTMLElement} list a `dl`
+ */
 export function fillShortcuts(list) {
   for (const [keys, description] of SHORTCUTS) {
     const names = keys.split(" ").map((key) => make("kbd", {}, key));

@@ -31,7 +31,10 @@ export class StatusBar {
     server.changed.on(() => this.draw());
   }
 
-  /** Shows a note about the search in place of the number of images. @param {string} note */
+  /**
+   * Shows a note about the search in place of the number of images.
+   * @param {string} note
+   */
   setNote(note) {
     this.#note = note;
     this.draw();
@@ -46,11 +49,14 @@ export class StatusBar {
     else if (failure) parts.push(make("span", { className: "failed" }, failure));
     if (facts.unavailable?.length) parts.push(make("span", { className: "failed" }, `${facts.unavailable.join(", ")} cannot be reached: is the disk connected?`));
     if (skipped) parts.push(part(`${count(skipped)} skipped`, this.#actions.showSkipped));
-    if (facts.index_allowed && !isIndexing) parts.push(part("Update", this.#actions.index, "Look for new and changed pictures"));
+    if (facts.index_allowed && !isIndexing) parts.push(part("Update", this.#actions.index, "Look for new and changed images"));
     this.#replace(parts);
   }
 
-  /** Replaces what is shown; a focused button stays focused. @param {HTMLElement[]} parts */
+  /**
+   * Replaces what is shown; a focused button stays focused.
+   * @param {HTMLElement[]} parts
+   */
   #replace(parts) {
     const focused = this.#element.contains(document.activeElement) ? document.activeElement?.textContent : null;
     this.#element.replaceChildren(...parts);
