@@ -13,12 +13,12 @@ from evaluation.folders import image_files
 from benchmarks.measure import memery, say, spent
 from memery import index_flow
 from memery.config import processors
-from memery.decoding import decode
-from memery.models import quantising
+from memery.imaging.decoding import decode
+from memery.models import quantization
 from memery.models.clip import ClipModel
-from memery.models.clip.prepare import prepare
-from memery.models.clip.towers import ImageRunner
-from memery.telemetry import import_onnxruntime
+from memery.models.clip.encoders import ImageRunner
+from memery.models.clip.preparation import prepare
+from memery.process.telemetry import import_onnxruntime
 
 BATCH, ROUNDS, QUERIES = 32, 3, 5
 _NO_LIMIT = 1 << 40
@@ -77,7 +77,7 @@ def _precision(model: Path, files: list[Path]) -> None:
     pictures = np.stack(
         [decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files[:64]]
     )
-    cost = quantising.compare(model, pictures)
+    cost = quantization.compare(model, pictures)
     small = ClipModel(model, "x", precision="int8", device="cpu")
     together = small.encode_images(pictures)
     alone = np.concatenate([small.encode_images(picture[None]) for picture in pictures])

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import say
-from memery.decoding import decode, webp
-from memery.resizing import Resize
+from memery.imaging.decoding import decode, webp
+from memery.imaging.resizing import Resize
 
 SIDE = 5_000
 """Of the images, pixels: 25 megapixels."""

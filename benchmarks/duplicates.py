@@ -7,10 +7,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import say
-from memery.candidates import candidates
-from memery.executors.grouper import stars
-from memery.likeness import likeness, unpacked
-from memery.matching import matches
+from memery.executors.deduplicator import stars
+from memery.executors.deduplicator.candidate_pairs import candidates
+from memery.executors.deduplicator.verification import matches
+from memery.imaging.perceptual_hash import likeness, unpacked
 
 ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
 

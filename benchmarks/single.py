@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import say
-from memery.decoding import decode
+from memery.imaging.decoding import decode
 from memery.models import selection
 
 _NO_LIMIT = 1 << 40

@@ -13,7 +13,7 @@ from evaluation.folders import image_files
 from benchmarks.measure import say
 from memery import index_flow
 from memery.config import processors
-from memery.decoding import decode
+from memery.imaging.decoding import decode
 from memery.models import selection
 
 BATCH, ROUNDS = 32, 3

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from memery import Memery
-from memery.words.query import unquoted
+from memery.query.text_search.query_words import unquoted
 
 _FIRST = 100
 """How many hits are asked for before all are."""

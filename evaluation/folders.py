@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from memery.archive import FOLDER_NAME
-from memery.image_formats import EXTENSIONS
+from memery.imaging.formats import EXTENSIONS
 
 
 def image_files(folder: Path) -> list[Path]:

@@ -38,12 +38,12 @@ from memery import Memery
 from memery.archive import find_archive
 from memery.assembly import open_reader, open_store
 from memery.config import load_config
-from memery.decoding import decode_upright
-from memery.filters import Filter
+from memery.imaging.decoding import decode_upright
+from memery.query.filters import Filter
+from memery.query.text_search.splitting import split_text
+from memery.query.text_search.tokens import tokens
 from memery.stores.interface import Addition, Content, Store, Text
 from memery.types import FileEntry, Line
-from memery.words.splitting import split_text
-from memery.words.tokens import tokens
 
 _PHOTOS = 100
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.gallery import Picture, grid_html
+from memery.imaging.html_grid import Picture, grid_html
 
 OUTPUT = Path("demo")
 PHOTOS = (

@@ -7,7 +7,8 @@ MOUNT = 'mount -t tmpfs none "$1" && mkdir "$1/photos" && exec "$2" -c "$3" "$1"
 FIND = """
 import sys
 from pathlib import Path
-from memery import archive, network_mounts
+from memery import archive
+from memery.archive import network_mounts
 for kinds in ({"tmpfs"}, {"nfs"}):
     network_mounts._NETWORK_FILE_SYSTEMS = kinds
     for folder in (Path(sys.argv[1]), Path(sys.argv[1], "photos")):

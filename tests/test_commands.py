@@ -464,7 +464,10 @@ def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
     )
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "memery.core" in loaded
-    unused = "dates icc image_limits isolation matching models.registry ppm readers.tiling repair"
+    unused = (
+        "imaging.dates imaging.icc imaging.isolation executors.deduplicator.verification"
+        " models.registry imaging.ppm ocr.tiling imaging.repair"
+    )
     assert not loaded & {f"memery.{name}" for name in unused.split()}
 
 

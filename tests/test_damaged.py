@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
-from memery import image_formats, index_flow
-from memery.decoding import decode, decode_upright, upright_size
+from memery import index_flow
 from memery.errors import ImageError
-from memery.gateway.standing import status
-from memery.image_formats import media_type
-from memery.resizing import Resize
+from memery.gateway.status import status
+from memery.imaging import formats
+from memery.imaging.decoding import decode, decode_upright, upright_size
+from memery.imaging.formats import media_type
+from memery.imaging.resizing import Resize
 from support.commands import run_python
 from support.damaged_images import cut, encoded, noise, png_chunk
 
@@ -161,7 +162,7 @@ def test_broken_exif_prints_no_warning_without_a_file_name():
     exif = b"Exif\0\0II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        image_formats._formats.cache_clear()  # as in a process that has decoded nothing yet
+        formats._formats.cache_clear()  # as in a process that has decoded nothing yet
         decoded(encoded(PICTURE, "JPEG", exif=exif))
     assert not caught
 
@@ -201,7 +202,7 @@ def test_pillow_logs_nothing_to_the_terminal(tmp_path):
     code = """if True:
         import sys
         from pathlib import Path
-        from memery.decoding import decode_upright
+        from memery.imaging.decoding import decode_upright
         from memery.errors import ImageError
         try:
             decode_upright(Path(sys.argv[1]).read_bytes(), 64, 10**6)

@@ -10,11 +10,11 @@ from PIL import Image, PngImagePlugin
 
 from memery import Filter, Memery, index_flow, query_flow
 from memery.archive import Archive
-from memery.dates import Taken, date_in_name
-from memery.decoding import decode
-from memery.gateway.standing import status
-from memery.isolation import IsolatedDecoder
-from memery.resizing import Resize
+from memery.gateway.status import status
+from memery.imaging.dates import Taken, date_in_name
+from memery.imaging.decoding import decode
+from memery.imaging.isolation import IsolatedDecoder
+from memery.imaging.resizing import Resize
 from memery.stores.derived import facets
 from memery.stores.sqlite.store import SQLiteStore
 

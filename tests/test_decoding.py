@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, PpmImagePlugin
 
-from memery import image_formats, index_flow
-from memery.decoding import decode, decode_upright, upright_size, webp
+from memery import index_flow
 from memery.errors import SKIP_REASONS, ImageError
-from memery.gallery import thumbnail_url
-from memery.image_formats import decoders
-from memery.image_limits import count_scans
-from memery.likeness import LIKENESS_BYTES
-from memery.resizing import Resize
+from memery.imaging import formats
+from memery.imaging.decoding import decode, decode_upright, upright_size, webp
+from memery.imaging.formats import decoders
+from memery.imaging.html_grid import thumbnail_url
+from memery.imaging.limits import count_scans
+from memery.imaging.perceptual_hash import LIKENESS_BYTES
+from memery.imaging.resizing import Resize
 from support.damaged_images import (
     damaged_avif,
     encoded,
@@ -59,7 +60,7 @@ def test_every_usual_name_of_a_format_is_looked_at(tmp_path, monkeypatch, extens
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     decoders()
-    image_formats._formats()  # HEIF is registered
+    formats._formats()  # HEIF is registered
     folder = tmp_path / "photos"
     folder.mkdir()
     mode = "F" if extension == "pfm" else "RGB"
@@ -79,7 +80,7 @@ def test_heic_where_pillow_heif_is_installed():
 
 
 def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(image_formats, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
+    monkeypatch.setattr(formats, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
     with pytest.raises(ImageError) as caught:
         decode(data, Resize(16, "squash"), LIMIT)
@@ -345,8 +346,8 @@ def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
         import io
         from PIL import Image
         from benchmarks.decoding import peak_bytes
-        from memery.decoding import decode, webp
-        from memery.resizing import Resize
+        from memery.imaging.decoding import decode, webp
+        from memery.imaging.resizing import Resize
         for mode, share in (("I;16", 1), ("RGBA", 1), ("RGB", 0.7)):
             for side in (64, 2500):
                 image = Image.new(mode, (side, side))

@@ -24,7 +24,7 @@ def test_wheel_recalls_in_an_empty_environment(tmp_path):
     )
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"memery/words/english.{kind}" for kind in ("txt.gz", "LICENCE")} <= names
+    assert {f"memery/query/text_search/english.{kind}" for kind in ("txt.gz", "LICENCE")} <= names
     assert {str(file.relative_to(PACKAGE)) for file in WEB.rglob("*") if file.is_file()} <= names
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"

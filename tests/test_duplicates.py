@@ -13,8 +13,8 @@ from memery import Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import ArchiveMissing
-from memery.likeness import likeness, unpacked
-from memery.matching import matches
+from memery.executors.deduplicator.verification import matches
+from memery.imaging.perceptual_hash import likeness, unpacked
 from memery.stores.records import RecognizedText
 from memery.types import Line
 from support.commands import run_command

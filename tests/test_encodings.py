@@ -16,7 +16,7 @@ COLOURS = ("red", "green", "blue", "pink", "gray")
 # All commands in one process, each in a child of it: starting Python takes most of the time.
 PROGRAM = """
 import json, os, sys
-import memery.gateway.entry, memery.gateway.cli.search_commands
+import memery.gateway.main, memery.gateway.cli.search_commands
 from memery.__main__ import main
 for words in json.loads(sys.argv[1]):
     sys.stdout.buffer.write(b"$ " + os.fsencode(words[0]) + b"\\n")

@@ -234,7 +234,7 @@ print(use.build().searchable)
 def test_a_model_that_is_shared_is_told_at_once(run):
     """Its threads are the parent's: nobody would ever answer."""
     program = """
-from memery.models.shared import SharedModel
+from memery.models.batching import SharedModel
 from memery.testing.model import ColourModel
 model = SharedModel(ColourModel())
 model.encode_texts(["red"])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
-from memery import icc, index_flow
-from memery.decoding import decode, webp
-from memery.gateway.standing import status
-from memery.resizing import Resize
+from memery import index_flow
+from memery.gateway.status import status
+from memery.imaging import icc
+from memery.imaging.decoding import decode, webp
+from memery.imaging.resizing import Resize
 from support.damaged_images import cut, encoded, noise
 from support.icc_profiles import cmyk_profile, grey_profile, rgb_profile
 

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery import Memery, decoding, index_flow, isolation, query_flow
+from memery import Memery, index_flow, query_flow
 from memery.archive import find_archive
 from memery.errors import ImageError
-from memery.gateway.upkeep import purge
-from memery.isolation import IsolatedDecoder
-from memery.resizing import Resize
+from memery.gateway.maintenance import purge
+from memery.imaging import decoding, isolation
+from memery.imaging.isolation import IsolatedDecoder
+from memery.imaging.resizing import Resize
 from support.commands import run_command, run_python
 from support.servers.memery import png, serving
 
@@ -352,7 +353,7 @@ def test_no_child_outlives_its_parent(photos, tmp_path):
     code = (
         "import sys\n"
         "from memery import Memery\n"
-        "from memery.isolation import _children\n"
+        "from memery.imaging.isolation import _children\n"
         "with Memery(sys.argv[1], isolate=True) as memery:\n"
         "    assert memery.build().encoded == 8\n"
         "print(*(child._process.pid for child in _children._idle), flush=True)\n"

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from memery import Filter, index_flow, query_flow
-from memery.decoding import decode
-from memery.resizing import Resize
+from memery.imaging.decoding import decode
+from memery.imaging.resizing import Resize
 
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
  xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/"

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import memery
-from memery.search_options import search_parameters
+from memery.query.options import search_parameters
 from support.commands import run_python
 from support.servers.memery import serving
 
@@ -60,7 +60,7 @@ def environment(tmp_path_factory):
         PACKAGE, copy, copy_function=os.symlink, ignore=shutil.ignore_patterns("__pycache__")
     )
     for file, before, after in (
-        ("filters.py", "    quoted: Names = ()\n", DEFINITION),
+        ("query/filters.py", "    quoted: Names = ()\n", DEFINITION),
         ("stores/sqlite/filter_sql.py", "    parts += [_quoted(phrase)", CONDITION),
     ):
         source = (PACKAGE / file).read_text(encoding="utf-8")

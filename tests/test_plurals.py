@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from memery.plurals import counted
+from memery.text.plurals import counted
 from support.commands import run_command
 
 SOURCES = Path(__file__).parents[1] / "src" / "memery"

@@ -10,10 +10,11 @@ from PIL import Image
 import memery
 from memery.config import Config, load_config, processors, quota
 from memery.errors import ConfigError, QueryError
-from memery.escaping import printable
-from memery.gallery import Picture, grid_html
+from memery.imaging.html_grid import Picture, grid_html
+from memery.query.terms import Query, Term
 from memery.results import Results
-from memery.types import Hit, ImageFile, Query, Term
+from memery.text.escaping import printable
+from memery.types import Hit, ImageFile
 
 
 def test_exports_are_pinned():

@@ -17,10 +17,11 @@ from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError, ReaderError
 from memery.gateway.collections import Collections
-from memery.queries import make_query
-from memery.search_options import SearchOptions
+from memery.query.builder import make_query
+from memery.query.options import SearchOptions
+from memery.query.terms import Term
 from memery.stores.records import RecognizedText
-from memery.types import Line, Term
+from memery.types import Line
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
 PAGE = "memes"
@@ -764,7 +765,7 @@ def test_what_is_no_query_is_refused_by_its_type(photos, given):
 
 
 def test_an_open_file_is_read_within_bounds(monkeypatch):
-    monkeypatch.setattr("memery.image_inputs.FILE_BYTES_MAX", 10)
+    monkeypatch.setattr("memery.query.image_inputs.FILE_BYTES_MAX", 10)
     with pytest.raises(QueryError, match="more than 10 bytes"):
         make_query(io.BytesIO(b"x" * 11))
     assert make_query(io.BytesIO(b"x" * 10)).terms[0].image == b"x" * 10

@@ -7,7 +7,7 @@ import pytest
 
 from memery import Filter, Memery, query_flow
 from memery.errors import QueryError
-from memery.search_options import SearchOptions, search_parameters
+from memery.query.options import SearchOptions, search_parameters
 
 
 def test_values_are_sorted_into_options_and_filter():

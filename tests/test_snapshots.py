@@ -17,16 +17,17 @@ from PIL import Image
 
 from memery import Memery
 from memery.archive import find_archive
-from memery.decoding import decode
 from memery.errors import MemeryError
-from memery.filters import Filter
 from memery.gateway.collections import Answer, Collections
+from memery.imaging.decoding import decode
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions
+from memery.query.terms import Query, Term
 from memery.results import Results
-from memery.search_options import SearchOptions
 from memery.stores.records import Content, IndexRecord, RecognizedText, Space
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel
-from memery.types import FileEntry, Line, Query, Term
+from memery.types import FileEntry, Line
 
 MODEL = ColourModel()
 SPACE = Space(MODEL.info.model_id, MODEL.info.fingerprint, MODEL.info.dim)

@@ -23,8 +23,8 @@ from memery.errors import (
     ModelMismatch,
     QueryError,
 )
-from memery.filters import Filter
-from memery.gateway.upkeep import purge
+from memery.gateway.maintenance import purge
+from memery.query.filters import Filter
 from memery.stores.derived import facets
 from memery.testing import ColourModel, MemoryStore
 

@@ -14,7 +14,7 @@ from memery.config import Config, load_config
 from memery.errors import ConfigError
 from memery.models.clip.layouts.values import read_json, read_toml
 from memery.testing import ColourModel, MemoryStore
-from memery.text_files import read_text, text_lines
+from memery.text.files import read_text, text_lines
 from support.commands import isolated_environment, run_command
 
 MARK = codecs.BOM_UTF8

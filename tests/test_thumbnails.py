@@ -10,8 +10,8 @@ from PIL import Image
 
 from memery import Memery, index_flow
 from memery.archive import find_archive
-from memery.image_formats import DECODING
-from memery.thumbnails import GRID_SIDE, Thumbnails
+from memery.imaging.formats import DECODING
+from memery.imaging.thumbnails import GRID_SIDE, Thumbnails
 from support.commands import run_python
 
 

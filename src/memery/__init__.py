@@ -10,23 +10,23 @@ The names below are loaded when they are first used, so that `import memery` cos
 
 from typing import TYPE_CHECKING, Any
 
-from memery.telemetry import disable_telemetry
+from memery.process.telemetry import disable_telemetry
 
 if TYPE_CHECKING:
     from memery.core import index_flow as index_flow
     from memery.core import query_flow as query_flow
     from memery.errors import MemeryError as MemeryError
-    from memery.filters import Filter as Filter
     from memery.gateway.library import Memery as Memery
+    from memery.query.filters import Filter as Filter
+    from memery.query.terms import Query as Query
+    from memery.query.terms import Term as Term
     from memery.results import Results as Results
     from memery.types import Copy as Copy
     from memery.types import DuplicateGroup as DuplicateGroup
     from memery.types import Hit as Hit
     from memery.types import IndexReport as IndexReport
     from memery.types import Progress as Progress
-    from memery.types import Query as Query
     from memery.types import Skip as Skip
-    from memery.types import Term as Term
 
 # Here, since plug-ins import libraries too: every use of memery, and of them, passes this line.
 disable_telemetry()
@@ -36,7 +36,9 @@ _HOMES = {
     "query_flow": "memery.core",
     "Memery": "memery.gateway.library",
     "MemeryError": "memery.errors",
-    "Filter": "memery.filters",
+    "Filter": "memery.query.filters",
+    "Query": "memery.query.terms",
+    "Term": "memery.query.terms",
     "Results": "memery.results",
     **dict.fromkeys(
         (
@@ -45,9 +47,7 @@ _HOMES = {
             "Hit",
             "IndexReport",
             "Progress",
-            "Query",
             "Skip",
-            "Term",
         ),
         "memery.types",
     ),

@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line."""
     _escape_what_cannot_be_encoded()
     try:
-        from memery.gateway.entry import app
+        from memery.gateway.main import app
 
         app()
     except KeyboardInterrupt:

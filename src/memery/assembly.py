@@ -9,30 +9,30 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from memery import decoding as in_process
 from memery import plugins
 from memery.archive import Archive, find_archive
 from memery.config import Config, load_config
 from memery.errors import CRASHED, TIMED_OUT, ModelMismatch, ReaderError
 from memery.executors.crafter import Crafter, decoder_fingerprint, start_decoder
+from memery.executors.deduplicator import Deduplicator
 from memery.executors.encoder import Encoder
-from memery.executors.grouper import Grouper
 from memery.executors.indexer import Indexer
 from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
-from memery.executors.reader import Reader
-from memery.filters import Filter
+from memery.executors.text_reader import Reader
+from memery.imaging import decoding as in_process
+from memery.imaging.thumbnails import Thumbnails
 from memery.models import selection
 from memery.models.interface import EmbeddingModel
-from memery.readers.interface import TextReader
+from memery.ocr.interface import TextReader
+from memery.query.filters import Filter
+from memery.query.terms import Query
 from memery.stores.interface import Searchable, Store
 from memery.stores.settings import follows_links, reads_text
-from memery.thumbnails import Thumbnails
-from memery.types import Query
 
 if TYPE_CHECKING:
-    from memery.isolation import ImageDecoder
+    from memery.imaging.isolation import ImageDecoder
 
 
 @contextlib.contextmanager
@@ -100,7 +100,7 @@ def assemble(
         encoder=encoder,
         indexer=Indexer(archive, store, encoder.space, thumbnails),
         ranker=Ranker(archive, store),
-        grouper=Grouper(archive, store),
+        deduplicator=Deduplicator(archive, store),
         reader=make_reader(archive, config, store),
         store=store,
     )
@@ -191,7 +191,7 @@ def make_decoder(config: Config) -> ImageDecoder:
     """What decodes outside of the indexing flow."""
     if not config.isolate:
         return in_process
-    from memery.isolation import IsolatedDecoder
+    from memery.imaging.isolation import IsolatedDecoder
 
     return IsolatedDecoder(config.decode_seconds)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from memery.errors import ConfigError
-from memery.image_limits import MAX_PIXELS
-from memery.text_files import read_text
+from memery.imaging.limits import MAX_PIXELS
+from memery.text.files import read_text
 
 _UNLIMITED = 1 << 16
 """More processors than any machine has."""

@@ -14,12 +14,13 @@ from typing import Any
 
 from memery.assembly import open_executors
 from memery.executors.interface import Executors
-from memery.filters import Filter
-from memery.queries import Image, Text, make_query
+from memery.query.builder import Image, Text, make_query
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions, split_settings, takes_search_parameters
+from memery.query.terms import Query
 from memery.results import Results
 from memery.search import encode_query, ensure_index, rank_query
-from memery.search_options import SearchOptions, split_settings, takes_search_parameters
-from memery.types import IndexReport, ProgressCallback, Query
+from memery.types import IndexReport, ProgressCallback
 
 
 def index_flow(

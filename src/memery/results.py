@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from memery.gallery import Picture, grid_html
-from memery.types import Hit, Query, Timings
+from memery.imaging.html_grid import Picture, grid_html
+from memery.query.terms import Query
+from memery.types import Hit, Timings
 
 
 @dataclass(frozen=True, slots=True)

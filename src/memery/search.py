@@ -21,13 +21,14 @@ from memery.errors import (
 )
 from memery.executors.interface import Executors, Indexer
 from memery.executors.types import LoadedImage, PixelsMissing
-from memery.filters import Filter
 from memery.models.selection import multilingual_model
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions
+from memery.query.terms import Query, Term
+from memery.query.text_search.query_words import PAIRS_MAX, Words, words_of
 from memery.results import Results
-from memery.search_options import SearchOptions
 from memery.stores.derived import image_by_id
-from memery.types import ImageFile, Query, Term, Timings
-from memery.words.query import PAIRS_MAX, Words, words_of
+from memery.types import ImageFile, Timings
 
 if TYPE_CHECKING:
     import numpy as np

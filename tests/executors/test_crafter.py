@@ -9,11 +9,11 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from memery import files
 from memery.archive import Archive
 from memery.config import Config
 from memery.executors import crafter as module
 from memery.executors.crafter import Crafter
+from memery.imaging import files
 from memery.testing import ColourModel
 from memery.types import FileEntry
 from support.damaged_images import damaged_avif

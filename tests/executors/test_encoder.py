@@ -9,9 +9,9 @@ import pytest
 from memery.executors.encoder import Encoder
 from memery.models import registry
 from memery.models.starter import StarterModel
-from memery.queries import make_query
+from memery.query.builder import make_query
+from memery.query.terms import Query, Term
 from memery.testing import ColourModel, MemoryStore
-from memery.types import Query, Term
 
 
 class Prompted(ColourModel):

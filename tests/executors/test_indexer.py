@@ -11,7 +11,7 @@ from memery.executors import progress
 from memery.executors.indexer import Indexer
 from memery.executors.progress import ProgressTracker
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import RecognizedText, SkipRecord, Space
 from memery.testing import MemoryStore
 from memery.types import FileEntry, Line, Skip

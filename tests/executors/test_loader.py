@@ -9,9 +9,9 @@ from PIL import Image
 from memery import assembly
 from memery.archive import Archive
 from memery.config import Config
-from memery.excluded import UNREADABLE
-from memery.files import modified_ns
-from memery.image_formats import EXTENSIONS
+from memery.imaging.exclusions import UNREADABLE, describe_excluded
+from memery.imaging.files import modified_ns
+from memery.imaging.formats import EXTENSIONS
 from memery.testing import ColourModel, MemoryStore
 
 
@@ -114,7 +114,7 @@ def test_leaves_out_and_counts_folders_of_other_programs(folder):
     assert names(changes) == ["a.png"]
     expected = {"@eaDir": 2, "#recycle": 1, "$RECYCLE.BIN": 2, "__MACOSX": 1, "lost+found": 1}
     assert changes.excluded.folders == expected | {".Trash-1000": 1}
-    (sentence,) = changes.excluded.sentences()
+    (sentence,) = describe_excluded(changes.excluded)
     assert sentence.startswith("8 folders left out: #recycle (1), $RECYCLE.BIN (2), ")
 
 
@@ -159,7 +159,7 @@ def test_counts_files_that_cannot_be_read_by_kind(folder):
     (folder / ".memeryignore").write_text("*.psd\n")
     excluded = load(folder).excluded
     assert excluded.files == {"cr2": 1, "nef": 1, "dng": 1, "jxl": 1, "mp4": 1, "svg": 1}
-    assert sorted(excluded.sentences(), reverse=True) == [
+    assert sorted(describe_excluded(excluded), reverse=True) == [
         "3 RAW files (.cr2, .dng, .nef) cannot be read: export them as JPEG.",
         "1 video file (.mp4) cannot be read: extract frames as JPEG.",
         "1 SVG file (.svg) cannot be read: export it as PNG.",

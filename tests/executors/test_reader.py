@@ -9,7 +9,7 @@ from PIL import Image
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ReaderError
-from memery.executors.reader import Reader
+from memery.executors.text_reader import Reader
 from memery.testing import COLOURS, ColourReader
 from memery.types import FileEntry
 from support.damaged_images import damaged_avif

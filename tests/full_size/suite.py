@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from memery.decoding import decode
+from memery.imaging.decoding import decode
 from memery.models.clip import ClipModel
 from memery.models.clip.text import Tokens, merges_tokenizer
 from support.commands import hub_environment, run_command

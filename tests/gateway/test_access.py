@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from memery.gateway.rest.access import CONTENT_SECURITY
-from memery.gateway.rest.limits import CLIENTS_REMEMBERED, client_of
-from memery.gateway.rest.problems import Problem
-from memery.gateway.rest.token_attempts import TokenAttempts
+from memery.gateway.rest.middleware.auth import CONTENT_SECURITY
+from memery.gateway.rest.middleware.rate_limit import CLIENTS_REMEMBERED, client_of
+from memery.gateway.rest.middleware.token_attempts import TokenAttempts
+from memery.gateway.rest.schemas.problems import Problem
 from support.commands import run_command, run_python
 from support.servers.memery import form, serving
 
@@ -251,9 +251,9 @@ def test_a_port_that_is_taken(server, tmp_path):
 
 
 def test_other_commands_do_not_pay_for_the_server():
-    code = "import sys, memery.gateway.entry; print(*sys.modules)"
+    code = "import sys, memery.gateway.main; print(*sys.modules)"
     loaded = run_python("-c", code).stdout.split()
-    assert "memery.gateway.entry" in loaded
+    assert "memery.gateway.main" in loaded
     assert not {"fastapi", "uvicorn", "pydantic", "numpy", "PIL"} & set(loaded)
 
 

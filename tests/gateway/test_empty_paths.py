@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 from memery import Memery, index_flow, query_flow
 from memery.errors import ConfigError, FolderError
 from memery.gateway.collections import Collections
-from memery.gateway.entry import app
-from memery.gateway.standing import status
-from memery.gateway.upkeep import drop_model, purge
+from memery.gateway.main import app
+from memery.gateway.maintenance import drop_model, purge
+from memery.gateway.status import status
 
 COMMANDS = (
     ("recall", "", "red"),

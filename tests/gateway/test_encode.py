@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from memery import Memery
-from memery.decoding import decode
 from memery.errors import ModelBusy
+from memery.imaging.decoding import decode
+from memery.models.batching import BATCH, SharedModel
 from memery.models.remote import RemoteModel
-from memery.models.shared import BATCH, SharedModel
 from memery.testing import ColourModel
 from support.servers.memery import png, serving
 

@@ -12,10 +12,10 @@ from PIL import Image
 
 from memery import Memery
 from memery.archive import find_archive
-from memery.gateway.rest.images import OpenFile, disposition
-from memery.gateway.rest.problems import Problem
-from memery.gateway.upkeep import purge
-from memery.thumbnails import Thumbnails
+from memery.gateway.maintenance import purge
+from memery.gateway.rest.routes.images import OpenFile, disposition
+from memery.gateway.rest.schemas.problems import Problem
+from memery.imaging.thumbnails import Thumbnails
 from support.servers.memery import serving
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 from memery import Memery, Term
 from memery.errors import FolderError, ImageError, ImageUnknown, QueryError
 from memery.gateway.collections import Collections
-from memery.search_options import SearchOptions
-from memery.types import Query
+from memery.query.options import SearchOptions
+from memery.query.terms import Query
 
 
 @pytest.fixture

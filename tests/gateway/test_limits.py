@@ -19,9 +19,9 @@ from fastapi import Request
 from PIL import Image
 from pydantic import BaseModel, model_validator
 
-from memery.gateway.rest import bodies
-from memery.gateway.rest.limits import Limited, Rates
+from memery.gateway.rest.middleware.rate_limit import Limited, Rates
 from memery.gateway.rest.options import Limits, Options
+from memery.gateway.rest.schemas import request_parsing
 from support.damaged_images import damaged_avif
 from support.servers.memery import form, png, serving
 
@@ -477,7 +477,7 @@ def test_json_is_parsed_beside_the_event_loop():
 
     async def read():
         request = Request({"type": "http", "headers": [(b"content-length", b"15")]}, receive)
-        return threading.current_thread(), *await bodies.read_json(Model, request, 15)
+        return threading.current_thread(), *await request_parsing.read_json(Model, request, 15)
 
     threads = []
     loop_thread, parsed, sent = run_in_thread(read())

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from memery.gateway.rest import page
-from memery.gateway.rest.problems import Problem
+from memery.gateway.rest.routes import page
+from memery.gateway.rest.schemas.problems import Problem
 
 CLASSIC = {"theme.js"}
 """Scripts that are not modules: they run before anything is painted."""

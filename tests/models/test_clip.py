@@ -10,11 +10,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from memery.decoding import decode
 from memery.errors import ModelError
-from memery.models.clip import ClipModel, graphs
-from memery.models.clip.prepare import prepare
-from memery.models.clip.towers import ImageRunner, TextRunner
+from memery.imaging.decoding import decode
+from memery.models.clip import ClipModel, onnx_rewrite
+from memery.models.clip.encoders import ImageRunner, TextRunner
+from memery.models.clip.preparation import prepare
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 OWN = "own"
@@ -157,7 +157,7 @@ def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(models, monkeypatc
     def wrong(source, target):
         shutil.copyfile(models / "immich-uint8" / "visual" / "model.onnx", target)
 
-    monkeypatch.setattr(graphs, "free_batch", wrong)
+    monkeypatch.setattr(onnx_rewrite, "free_batch", wrong)
     made = prepare(models / "immich-clip", "")
     assert made.images.batch == 1
     assert made.images.file == models / "immich-clip" / "visual" / "model.onnx"
@@ -374,7 +374,7 @@ def test_no_tensor_hides_its_file(tmp_path):
     training.initialization.CopyFrom(graph("start", initializer=[tensor("before training")]))
     training.algorithm.CopyFrom(graph("step", [constant("in training")]))
     (tmp_path / "network.onnx").write_bytes(network.SerializeToString())
-    assert set(graphs.external_files(tmp_path / "network.onnx")) == {
+    assert set(onnx_rewrite.external_files(tmp_path / "network.onnx")) == {
         *("initializer", "attribute", "one of several", "in a list", "values", "indices"),
         *("in a subgraph", "of a subgraph", "in a function", "before training", "in training"),
     }

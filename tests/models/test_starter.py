@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from memery.decoding import decode
+from memery.imaging.decoding import decode
 from memery.models.starter import StarterModel
 from support.commands import run_python
 

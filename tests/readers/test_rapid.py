@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from memery.decoding import decode_upright
-from memery.readers import rapid
-from memery.readers.rapid import RapidReader
-from memery.words.tokens import tokens
+from memery.imaging.decoding import decode_upright
+from memery.ocr import rapidocr
+from memery.ocr.rapidocr import RapidReader
+from memery.query.text_search.tokens import tokens
 from support.commands import run_python
 
 ORIENTATION = 0x0112
@@ -116,7 +116,7 @@ def test_threads_share_the_engine(reader):
 
 def test_a_single_ornament_is_no_text():
     corners = np.array([[-0.1, 0], [0.5, 0], [0.5, 1.2], [0, 1]], dtype=np.float32)
-    line = rapid._line("田 two 田中 words 口", 0.9, corners)
+    line = rapidocr._line("田 two 田中 words 口", 0.9, corners)
     assert line.text == "two 田中 words"
     assert line.box == (0.0, 0.0, 0.5, 1.0)
 
@@ -127,7 +127,7 @@ seen = []
 sys.addaudithook(lambda event, a: seen.append(event) if event == "socket.connect" else None)
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from memery.readers.rapid import RapidReader
+from memery.ocr.rapidocr import RapidReader
 reader = RapidReader()
 assert "cv2" not in sys.modules and "onnxruntime" not in sys.modules
 image = Image.new("RGB", (400, 120), "white")
@@ -144,7 +144,7 @@ def test_it_needs_no_network_and_says_nothing():
 
 BROKEN = """
 import numpy as np
-from memery.readers.rapid import RapidReader
+from memery.ocr.rapidocr import RapidReader
 try:
     RapidReader().read(np.zeros((40, 40, 3), np.uint8))
 except Exception as error:
@@ -162,4 +162,4 @@ def test_a_broken_installation_is_told(tmp_path):
 
 def test_missing_networks_are_told(tmp_path):
     with pytest.raises(FileNotFoundError, match="no network"):
-        rapid._network(tmp_path, "det")
+        rapidocr._network(tmp_path, "det")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from memery.readers.interface import ReaderInfo, Reading
-from memery.readers.rapid import RapidReader
-from memery.readers.tiling import is_long, long_side, read_tiles
+from memery.ocr.interface import ReaderInfo, Reading
+from memery.ocr.rapidocr import RapidReader
+from memery.ocr.tiling import is_long, long_side, read_tiles
+from memery.query.text_search.tokens import tokens
 from memery.types import Line
-from memery.words.tokens import tokens
 
 
 class MarkReader:

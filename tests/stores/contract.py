@@ -21,7 +21,8 @@ import numpy as np
 import pytest
 
 from memery.errors import ArchiveLocked
-from memery.filters import Filter
+from memery.query.filters import Filter
+from memery.query.text_search.tokens import content_words
 from memery.stores.derived import (
     content_key,
     count,
@@ -43,7 +44,6 @@ from memery.stores.records import (
     StoreState,
 )
 from memery.types import FileEntry, Line, Skip, image_id
-from memery.words.tokens import content_words
 
 DIM = 8
 SPACE = Space("model", "f1", DIM)

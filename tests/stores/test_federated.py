@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from memery.archive import Archive
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.derived import (
     content_key,
     count,

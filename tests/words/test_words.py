@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memery.errors import QueryError
-from memery.words.names import name_words
-from memery.words.query import parse_text, unquoted, words_of
-from memery.words.splitting import split, split_text
-from memery.words.tokens import content_words, joined, near, spaced, tokens
+from memery.query.text_search.names import name_words
+from memery.query.text_search.query_words import parse_text, unquoted, words_of
+from memery.query.text_search.splitting import split, split_text
+from memery.query.text_search.tokens import content_words, joined, near, spaced, tokens
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
-from memery.telemetry import import_onnxruntime
+from memery.process.telemetry import import_onnxruntime
 
 from . import backbone, language, texts
 from .encoder import Encoder

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from memery.telemetry import import_onnxruntime
+from memery.process.telemetry import import_onnxruntime
 
 from . import backbone, pictures
 from .data import Photo

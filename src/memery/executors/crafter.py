@@ -12,22 +12,23 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memery import decoding as in_process
 from memery.archive import Archive
 from memery.config import Config
-from memery.decoding import Decoded
 from memery.errors import ImageError, QueryImageError
 from memery.executors.parallel_reads import ParallelReads
 from memery.executors.types import Batch, LoadedImage
-from memery.files import read_file
-from memery.image_formats import decoders
+from memery.imaging import decoding as in_process
+from memery.imaging.decoding import Decoded
+from memery.imaging.files import read_file
+from memery.imaging.formats import decoders
+from memery.imaging.thumbnails import GRID_SIDE, Thumbnails
 from memery.models.interface import ModelInfo
+from memery.query.terms import Query, Term
 from memery.stores.records import SkipRecord
-from memery.thumbnails import GRID_SIDE, Thumbnails
-from memery.types import FileEntry, Query, Skip, Term
+from memery.types import FileEntry, Skip
 
 if TYPE_CHECKING:
-    from memery.isolation import ImageDecoder
+    from memery.imaging.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ def start_decoder(query: Query, folder: str | os.PathLike[str], config: Config) 
     """
     images = [term.image for term in query.terms if term.image is not None]
     if config.isolate is not False and any(not _is_inside(folder, image) for image in images):
-        from memery.isolation import start_ahead
+        from memery.imaging.isolation import start_ahead
 
         start_ahead()
 
@@ -141,7 +142,7 @@ class Crafter:
             isolate = self._archive.is_marked or self._has_crashed()
         if not isolate:
             return in_process
-        from memery.isolation import IsolatedDecoder
+        from memery.imaging.isolation import IsolatedDecoder
 
         return IsolatedDecoder(self._config.decode_seconds)
 
@@ -175,7 +176,7 @@ class Crafter:
         decoder: ImageDecoder = in_process
         isolate = self._config.isolate
         if isolate is not False:
-            from memery.isolation import IsolatedDecoder
+            from memery.imaging.isolation import IsolatedDecoder
 
             decoder = IsolatedDecoder(self._config.decode_seconds, is_optional=isolate is None)
         limit = self._config.max_pixels

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from memery.errors import ArchiveError, ImageUnknown, ModelError, QueryError
 from memery.executors.types import LoadedImage, PixelsMissing
-from memery.filters import Filter
 from memery.models.interface import EmbeddingModel
+from memery.query.filters import Filter
+from memery.query.terms import Query
+from memery.query.text_search.query_words import unquoted
+from memery.query.text_search.tokens import obscured, tokens
 from memery.stores.derived import embedding_of, image_by_id
 from memery.stores.interface import Searchable
 from memery.stores.records import Space
-from memery.types import Query
-from memery.words.query import unquoted
-from memery.words.tokens import obscured, tokens
 
 if TYPE_CHECKING:
     import numpy as np

@@ -14,11 +14,11 @@ from memery.archive import Archive
 from memery.errors import ArchiveMissing, ModelMismatch
 from memery.executors.progress import ProgressTracker
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch
-from memery.filters import Filter
+from memery.imaging.thumbnails import Thumbnails
+from memery.query.filters import Filter
 from memery.stores.derived import count
 from memery.stores.interface import Store, Writer
 from memery.stores.records import Content, IndexRecord, Space, StoreState
-from memery.thumbnails import Thumbnails
 from memery.types import FileEntry, IndexReport, Progress, Skip
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from memery.archive import Archive
 from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch, Ranked
-from memery.filters import Filter
-from memery.search_options import SearchOptions
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions
+from memery.query.terms import Query
+from memery.query.text_search.query_words import Words
 from memery.stores.interface import Searchable, SearchSnapshot
 from memery.stores.records import Space
-from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress, Query
-from memery.words.query import Words
+from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -202,7 +203,7 @@ class Ranker(Protocol):
         ...
 
 
-class Grouper(Protocol):
+class Deduplicator(Protocol):
     """Finds the images that are one picture."""
 
     def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
@@ -223,7 +224,7 @@ class Executors:
     encoder: Encoder
     indexer: Indexer
     ranker: Ranker
-    grouper: Grouper
+    deduplicator: Deduplicator
     reader: Reader | None = None
     store: Searchable | None = None
 

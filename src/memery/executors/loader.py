@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from memery.archive import Archive
 from memery.errors import ConfigError
-from memery.excluded import NO_MEDIA, UNREADABLE, Excluded, system_folder
 from memery.executors.types import Changes
-from memery.files import modified_ns
-from memery.filters import Filter
-from memery.image_formats import EXTENSIONS
+from memery.imaging.exclusions import NO_MEDIA, UNREADABLE, system_folder
+from memery.imaging.files import modified_ns
+from memery.imaging.formats import EXTENSIONS
+from memery.query.filters import Filter
 from memery.stores.interface import Store
 from memery.stores.records import Space
-from memery.text_files import read_text
-from memery.types import FileEntry, Skip
+from memery.text.files import read_text
+from memery.types import Excluded, FileEntry, Skip
 
 if TYPE_CHECKING:
     import pathspec

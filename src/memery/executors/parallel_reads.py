@@ -8,14 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from memery import decoding as in_process
 from memery.config import Config
 from memery.errors import FolderError, ImageError
+from memery.imaging import decoding as in_process
 from memery.types import FileEntry
 
 if TYPE_CHECKING:
     from memery.executors.daemon_pool import DaemonPool
-    from memery.isolation import ImageDecoder
+    from memery.imaging.isolation import ImageDecoder
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class ParallelReads(Generic[R]):
             entry.path,
             self._config.decode_seconds,
         )
-        from memery.isolation import IsolatedDecoder
+        from memery.imaging.isolation import IsolatedDecoder
 
         self._decoder = IsolatedDecoder(self._config.decode_seconds)
         self._replace_threads()

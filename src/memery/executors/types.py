@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from memery.excluded import Excluded
 from memery.stores.records import RecognizedText, SkipRecord
-from memery.types import FileEntry, Hit, Skip
+from memery.types import Excluded, FileEntry, Hit, Skip
 
 if TYPE_CHECKING:
-    from memery.dates import Taken
-    from memery.decoding import Decoded
+    from memery.imaging.dates import Taken
+    from memery.imaging.decoding import Decoded
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from itertools import chain, count
 from pathlib import Path
 
 from memery.errors import FolderError
-from memery.escaping import printable
-from memery.filters import Filter
 from memery.gateway.library import Memery
+from memery.query.filters import Filter
+from memery.text.escaping import printable
 from memery.types import ImageFile, Line
 
 

@@ -15,22 +15,23 @@ from memery.core import run_query
 from memery.errors import ImageUnknown, QueryError
 from memery.executors.interface import Executors, Ranker
 from memery.executors.types import Ranked
-from memery.filters import Filter
 from memery.gateway.collection import Collection, FoundImage, named_folders
 from memery.gateway.library import Memery
 from memery.models import selection
+from memery.models.batching import SharedModel
 from memery.models.interface import EmbeddingModel
-from memery.models.shared import SharedModel
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions
+from memery.query.terms import Query, Term
+from memery.query.text_search.query_words import Words
 from memery.results import Results
 from memery.search import similar_query
-from memery.search_options import SearchOptions
 from memery.stores import no_match
 from memery.stores.derived import Facets, exact_copies, facets
 from memery.stores.federated import FederatedStore, Member, in_member
 from memery.stores.interface import Store
 from memery.stores.records import Order, Space
-from memery.types import Hit, ImageFile, IndexReport, ProgressCallback, Query, Term
-from memery.words.query import Words
+from memery.types import Hit, ImageFile, IndexReport, ProgressCallback
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from memery.errors import ArchiveLocked, MemeryError
 from memery.gateway.collections import Collections
+from memery.imaging.exclusions import describe_excluded
 from memery.types import Progress
 
 logger = logging.getLogger(__name__)
@@ -175,7 +176,7 @@ class IndexJobs:
             self._set(replace(fresh, started=time.monotonic()))
         try:
             report = self._collections.build(name, lambda progress: self._note(name, progress))
-            excluded = tuple(report.excluded.sentences())
+            excluded = tuple(describe_excluded(report.excluded))
         except ArchiveLocked:
             self._postpone(name)
             return

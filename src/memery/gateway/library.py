@@ -20,28 +20,21 @@ from memery.errors import (
 )
 from memery.executors.interface import Executors
 from memery.executors.types import Changes
-from memery.files import is_unchanged, open_inside
-from memery.filters import Filter
-from memery.gateway.standing import Status, status_of
+from memery.gateway.status import Status, status_of
+from memery.imaging.files import is_unchanged, open_inside
+from memery.imaging.thumbnails import Thumbnails
 from memery.models.interface import EmbeddingModel
-from memery.queries import Image, Text, make_query
+from memery.query.builder import Image, Text, make_query
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions, takes_search_parameters
+from memery.query.terms import Query
 from memery.results import Results
 from memery.search import ensure_index, similar_query
-from memery.search_options import SearchOptions, takes_search_parameters
 from memery.stores.derived import count, image_by_id
 from memery.stores.interface import Store
 from memery.stores.records import Space
 from memery.stores.settings import remember_choices
-from memery.thumbnails import Thumbnails
-from memery.types import (
-    DuplicateGroup,
-    ImageFile,
-    IndexReport,
-    Line,
-    ProgressCallback,
-    Query,
-    Skip,
-)
+from memery.types import DuplicateGroup, ImageFile, IndexReport, Line, ProgressCallback, Skip
 
 _ANYWHERE = Filter()
 _CHANGED = "it has changed since it was indexed"
@@ -233,7 +226,7 @@ class Memery:
         refresh_index = partial(run_index, self._executors, progress, before_search=True)
         ensure_index(self._executors.indexer, refresh_index if refresh else None)
         within = where.within(self._archive.scope)
-        return self._executors.grouper.group(self.space, within, exact_only=exact_only)
+        return self._executors.deduplicator.group(self.space, within, exact_only=exact_only)
 
     def count(self, where: Filter = _ANYWHERE) -> int:
         """Images that a search finds."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from memery.resizing import INTERPOLATIONS, Resize
+from memery.imaging.resizing import INTERPOLATIONS, Resize
 
 SIZE_MAX, CONTEXT_MAX, DIM_MAX = 4096, 4096, 1 << 14
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from memery.resizing import Resize
+from memery.imaging.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np

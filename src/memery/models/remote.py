@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from memery.errors import ModelError
-from memery.forks import ForkAware
 from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, read_resize
 from memery.models.interface import ModelInfo
 from memery.models.protocol import (
@@ -25,7 +24,8 @@ from memery.models.protocol import (
     SHAPE,
     VECTORS,
 )
-from memery.plurals import counted
+from memery.process.forks import ForkAware
+from memery.text.plurals import counted
 
 if TYPE_CHECKING:
     import numpy as np

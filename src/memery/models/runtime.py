@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from memery.config import processors
 from memery.errors import ConfigError, ModelError
-from memery.forks import ForkAware, abandon
-from memery.telemetry import import_onnxruntime
+from memery.process.forks import ForkAware, abandon
+from memery.process.telemetry import import_onnxruntime
 
 if TYPE_CHECKING:
     import numpy as np

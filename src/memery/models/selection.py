@@ -9,8 +9,8 @@ from typing import cast
 from memery import plugins
 from memery.config import Config
 from memery.errors import ModelError
-from memery.escaping import printable
 from memery.models.interface import EmbeddingModel
+from memery.text.escaping import printable
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +32,14 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
     """
     config = config or Config()
     if not plugins.is_plugin(_GROUP, name):
-        from memery.models import catalogue  # what it needs takes 50 ms to import
+        from memery.models import resolver  # what it needs takes 50 ms to import
 
-        model = catalogue.open_model(
+        model = resolver.open_model(
             name, precision=config.precision, device=config.device, token=config.token
         )
         if model is not None:
             return model
-        raise plugins.unknown(_GROUP, name, catalogue.offered())
+        raise plugins.unknown(_GROUP, name, resolver.offered())
     model_class = plugins.load(_GROUP, name)
     if config.precision:
         logger.warning(
@@ -87,14 +87,14 @@ def open_remembered(
     """
     if plugins.is_plugin(_GROUP, model_id):
         return open_model(model_id, config)
-    from memery.models import catalogue
+    from memery.models import resolver
 
-    model = catalogue.open_remembered(
+    model = resolver.open_remembered(
         model_id, fingerprint, precision=config.precision, device=config.device
     )
     if model is None:
         name = printable(model_id)
-        get = f"get it with memery models pull {name}, " if catalogue.is_offered(name) else ""
+        get = f"get it with memery models pull {name}, " if resolver.is_offered(name) else ""
         raise ModelError(
             f"{folder} was indexed with the model {name}, which is not installed here:"
             f" {get}name its folder or address with --model, or index with another:"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.interface import SearchSnapshot
 from memery.stores.records import Space
 from memery.types import ImageFile
@@ -88,8 +88,8 @@ def facets(snapshot: SearchSnapshot, space: Space, filter: Filter, *, fold: bool
 
 
 def count_dates(snapshot: SearchSnapshot, space: Space, filter: Filter) -> dict[str, int]:
-    """Images by the source of their date, in the order of `memery.dates.SOURCES`."""
-    from memery.dates import SOURCES
+    """Images by the source of their date, in the order of `memery.imaging.dates.SOURCES`."""
+    from memery.imaging.dates import SOURCES
 
     counts = snapshot.count_by(space, filter, "date_source")
     return {source: counts[source] for source in SOURCES if source in counts}

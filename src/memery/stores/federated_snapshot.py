@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
-from memery.filters import Filter
+from memery.query.filters import Filter
+from memery.query.text_search.names import is_called
 from memery.stores.interface import SearchSnapshot
 from memery.stores.records import (
     Contents,
@@ -22,7 +23,6 @@ from memery.stores.records import (
     Space,
 )
 from memery.types import ImageFile
-from memery.words.names import is_called
 
 if TYPE_CHECKING:
     import numpy as np

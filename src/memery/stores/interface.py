@@ -14,7 +14,7 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import (
     Contents,
     Facet,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from memery.filters import Filter
-from memery.parameters import parameters_of
+from memery.query.filters import Filter
+from memery.query.parameters import parameters_of
 from memery.stores.derived import count
 from memery.stores.interface import SearchSnapshot
 from memery.stores.records import Space

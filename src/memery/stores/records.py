@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from memery.dates import Taken
+    from memery.imaging.dates import Taken
 
 
 Stamp = tuple[int, int]
@@ -86,9 +86,9 @@ class Content:
         taken_at: date and time in ISO 8601 as its metadata says, or None.
         embedding: float32 of shape (dim,), L2-normalised.
         notes: what someone wrote into the file: title, description, keywords.
-        hashes: its perceptual hashes, as `memery.likeness` makes them.
+        hashes: its perceptual hashes, as `memery.imaging.perceptual_hash` makes them.
         colour: average colour, 0xRRGGBB.
-        date_source: of taken_at, one of `memery.dates.SOURCES`; "" where it is None.
+        date_source: of taken_at, one of `memery.imaging.dates.SOURCES`; "" where it is None.
         damage: what is wrong with a file that was decoded in part; "" if nothing is.
     """
 
@@ -158,8 +158,8 @@ class StoredDigests:
     Attributes:
         known: have an embedding in the space and perceptual hashes: need not be encoded. Those of
             vanished files are included.
-        outdated: their embedding is from pixels that an earlier `memery.decoding` decoded. A record
-            without a content confirms the embedding.
+        outdated: their embedding is from pixels that an earlier `memery.imaging` decoded.
+            A record without a content confirms the embedding.
         undated: their metadata was read by a version that knew fewer kinds of dates: to be read
             again, but not encoded.
     """

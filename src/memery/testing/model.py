@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from memery.imaging.resizing import Resize
 from memery.models.interface import ModelInfo
-from memery.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np

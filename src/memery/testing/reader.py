@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memery.readers.interface import ReaderInfo, Reading
+from memery.ocr.interface import ReaderInfo, Reading
 from memery.testing.model import COLOURS
 from memery.types import Line
 

@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from memery.dates import date_in_name
 from memery.errors import RETRIED_REASONS
-from memery.filters import Filter
+from memery.imaging.dates import date_in_name
+from memery.query.filters import Filter
+from memery.query.text_search.names import all_name_words, is_called, name_words
+from memery.query.text_search.splitting import split_text
+from memery.query.text_search.tokens import joined, spaced, tokens
 from memery.stores.derived import cosines
 from memery.stores.records import (
     Content,
@@ -32,9 +35,6 @@ from memery.stores.records import (
     StoreState,
 )
 from memery.types import FileEntry, ImageFile, Skip
-from memery.words.names import all_name_words, is_called, name_words
-from memery.words.splitting import split_text
-from memery.words.tokens import joined, spaced, tokens
 
 if TYPE_CHECKING:
     import numpy as np

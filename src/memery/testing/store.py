@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ArchiveLocked
-from memery.plurals import counted
 from memery.stores.records import IndexRecord, RecognizedText, SkipRecord, Space
 from memery.testing.snapshot import MemorySnapshot, State
+from memery.text.plurals import counted
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ import pytest
 
 from memery.archive import Archive
 from memery.errors import ArchiveError
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.derived import count
 from memery.stores.records import Content, IndexRecord, Space
 from memery.stores.sqlite import connections

@@ -7,7 +7,7 @@ import pytest
 
 from memery.archive import APPLICATION_ID, Archive
 from memery.errors import ArchiveDamaged
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.derived import count
 from memery.stores.sqlite.schema import MIGRATIONS
 from memery.stores.sqlite.store import SQLiteStore

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from memery.archive import Archive
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.sqlite.index import ExactIndex
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore

@@ -19,12 +19,12 @@ from PIL import Image
 
 _PROGRAM = """
 import json, logging, sys
-from memery.gateway.rest import serving
+from memery.gateway.rest import server
 from memery.gateway.rest.options import Limits, Options
 paths, options, limits = json.loads(sys.argv[1])
 options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-serving.serve(paths, Options(port=0, limits=Limits(**limits), **options), settings={},
-              say=lambda line: print("memery:", line, file=sys.stderr, flush=True))
+server.serve(paths, Options(port=0, limits=Limits(**limits), **options), settings={},
+             say=lambda line: print("memery:", line, file=sys.stderr, flush=True))
 """
 SECONDS = 60
 

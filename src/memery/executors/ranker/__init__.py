@@ -21,17 +21,17 @@ from memery.executors.ranker.fusion import (
 )
 from memery.executors.ranker.strength import WEAK, Background
 from memery.executors.types import Ranked
-from memery.filters import Filter
-from memery.search_options import SearchOptions
+from memery.query.filters import Filter
+from memery.query.options import SearchOptions
+from memery.query.text_search.names import is_called
+from memery.query.text_search.query_words import Words
+from memery.query.text_search.splitting import is_word, split_text
+from memery.query.text_search.tokens import is_inflected, near, tokens
 from memery.stores import no_match
 from memery.stores.derived import content_key, count, exact_copies, scores_of
 from memery.stores.interface import Searchable, SearchSnapshot
 from memery.stores.records import Groups, Match, Space
 from memery.types import Hit, ImageFile
-from memery.words.names import is_called
-from memery.words.query import Words
-from memery.words.splitting import is_word, split_text
-from memery.words.tokens import is_inflected, near, tokens
 
 if TYPE_CHECKING:
     import numpy as np

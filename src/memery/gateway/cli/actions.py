@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from memery.errors import ConfigError, FolderError
-from memery.escaping import printable
 from memery.results import Results
+from memery.text.escaping import printable
 from memery.types import Hit
 
 _LAUNCH_SECONDS = 3.0

@@ -8,16 +8,16 @@ from typing import Any
 import typer
 
 from memery.errors import ConfigError
-from memery.escaping import printable
 from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.library import Memery
-from memery.gateway.standing import status as read_status
-from memery.gateway.upkeep import drop_model
-from memery.gateway.upkeep import purge as purge_archive
-from memery.plurals import counted
+from memery.gateway.maintenance import drop_model
+from memery.gateway.maintenance import purge as purge_archive
+from memery.gateway.status import status as read_status
+from memery.text.escaping import printable
+from memery.text.plurals import counted
 
 
 @reported

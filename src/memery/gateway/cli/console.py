@@ -24,7 +24,7 @@ from memery.errors import (
     QueryError,
     ReaderError,
 )
-from memery.escaping import printable
+from memery.text.escaping import printable
 from memery.types import Progress
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ def have_model(settings: dict[str, Any], notices: Notices) -> None:
     if name == "auto" or plugins.is_plugin("memery.models", name):
         return
     from memery.gateway.cli.model_commands import fetch
-    from memery.models import catalogue
+    from memery.models import resolver
 
-    if catalogue.is_to_be_downloaded(name):
-        fetch(catalogue.split(name, "")[0], notices)
+    if resolver.is_to_be_downloaded(name):
+        fetch(resolver.split(name, "")[0], notices)

@@ -14,7 +14,7 @@ from memery.gateway.cli.options import Settings
 from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.search_commands import say_excluded
 from memery.gateway.library import Memery
-from memery.plurals import counted
+from memery.text.plurals import counted
 from memery.types import Copy, DuplicateGroup
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from memery.escaping import printable
+from memery.text.escaping import printable
 
 _UNIT = 1000
 

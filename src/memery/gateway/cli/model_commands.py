@@ -12,16 +12,16 @@ import typer
 
 from memery import plugins
 from memery.config import Config
-from memery.decoding import decode
 from memery.errors import ConfigError, ImageError, ModelError
-from memery.escaping import printable
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
-from memery.image_formats import EXTENSIONS
-from memery.models import catalogue, installed, registry, selection
-from memery.models.catalogue import ModelSummary
-from memery.resizing import Resize
+from memery.imaging.decoding import decode
+from memery.imaging.formats import EXTENSIONS
+from memery.imaging.resizing import Resize
+from memery.models import installed, registry, resolver, selection
+from memery.models.resolver import ModelSummary
+from memery.text.escaping import printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ def list_models(format_: ReportFormat) -> None:
 
 
 def _names() -> list[str]:
-    return list(dict.fromkeys([*plugins.names("memery.models"), *catalogue.offered()]))
+    return list(dict.fromkeys([*plugins.names("memery.models"), *resolver.offered()]))
 
 
 def _known(name: str) -> ModelSummary:
@@ -51,7 +51,7 @@ def _known(name: str) -> ModelSummary:
         info = selection.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
         return ModelSummary(name, state, info.size, info.dim, info.licence, info.source)
-    return catalogue.known(name)
+    return resolver.known(name)
 
 
 @reported
@@ -76,7 +76,7 @@ def fetch(name: str, notices: Notices) -> Installed:
     from memery.models import hub
 
     _check_downloaded(name)
-    if not catalogue.is_offered(name):
+    if not resolver.is_offered(name):
         known = ", ".join(registry.entries())
         raise ModelError(
             f"There is nothing to download under the name {printable(name)!r}: name one of {known},"
@@ -84,7 +84,7 @@ def fetch(name: str, notices: Notices) -> Installed:
         )
     with notices.download(name) as progress:
         model = hub.pull(name, registry.entries().get(name), progress)
-    catalogue.open_installed(model.name, "", "cpu").info  # noqa: B018 - looks at it once, now
+    resolver.open_installed(model.name, "", "cpu").info  # noqa: B018 - looks at it once, now
     return model
 
 
@@ -96,7 +96,7 @@ def remove(name: str, notices: Notices, *, yes: bool) -> int:
     model = _installed(name)
     if not yes and not typer.confirm(f"Delete {name} ({formats.size(model.size)})?", err=True):
         return NOTHING_FOUND
-    freed = hub.remove(model) + catalogue.forget_prepared(model.folder)
+    freed = hub.remove(model) + resolver.forget_prepared(model.folder)
     notices.say(f"{name} is deleted; {formats.size(freed)} are free again.")
     return 0
 
@@ -128,22 +128,22 @@ def _check_downloaded(name: str) -> None:
 @reported
 def quantize(name: str, images: Path | None, notices: Notices) -> None:
     """Make 8-bit networks of a model, and measure what that costs."""
-    from memery.models import quantising
+    from memery.models import quantization
 
     _check_downloaded(name)
-    folder = catalogue.folder_of(name)
-    place = quantising.make_int8(folder)
+    folder = resolver.folder_of(name)
+    place = quantization.make_int8(folder)
     notices.say(f"The int8 networks of {name} are in {place}.")
     if images is None:
         notices.say("Measure what they cost on your own images with --images DIR.")
         return
-    resize = quantising.resize_of(folder)
+    resize = quantization.resize_of(folder)
     pictures = list(itertools.islice(_decoded(images, resize), _PICTURES))
     if not pictures:
         raise ConfigError(f"{images} has no images to measure on: name another folder.")
     import numpy as np
 
-    model_formats.write_cost(quantising.compare(folder, np.stack(pictures)))
+    model_formats.write_cost(quantization.compare(folder, np.stack(pictures)))
 
 
 def _decoded(folder: Path, resize: Resize) -> Iterator[NDArray[np.uint8]]:

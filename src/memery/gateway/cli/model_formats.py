@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from memery.escaping import printable
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json, write_table
-from memery.models.catalogue import ModelSummary
-from memery.models.quantising import Cost
-from memery.plurals import counted
+from memery.models.quantization import Cost
+from memery.models.resolver import ModelSummary
+from memery.text.escaping import printable
+from memery.text.plurals import counted
 
 
 def write_models(models: Sequence[ModelSummary], format_: ReportFormat) -> None:

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from memery.escaping import printable
-from memery.excluded import Excluded
 from memery.executors.types import Changes
 from memery.gateway.cli.choices import ReportFormat
 from memery.gateway.cli.formats import size, write, write_json
-from memery.gateway.standing import Status, TextStatus
-from memery.plurals import counted
-from memery.types import ImageFile, IndexReport, Skip
+from memery.gateway.status import Status, TextStatus
+from memery.imaging.exclusions import describe_excluded
+from memery.text.escaping import printable
+from memery.text.plurals import counted
+from memery.types import Excluded, ImageFile, IndexReport, Skip
 
 _SKIPS_SHOWN = 10
 """Skipped files that a build names; `memery status` names all."""
@@ -189,7 +189,7 @@ def _excluded_json(excluded: Excluded) -> dict[str, dict[str, int]]:
 
 
 def _write_excluded(excluded: Excluded) -> None:
-    write("".join(f"{printable(sentence)}\n" for sentence in excluded.sentences()))
+    write("".join(f"{printable(sentence)}\n" for sentence in describe_excluded(excluded)))
 
 
 def _write_damaged(damaged: tuple[ImageFile, ...]) -> None:

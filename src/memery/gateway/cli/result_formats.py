@@ -9,9 +9,10 @@ from typing import Any
 from memery.gateway.cli.choices import ResultFormat
 from memery.gateway.cli.formats import write_json, write_paths, write_table
 from memery.gateway.cli.terms import STDIN
-from memery.plurals import counted
+from memery.query.terms import Term
 from memery.results import Results
-from memery.types import Hit, Signal, Term
+from memery.text.plurals import counted
+from memery.types import Hit, Signal
 
 _SCORE_DIGITS = 6
 _STRENGTH_DIGITS = 2

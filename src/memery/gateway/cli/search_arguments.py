@@ -10,8 +10,8 @@ import typer
 
 from memery.gateway.cli.groups import OptionGroup, option
 from memery.gateway.cli.options import not_empty
-from memery.parameters import Parameter
-from memery.search_options import SearchOptions, search_parameters
+from memery.query.options import SearchOptions, search_parameters
+from memery.query.parameters import Parameter
 
 
 class SearchArguments(OptionGroup):

@@ -18,12 +18,14 @@ from memery.gateway.cli.options import Output, QueryTerms, Settings
 from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.terms import STDIN, parse_query, text_terms
 from memery.gateway.library import Memery
-from memery.plurals import counted
+from memery.imaging.exclusions import describe_excluded
+from memery.query.options import SearchOptions
+from memery.query.terms import Query
 from memery.results import Results
 from memery.search import similar_query
-from memery.search_options import SearchOptions
-from memery.text_files import text_lines
-from memery.types import Progress, Query
+from memery.text.files import text_lines
+from memery.text.plurals import counted
+from memery.types import Progress
 
 Ask = Callable[[bool, Callable[[Progress], object] | None], Results]
 """Asks the library: whether to index first, and whom to tell the counts."""
@@ -167,7 +169,7 @@ def _present(
 def say_excluded(memery: Memery, notices: Notices) -> None:
     """Where the folder has no images, say which of its files cannot be read, and what helps."""
     if not memery.count():
-        for sentence in memery.preview().excluded.sentences():
+        for sentence in describe_excluded(memery.preview().excluded):
             notices.say(sentence)
 
 

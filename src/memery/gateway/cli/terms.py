@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from memery.errors import ImageError
-from memery.plurals import counted
-from memery.types import Query, Term
-from memery.words.query import parse_text, split_boost
+from memery.query.terms import Query, Term
+from memery.query.text_search.query_words import parse_text, split_boost
+from memery.text.plurals import counted
 
 STDIN = "-"
 _STDIN_PICTURE = "The picture on standard input"

@@ -12,24 +12,23 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from memery.config import processors
-from memery.gateway.rest import (
+from memery.gateway.rest.middleware.access_log import Logged
+from memery.gateway.rest.middleware.auth import Access
+from memery.gateway.rest.middleware.head import Heads
+from memery.gateway.rest.middleware.rate_limit import Limited
+from memery.gateway.rest.routes import (
+    collections,
     encode,
-    folders,
     health,
     images,
     index_jobs,
     page,
-    parameters,
-    pictures,
-    problems,
     search,
+    uploads,
 )
-from memery.gateway.rest.access import Access
-from memery.gateway.rest.access_log import Logged
-from memery.gateway.rest.answers import ProblemDocument
-from memery.gateway.rest.heads import Heads
-from memery.gateway.rest.limits import Limited
-from memery.gateway.rest.service import Service
+from memery.gateway.rest.schemas import parameters, problems
+from memery.gateway.rest.schemas.answers import ProblemDocument
+from memery.gateway.rest.state import Service
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -41,7 +40,7 @@ _NO_TELEMETRY: TelemetryConfig = {
     "logs": False,
 }
 """Spans hold addresses, and so queries: no exporter that another program set up gets any."""
-_RESOURCES = (search, images, pictures, folders, index_jobs)
+_RESOURCES = (search, images, uploads, collections, index_jobs)
 
 
 def make_app(service: Service, port: int) -> ASGIApp:

@@ -7,9 +7,9 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from memery import decoding as in_process
 from memery.errors import ImageError
-from memery.isolation import ImageDecoder
+from memery.imaging import decoding as in_process
+from memery.imaging.isolation import ImageDecoder
 
 _SIDE = 320
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memery.errors import ModelError
-from memery.models.clip.prepare import prepare
-from memery.models.clip.prepared import Prepared
-from memery.models.clip.towers import ImageRunner, TextRunner
+from memery.models.clip.cache import Prepared
+from memery.models.clip.encoders import ImageRunner, TextRunner
+from memery.models.clip.preparation import prepare
 from memery.models.interface import ModelInfo
 
 if TYPE_CHECKING:

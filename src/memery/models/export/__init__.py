@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from memery.errors import ModelError
 from memery.models.clip import ClipModel
-from memery.models.clip.layouts.own import FORMAT, MANIFEST
-from memery.models.clip.prepare import prepare
-from memery.models.clip.prepared import place_of
-from memery.models.clip.towers import TextRunner
+from memery.models.clip.cache import place_of
+from memery.models.clip.encoders import TextRunner
+from memery.models.clip.layouts.memery_format import FORMAT, MANIFEST
+from memery.models.clip.preparation import prepare
 from memery.models.export.checkpoints import Checkpoint, read_checkpoint, run, write_onnx
 from memery.models.runtime import quantize
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ModelError
+from memery.imaging.resizing import INTERPOLATIONS, Resize
 from memery.models.clip.layouts.transformers import processor_resize
 from memery.models.clip.text import merges_tokenizer
-from memery.resizing import INTERPOLATIONS, Resize
-from memery.text_files import read_text
+from memery.text.files import read_text
 
 if TYPE_CHECKING:
     import numpy as np

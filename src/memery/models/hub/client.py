@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, Literal
 from urllib.parse import urlsplit
 
 from memery.errors import ModelError
-from memery.telemetry import disable_telemetry
+from memery.process.telemetry import disable_telemetry
 
 _WAITS = 3
 """How often a hub that asks for patience is asked again."""

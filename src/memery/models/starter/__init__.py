@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from memery.imaging.resizing import Resize
 from memery.models.interface import ModelInfo
 from memery.models.runtime import Network, check_device, read_tokenizer
-from memery.resizing import Resize
 
 if TYPE_CHECKING:
     import numpy as np

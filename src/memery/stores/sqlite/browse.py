@@ -9,7 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import Facet, Listing, Order, Space
 from memery.stores.sqlite.filter_sql import Condition, condition
 from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of, marks, parts

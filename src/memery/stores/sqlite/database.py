@@ -14,7 +14,7 @@ from typing import Any
 
 from memery.archive import Archive
 from memery.errors import ArchiveDamaged, ArchiveError
-from memery.forks import ForkAware, abandon
+from memery.process.forks import ForkAware, abandon
 from memery.stores.sqlite import connections
 from memery.stores.sqlite.errors import damage_message, map_sqlite_errors, not_writable
 from memery.stores.sqlite.transactions import atomic, end_reading, ended, try_begin

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from memery.filters import Filter
+from memery.query.filters import Filter
+from memery.query.text_search.tokens import joined, spaced, tokens
 from memery.stores.records import Groups
 from memery.stores.sqlite.images import TAKEN
-from memery.words.tokens import joined, spaced, tokens
 
 _SECOND_NS = 1_000_000_000
 _YEARS = range(1677, 2263)

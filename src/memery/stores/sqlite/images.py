@@ -20,7 +20,7 @@ DATE_SOURCE = (
     "CASE WHEN taken_at IS NOT NULL THEN coalesce(nullif(date_source, ''), 'exif')"
     " WHEN named_at IS NOT NULL THEN 'name' ELSE 'file' END"
 )
-"""One of `memery.dates.SOURCES`. Archives from before it was stored knew EXIF only."""
+"""One of `memery.imaging.dates.SOURCES`. Archives from before it was stored knew EXIF only."""
 FACTS = (
     f"path, size, mtime_ns, CAST(digest AS BLOB), width, height, format, {TAKEN}, colour,"
     f" {DATE_SOURCE}, coalesce(damage, '')"

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-from memery.plurals import counted
 from memery.stores.sqlite import index
 from memery.stores.sqlite.indexes import BEFORE_ALL, Generation
 from memery.stores.sqlite.vectors import blocks
+from memery.text.plurals import counted
 
 _LAG_ROWS, _LAG_SHARE = 1024, 50
 """The index is rewritten when more than this many rows, and than 1/50 of its own, are amiss."""

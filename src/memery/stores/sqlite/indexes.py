@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.forks import ForkAware
+from memery.process.forks import ForkAware
 from memery.stores.sqlite import index
 
 logger = logging.getLogger(__name__)

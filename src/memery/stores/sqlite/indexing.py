@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from memery.errors import RETRIED_REASONS
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import Space, Stamp, StoredDigests, StoreState
 from memery.stores.sqlite.filter_sql import condition
 from memery.stores.sqlite.reads import Reads

@@ -9,8 +9,8 @@ import sqlite3
 import uuid
 
 from memery.archive import APPLICATION_ID
+from memery.query.text_search.names import all_name_words, file_key, folder_key, name_words
 from memery.types import image_id
-from memery.words.names import all_name_words, file_key, folder_key, name_words
 
 IN_MEMORY = ":memory:"
 
@@ -157,7 +157,7 @@ def _name_files(connection: sqlite3.Connection) -> None:
 
 def _date_files(connection: sqlite3.Connection) -> None:
     """Give the files of an archive from before the dates in their names."""
-    from memery.dates import date_in_name
+    from memery.imaging.dates import date_in_name
 
     sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
     for id_, path in connection.execute(sql).fetchall():

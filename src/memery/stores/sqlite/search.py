@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import Nearest
 from memery.stores.sqlite.browse import FACTS_TOO, PASSING, count_images
 from memery.stores.sqlite.filter_sql import Condition, condition

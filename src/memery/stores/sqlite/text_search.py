@@ -6,14 +6,14 @@ import os
 import sqlite3
 from collections.abc import Collection, Sequence
 
-from memery.filters import Filter
+from memery.query.filters import Filter
+from memery.query.text_search.names import is_called, name_keys
 from memery.stores.records import Groups, Match, RecognizedText, Space
 from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts
 from memery.stores.sqlite.reads import Reads
 from memery.stores.sqlite.words import parse_lines
 from memery.types import ImageFile
-from memery.words.names import is_called, name_keys
 
 _NO_LIMIT = -1
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from memery.filters import Filter
+from memery.query.filters import Filter
 from memery.stores.records import Contents, Nearest, Space
 from memery.stores.sqlite.images import marks, parts
 from memery.stores.sqlite.index_upkeep import rows_amiss

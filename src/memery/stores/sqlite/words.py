@@ -7,13 +7,13 @@ import os
 import sqlite3
 from typing import Any
 
+from memery.query.text_search.names import all_name_words, file_key, name_words
+from memery.query.text_search.splitting import split_text
+from memery.query.text_search.tokens import joined, spaced, tokens
 from memery.stores.records import RecognizedText
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.filter_sql import folder_bounds
 from memery.types import Line
-from memery.words.names import all_name_words, file_key, name_words
-from memery.words.splitting import split_text
-from memery.words.tokens import joined, spaced, tokens
 
 _UNSEARCHED = """
     SELECT content FROM texts WHERE lines != '[]' EXCEPT SELECT rowid FROM text_words

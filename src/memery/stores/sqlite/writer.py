@@ -117,7 +117,7 @@ def _utf8(text: str) -> str:
 
 
 def _write_record(db: sqlite3.Connection, space: int, record: IndexRecord) -> None:
-    from memery.dates import date_in_name
+    from memery.imaging.dates import date_in_name
 
     content, notes = _write_content(db, record)
     entry = record.entry

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 from memery.errors import ModelError
-from memery.models.clip.layouts import immich, own, rclip, transformers
+from memery.models.clip.layouts import immich, memery_format, rclip, transformers
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 
 __all__ = ["ImageTower", "Layout", "TextTower", "read_layout"]
 
-_LAYOUTS: tuple[ModuleType, ...] = (own, immich, transformers, rclip)
+_LAYOUTS: tuple[ModuleType, ...] = (memery_format, immich, transformers, rclip)
 """A folder that fits several is what comes first."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.resizing import Resize
+from memery.imaging.resizing import Resize
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from memery.imaging.resizing import INTERPOLATIONS, Resize
 from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, one_of
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import read_json, square, three, token
-from memery.resizing import INTERPOLATIONS, Resize
 
 NAME = "an export of Immich's"
 MARKS = (

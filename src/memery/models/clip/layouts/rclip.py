@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from memery.errors import ModelError
+from memery.imaging.resizing import Resize
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
-from memery.resizing import Resize
 
 NAME = "an export of rclip's"
 MARKS = ("?/visual.onnx", "?/textual.onnx")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from memery.errors import ModelError
+from memery.imaging.resizing import INTERPOLATIONS, Resize
 from memery.models.checks import CONTEXT_MAX, DIM_MAX, SIZE_MAX, number
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import read_json, square, three, token
-from memery.resizing import INTERPOLATIONS, Resize
 
 NAME = "an export for transformers.js"
 MARKS = (

@@ -12,7 +12,7 @@ from typing import Any
 
 from memery.errors import ModelError
 from memery.models.checks import SIZE_MAX, number
-from memery.text_files import read_text
+from memery.text.files import read_text
 
 _JSON_BYTES = 64 << 20
 _CHANNELS = 3

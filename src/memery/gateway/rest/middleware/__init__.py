@@ -1,0 +1,1 @@
+"""ASGI middleware around the application: authentication, limits, logging, HEAD."""

@@ -1,0 +1,216 @@
+"""Who may ask and how often, and what browsers may do with the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import socket
+from collections.abc import Iterable
+from http.cookies import CookieError, SimpleCookie
+from ipaddress import IPv6Address
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from memery.gateway.rest.middleware.rate_limit import Rates, client_of, too_many
+from memery.gateway.rest.middleware.token_attempts import TokenAttempts
+from memery.gateway.rest.options import Options, as_address
+from memery.gateway.rest.schemas.problems import Problem
+
+CONTENT_SECURITY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "X-Frame-Options": "DENY",
+}
+_OPEN_PATHS = frozenset(["/", "/healthz", "/readyz"])
+"""What holds nothing private, beside the page's own files."""
+_READING = frozenset(["GET", "HEAD", "OPTIONS"])
+_ANY = frozenset(["0.0.0.0", "::"])  # noqa: S104 - compared with, not listened on
+_SECONDS = 30 * 24 * 3600
+"""How long a browser stays logged in."""
+
+
+class Access:
+    """Checks rate, Host, Origin and token before the application sees a request.
+
+    Args:
+        app: the application.
+        options: how the server is run.
+        port: that it listens on.
+    """
+
+    def __init__(self, app: ASGIApp, options: Options, port: int) -> None:
+        self._app = app
+        self._options = options
+        self._hosts = _hosts(options)
+        self._named = {name.lower() for name in options.allowed_hosts}
+        self._cookie = f"memery_{port}"
+        self._rates = Rates(options.limits.rate, options.limits.burst)
+        self._attempts = TokenAttempts(
+            options.limits.wrong_tokens, options.limits.wrong_token_seconds
+        )
+        self._secret = hmac.digest(options.token.encode(), b"cookie", hashlib.sha256).hex()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":  # the application's beginning and end
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            if wait := self._rates.take(client_of(scope)):
+                raise too_many(wait, "Too many requests")
+            self._check_host(scope)
+            self._check_origin(scope)
+            if (token := self._token_in(scope)) is not None and self._options.token:
+                await self._log_in(scope, token)(scope, receive, guarded)
+                return
+            self._check_token(scope)
+        except Problem as problem:
+            await problem.response()(scope, receive, guarded)
+            return
+        await self._app(scope, receive, guarded)
+
+    def _check_host(self, scope: Scope) -> None:
+        """A name that is not ours is another site's that points here (DNS rebinding)."""
+        named = Headers(scope=scope).getlist("host")
+        host = _host_of(named[0]) if len(named) == 1 else ""
+        any_address = self._options.host in _ANY and as_address(host) is not None
+        if host not in self._hosts and not any_address:
+            raise Problem(
+                421, "This server is not known under that name: see --allowed-host of memery serve."
+            )
+
+    def _check_origin(self, scope: Scope) -> None:
+        """What changes anything must come from the server's own page, or from no page at all."""
+        if scope["method"] in _READING:
+            return
+        headers = Headers(scope=scope)
+        origins = headers.getlist("origin")
+        own = headers.get("host", "").lower()
+        for origin in origins:
+            place = _place(origin)
+            # A proxy may have put its own name for the server in place of the Host that was asked.
+            if not (place in self._named or place == own or origin in self._options.cors_origins):
+                raise Problem(403, "Pages of other sites may not do that here.")
+        site = headers.get("sec-fetch-site", "none")
+        if not origins and site not in ("none", "same-origin"):
+            raise Problem(403, "Pages of other sites may not do that here.")
+
+    def _check_token(self, scope: Scope) -> None:
+        path = self._options.inside(scope["path"])
+        open_ = path in _OPEN_PATHS or path.startswith("/page/")
+        asks_first = (
+            scope["method"] == "OPTIONS" and self._options.cors_origins
+        )  # it shows no token
+        if not self._options.token or asks_first or (open_ and scope["method"] == "GET"):
+            return
+        headers = Headers(scope=scope)
+        kind, _, shown = headers.get("authorization", "").partition(" ")
+        bearer = shown.strip() if kind.lower() == "bearer" else ""
+        cookie = self._cookie_in(headers)
+        if not (
+            self._is_right(scope, bearer, self._options.token)
+            or self._is_right(scope, cookie, self._secret)
+        ):
+            raise Problem(
+                401,
+                "This server asks for its token: open the link that memery serve printed, or send"
+                " Authorization: Bearer TOKEN.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+
+    def _is_right(self, scope: Scope, shown: str, right: str) -> bool:
+        """Whether a client shows what it should; nothing shown is no attempt."""
+        if not shown:
+            return False
+        return self._attempts.check(client_of(scope), shown, right)
+
+    def _token_in(self, scope: Scope) -> str | None:
+        if self._options.inside(scope["path"]) != "/" or scope["method"] != "GET":
+            return None
+        return next((value for name, value in _query(scope) if name == "token"), None)
+
+    def _cookie_in(self, headers: Headers) -> str:
+        for line in headers.getlist("cookie"):
+            try:
+                cookies = SimpleCookie(line)
+            except CookieError:
+                continue
+            if self._cookie in cookies:
+                return cookies[self._cookie].value
+        return ""
+
+    def _log_in(self, scope: Scope, token: str) -> RedirectResponse:
+        """The link with the token sets a cookie, and leads to the address without it."""
+        if not self._is_right(scope, token, self._options.token):
+            raise Problem(401, "The token is wrong: take the link that memery serve printed.")
+        rest = [(n, v) for n, v in _query(scope) if n != "token"]
+        root_path = self._options.root_path
+        target = f"{root_path}/" + (f"?{urlencode(rest)}" if rest else "")
+        response = RedirectResponse(target, 303, {"Cache-Control": "no-store"})
+        response.set_cookie(
+            self._cookie,
+            self._secret,
+            max_age=_SECONDS,
+            path=f"{root_path}/",
+            secure=scope["scheme"] == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+
+def _hosts(options: Options) -> frozenset[str]:
+    """The names under which the server may be addressed."""
+    own = {"localhost", "127.0.0.1", "[::1]", _bracketed(options.host)}
+    if options.host in _ANY:
+        own.add(socket.gethostname())
+    named = {_bracketed(name) for name in options.allowed_hosts}
+    return frozenset(name.lower() for name in (own | named) - _ANY)
+
+
+def _bracketed(host: str) -> str:
+    address = as_address(host)
+    return f"[{address}]" if isinstance(address, IPv6Address) else host
+
+
+def _host_of(header: str) -> str:
+    """`name:port` without the port, lower case; "" for what is no host."""
+    name, colon, port = header.strip().lower().rpartition(":")
+    if not colon or name.endswith(":") or "]" in port:
+        name, port = header.strip().lower(), ""
+    if port and not port.isdecimal():
+        return ""
+    return name.removesuffix(".")
+
+
+def _place(origin: str) -> str:
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return ""
+    return parts.netloc.lower() if parts.scheme in ("http", "https") else ""
+
+
+def _query(scope: Scope) -> Iterable[tuple[str, str]]:
+    try:
+        return parse_qsl(scope["query_string"].decode("latin-1"), True, max_num_fields=100)
+    except ValueError:
+        return ()

@@ -1,0 +1,1 @@
+"""What requests and responses look like, and how they are parsed and written."""

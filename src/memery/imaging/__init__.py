@@ -1,0 +1,1 @@
+"""Images: reading files, decoding, metadata, thumbnails, perceptual hashes."""

@@ -1,0 +1,203 @@
+"""When an image was taken: dates in EXIF, XMP and GPS tags and in file names.
+
+A date is the wall-clock time where the image was taken, in ISO 8601 without an offset: an offset
+that the camera wrote is dropped, so that noon in Tokyo stays noon. A time that is marked as UTC
+("Z", and GPS time) says nothing about the place; it becomes local time of this machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from memery.imaging.metadata import xmp_values
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SOURCES = ("exif", "xmp", "gps", "name", "file")
+"""Where a date can come from, the most trusted first; "file" is the time of modification."""
+
+_EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
+_DATE_TIME, _SUBSEC = 0x0132, 0x9290
+_EXIF_DATES = ((0x9003, 0x9291), (0x9004, 0x9292))
+"""DateTimeOriginal and DateTimeDigitized, each with its SubSecTime (Exif 2.32, 4.6.5)."""
+_GPS_TIME, _GPS_DATE = 7, 29
+_XMP_DATES = ("DateTimeOriginal", "CreateDate", "DateCreated")
+"""Of the schemas exif, xmp and photoshop."""
+_LENGTH_MAX = 64
+"""Characters of a date that are looked at."""
+_STAMP = re.compile(
+    r"""
+    (?P<year>\d{4}) (?: [-:/.] (?P<month>\d{1,2}) (?: [-:/.] (?P<day>\d{1,2})
+    (?: [T\s]+ (?P<hour>\d{1,2}) : (?P<minute>\d{2})
+        (?: : (?P<second>\d{2}) (?: [.,:] (?P<fraction>\d+) )? )? )?
+    )? )?
+    \s* (?: (?P<utc>Z|UTC) | [+-]\d{1,2} (?: :?\d{2} )? )?
+    """,
+    re.VERBOSE | re.ASCII,
+)
+"""EXIF's form (2015:06:14 12:30:00), ISO 8601's and XMP's, which may end early."""
+_DAY = r"(?<!\d) (?P<year>(?:19|20)\d\d) (?P<dash>[-_. ]?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)"
+_NAMES = tuple(
+    re.compile(_DAY + time + r"(?!\d)", re.VERBOSE | re.ASCII | re.IGNORECASE)
+    for time in (
+        r"""
+        (?: [-_.T\ ]{0,3} | (?:\s[^\s\d]{1,5}){1,2}\s )
+        (?P<hour>\d\d|\d(?=[.:h])) (?P<colon>[-_.:h ]?) (?P<minute>\d\d)
+        (?: (?P=colon) (?P<second>\d\d) (?: [-_.]? (?P<fraction>\d{3}) )? | (?<=[.:h]\d\d) )
+        (?: [\s\u00a0\u202f]? (?P<half>[AP]M) )?
+        """,
+        "",  # what follows is no time, but for example a count
+    )
+)
+"""A day and a time of it, such as 2015-06-14 at 12.30.00, and a day alone."""
+_DIGEST = re.compile(r"(?=\d*[a-f])[0-9a-f]{16,}", re.ASCII | re.IGNORECASE)
+"""Some digits of a digest in hexadecimal may look like a date."""
+_NOON, _MIDNIGHT = 12, 24
+_LEAP_SECOND = 60
+_MICROSECONDS = 6
+"""Digits of a fraction of a second that a datetime holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """When an image was taken, as its content says.
+
+    Attributes:
+        at: date and time in ISO 8601, or None.
+        source: "exif", "xmp" or "gps"; "" where there is no date.
+    """
+
+    at: str | None = None
+    source: str = ""
+
+
+def date_taken(image: Image.Image) -> Taken:
+    """The first valid date of an image's metadata; a blank, zero or broken one is passed over."""
+    sources: tuple[tuple[str, Callable[[Image.Image], Iterator[datetime | None]]], ...] = (
+        ("exif", _from_exif),
+        ("xmp", _from_xmp),
+        ("gps", _from_gps),
+    )
+    for source, dates in sources:
+        with contextlib.suppress(Exception):  # written by many hands, some unsteady
+            for found in filter(None, dates(image)):
+                return Taken(found.isoformat(), source)
+    return Taken()
+
+
+def date_in_name(name: str, today: date | None = None) -> str | None:
+    """The date in a file's name, such as IMG-20150614-WA0001, in ISO 8601; None without one.
+
+    A date is a real one from 1900 to tomorrow, and no part of a longer number. Without a time it is
+    the day's beginning.
+
+    Args:
+        name: without the folder.
+        today: the present day, by default the system's.
+    """
+    latest = (today or date.today()) + timedelta(days=1)
+    readable = _DIGEST.sub("/", name)  # which no name contains
+    for pattern in _NAMES:
+        for match in pattern.finditer(readable):
+            found = _date_of(match)
+            if found is not None and found.date() <= latest:
+                return found.isoformat()
+    return None
+
+
+def _from_exif(image: Image.Image) -> Iterator[datetime | None]:
+    exif = image.getexif()
+    details: dict[int, Any] = {}
+    with contextlib.suppress(Exception):  # a broken part does not hide DateTime
+        details = exif.get_ifd(_EXIF_IFD)
+    for tag, fraction in _EXIF_DATES:
+        yield _parsed(details.get(tag), details.get(fraction))
+    yield _parsed(exif.get(_DATE_TIME), details.get(_SUBSEC))
+
+
+def _from_xmp(image: Image.Image) -> Iterator[datetime | None]:
+    values = list(xmp_values(image, _XMP_DATES))
+    for wanted in _XMP_DATES:
+        yield from (_parsed(value) for name, value in values if name == wanted)
+
+
+def _from_gps(image: Image.Image) -> Iterator[datetime | None]:
+    gps = image.getexif().get_ifd(_GPS_IFD)
+    day = _parsed(gps.get(_GPS_DATE))
+    if day is None:
+        return
+    try:
+        hour, minute, second = (int(number) for number in gps[_GPS_TIME])
+        moment = day.replace(hour=hour, minute=minute, second=_storable(second))
+    except (LookupError, TypeError, ValueError, ArithmeticError):
+        yield day
+    else:
+        yield _local(moment)
+
+
+def _parsed(value: object, fraction: object = None) -> datetime | None:
+    """A date as metadata has it, or None where it is none."""
+    text = _text(value)
+    match = _STAMP.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day = (int(match[name] or 1) for name in ("year", "month", "day"))
+    hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
+    hour = 0 if hour == _MIDNIGHT else hour  # some telephones count a day's first hour as 24
+    fraction = match["fraction"] or (_text(fraction) if match["second"] else "")
+    try:
+        found = datetime(year, month, day, hour, minute, _storable(second), _microseconds(fraction))
+    except ValueError:
+        return None
+    return _local(found) if match["utc"] else found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        value = value[:_LENGTH_MAX].decode("latin-1")
+    return value[:_LENGTH_MAX].partition("\0")[0].strip() if isinstance(value, str) else ""
+
+
+def _microseconds(digits: str) -> int:
+    digits = digits if digits.isascii() and digits.isdecimal() else ""
+    return int(digits[:_MICROSECONDS].ljust(_MICROSECONDS, "0"))
+
+
+def _storable(second: int) -> int:
+    """A second that a datetime holds: the one before a leap second."""
+    return _LEAP_SECOND - 1 if second == _LEAP_SECOND else second
+
+
+def _local(moment: datetime) -> datetime:
+    """UTC as local time; the first and last days of the calendar have none."""
+    try:
+        return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
+    except (OverflowError, OSError, ValueError):
+        return moment
+
+
+def _date_of(match: re.Match[str]) -> datetime | None:
+    parts = match.groupdict()
+    hour = int(parts.get("hour") or 0)
+    if half := parts.get("half"):
+        if not 1 <= hour <= _NOON:
+            return None
+        hour = hour % _NOON + (_NOON if half.upper() == "PM" else 0)
+    try:
+        return datetime(
+            int(parts["year"]),
+            int(parts["month"]),
+            int(parts["day"]),
+            hour,
+            int(parts.get("minute") or 0),
+            _storable(int(parts.get("second") or 0)),
+            _microseconds(parts.get("fraction") or ""),
+        )
+    except ValueError:
+        return None

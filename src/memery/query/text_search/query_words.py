@@ -1,0 +1,131 @@
+"""What a query asks for in words: the content words, and the phrases in quotation marks."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from memery.errors import QueryError
+from memery.query.terms import BOOST_MAX
+from memery.query.text_search.tokens import WORDS_MAX, content_words, joined, spaced, tokens
+
+_QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
+_PHRASE = r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»'
+_PART = re.compile(
+    rf"""
+    (?:^|\s)[-−](?:(?P<phrase>{_PHRASE})(?P<boost>\^(?:\d+(?:\.\d*)?|\.\d+))?(?!\S)
+        |(?P<word>[^\W\d_]\S*))
+    |(?P<plain>{_PHRASE}|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED_DASH = re.compile(r"(?<!\S)\\(?=[-−])")
+
+_BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)")
+_NO_BOOST = re.compile(
+    r"(?si).*(?<!\\)\^(?P<boost>[+-]?(?:nan|inf(?:inity)?|(?:\d+(?:\.\d*)?|\.\d+)e[+-]?\d+))"
+)
+"""What programs write for numbers: in a text it is a slip rather than part of what is sought."""
+_SHOWN = 20
+"""Characters of a boost that a message repeats."""
+
+PAIRS_MAX = 64
+"""Of a long text the beginning is enough: each costs a look-up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a query asks for besides its vector: words, names, exact copies.
+
+    Attributes:
+        content: each word as the tokens that follow one another, stop words left out.
+        every: the same with stop words.
+        pairs: words that follow one another in the query, stop words included.
+        quoted: phrases that must stand in a picture's text, its name or its notes.
+        names: whole texts, each of which may be the name of a file or folder.
+        boosted_names: texts with their boosts as they are typed, `IMG^2`, each of which may be the
+            name of a file all the same.
+        digests: of the images to find, as far as files were given; exact copies of them match.
+        ids: of the images to find, as far as ids were given.
+        has_less: there is something to find less of.
+    """
+
+    content: tuple[tuple[str, ...], ...] = ()
+    every: tuple[tuple[str, ...], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    quoted: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    boosted_names: tuple[str, ...] = ()
+    digests: frozenset[str] = frozenset()
+    ids: tuple[str, ...] = ()
+    has_less: bool = False
+
+
+def words_of(texts: Iterable[str]) -> Words:
+    """The words of a query's texts."""
+    listed = list(texts)
+    content = dict.fromkeys(word for text in listed for word in content_words(text))
+    every = dict.fromkeys(
+        tuple(tokens(spaced(word))) for text in listed for word in tokens(joined(text))
+    )
+    pairs = dict.fromkeys(
+        pair for text in listed for pair in itertools.pairwise(tokens(spaced(joined(text))))
+    )
+    phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
+    return Words(
+        tuple(content)[:WORDS_MAX],
+        tuple(every)[:PAIRS_MAX],
+        tuple(pairs)[:PAIRS_MAX],
+        tuple(phrase for phrase in phrases if tokens(phrase)),
+        tuple(filter(None, (unquoted(text).strip() for text in listed)))[:PAIRS_MAX],
+    )
+
+
+def unquoted(text: str) -> str:
+    """A text as a model should see it: what is in quotation marks without the marks."""
+    bare = _QUOTED.sub(lambda match: next(filter(None, match.groups()), ""), text)
+    return bare if bare.strip() else text
+
+
+def parse_text(value: str) -> list[tuple[str, float]]:
+    r"""What is typed as a query: the text to find, and the texts to find less of, with boosts.
+
+    `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash means
+    less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
+    and nothing or white space stands before it; `\-` is a literal dash. The page's `state/terms.js`
+    reads what is typed in the same way; both are tested with the cases of `tests/words/texts.json`.
+
+    Raises:
+        QueryError: as in `split_boost`.
+    """
+    plain, less = "", []
+    for part in _PART.finditer(value):
+        if part["phrase"]:
+            less.append(split_boost(f"{part['phrase'][1:-1]}{part['boost'] or ''}"))
+        elif part["word"]:
+            less.append(split_boost(part["word"]))
+        else:
+            plain += part["plain"]
+    terms = [(text, -boost) for text, boost in less]
+    if plain.strip() or not terms:
+        text, boost = split_boost(plain.strip() if terms else plain)
+        terms.insert(0, (_ESCAPED_DASH.sub("", text), boost))
+    return terms
+
+
+def split_boost(value: str) -> tuple[str, float]:
+    r"""`beach^2` → ("beach", 2.0); `\^` is a literal ^.
+
+    Raises:
+        QueryError: the boost has an exponent, or is infinite or NaN in words.
+    """
+    if wrong := _NO_BOOST.fullmatch(value):
+        raise QueryError(
+            f"Invalid boost {wrong['boost'][:_SHOWN]}. Use plain digits, at most {BOOST_MAX}, for"
+            r" example dog^2; write \^ for a literal ^."
+        )
+    match = _BOOSTED.fullmatch(value)
+    term, boost = (match["term"], float(match["boost"])) if match else (value, 1.0)
+    return term.replace("\\^", "^"), boost

@@ -1,1 +1,0 @@
-"""What finds the text in pictures."""

@@ -1,1 +1,0 @@
-"""Words: cut as the store's search cuts them, split where they are glued, told from noise."""
