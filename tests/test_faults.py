@@ -365,3 +365,21 @@ def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_pa
         assert memery.recall("red").total == 5
         paint(photos, 6)
         assert memery.build().searchable == 6
+
+
+def test_does_not_call_an_empty_database_old_if_it_cannot_be_written(tmp_path, monkeypatch):
+    """A build on a full disk leaves one: its tables did not fit."""
+    file = tmp_path / "store.sqlite3"
+    file.touch()
+    real = connections._open
+
+    def read_only(address, file, **how):
+        if "mode=rw" in address:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+        return real(address, file, **how)
+
+    monkeypatch.setattr(connections, "_open", read_only)
+    with pytest.raises(ArchiveError, match="read-only"):
+        connections.connect(file)

@@ -13,6 +13,7 @@ from memery.stores.sqlite.errors import (
     UNWRITABLE,
     damage_message,
     map_sqlite_errors,
+    not_writable,
 )
 from memery.stores.sqlite.schema import (
     FILE_WORDS,
@@ -103,6 +104,8 @@ def _prepare(connection: Connection, file: Path) -> None:
     if version and application != APPLICATION_ID:
         raise ArchiveDamaged(damage_message(file, "it is another program's database"))
     if connection.is_read_only:
+        if not version:  # its tables could not be created, or are about to be
+            raise not_writable(file)
         if version < len(MIGRATIONS):
             raise ArchiveError(
                 f"The archive {file} was made by an older memery, and cannot be written to bring it"
