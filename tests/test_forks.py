@@ -16,6 +16,11 @@ from PIL import Image
 from memery import Memery
 from memery.errors import MemeryError
 
+def fail(unraisable):
+    print("failed:", repr(unraisable.exc_value), flush=True)
+    os._exit(1)
+sys.unraisablehook = fail  # what a hook of a fork raises is only printed
+
 def in_child(function, finalise=False):
     pid = os.fork()
     if pid == 0:
@@ -66,6 +71,12 @@ use(memery, "white")  # both towers, the index, the store, and threads of all of
 
 def test_what_is_open_goes_on_in_the_child_and_in_the_parent(run):
     program = 'in_child(lambda: use(memery, "black"), finalise=True)\nuse(memery, "gray")'
+    assert run(USED + program) == ["4", "5", "6"]
+
+
+def test_forks_again_without_a_search_in_between(run):
+    """As gunicorn's preload does for its workers."""
+    program = 'for colour in ("black", "gray"):\n    in_child(lambda: use(memery, colour))'
     assert run(USED + program) == ["4", "5", "6"]
 
 

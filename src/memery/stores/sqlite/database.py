@@ -77,7 +77,9 @@ class Database(ForkAware):
     def before_fork(self) -> None:
         """Close the connections: SQLite takes a child's for the parent's, and forgets its locks."""
         self._held = self._hold_all(time.monotonic() + _FORK_SECONDS)
-        if self._held is not None and not (self._closed or self._connection.in_transaction):
+        if self._held is None or self._closed or self._is_parted:
+            return
+        if not self._connection.in_transaction:
             self._close_connections()
             self._is_parted = True
 
