@@ -1,6 +1,5 @@
 """Faults that happen to people: power cuts, full disks, many processes, folders not one's own."""
 
-import ctypes
 import json
 import os
 import random
@@ -19,18 +18,13 @@ from memery import Memery, index_flow
 from memery.errors import ArchiveError
 from memery.stores.sqlite import connections
 from support.archives import count_rows
-from support.commands import isolated_environment, run_command, run_python, start_command
-
-DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
-OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-
-
-def as_an_ordinary_user():
-    """Take away root's power over permissions; to an ordinary user nothing happens."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None)
-        for capability in OVERRIDING:
-            libc.prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
+from support.commands import (
+    as_an_ordinary_user,
+    isolated_environment,
+    run_command,
+    run_python,
+    start_command,
+)
 
 
 @pytest.fixture

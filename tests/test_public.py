@@ -1,6 +1,5 @@
 """The names that the world may use, and the small promises of their values."""
 
-import json
 import os
 import re
 
@@ -8,8 +7,7 @@ import pytest
 from PIL import Image
 
 import memery
-from memery.config import Config, load_config, processors, quota
-from memery.errors import ConfigError, QueryError
+from memery.errors import QueryError
 from memery.imaging.html_grid import Picture, grid_html
 from memery.query.terms import Query, Term
 from memery.results import Results
@@ -91,40 +89,3 @@ def test_pages_show_names_and_never_run_them(tmp_path):
 def test_terms_that_are_none(arguments):
     with pytest.raises(QueryError):
         Term(**arguments)
-
-
-def test_settings_come_in_order(tmp_path, monkeypatch):
-    file = tmp_path / "config.toml"
-    file.write_text(f"batch_size = 7\nworkers = 3\narchive = {json.dumps('~/there')}\n")
-    monkeypatch.setenv("MEMERY_CONFIG", str(file))
-    monkeypatch.setenv("MEMERY_WORKERS", "5")
-    config = load_config(model="m", batch_size=None)
-    assert (config.batch_size, config.workers, config.threads, config.model) == (7, 5, 5, "m")
-    assert config.archive.is_absolute()
-    assert load_config(workers=1).workers == 1
-    assert Config().threads >= 1
-
-
-@pytest.mark.parametrize(
-    "text", ["batch_size = 0", "workers = -1", "batch_size = 'x'", "archive = '~nobody-here/x'"]
-)
-def test_settings_that_make_no_sense(tmp_path, monkeypatch, text):
-    (tmp_path / "config.toml").write_text(text)
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "config.toml"))
-    with pytest.raises(ConfigError):
-        load_config()
-
-
-def test_a_containers_quota_counts_as_processors(tmp_path):
-    assert quota(tmp_path) > 1000
-    for text, expected in (
-        ("max 100000\n", None),
-        ("150000 100000\n", 2),
-        ("50000 100000", 1),
-        ("400000 100000", 4),
-        ("nonsense", None),
-        ("1 0", None),
-    ):
-        (tmp_path / "cpu.max").write_text(text)
-        assert quota(tmp_path) == expected or (expected is None and quota(tmp_path) > 1000)
-    assert 1 <= processors() <= os.cpu_count()

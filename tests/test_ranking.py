@@ -15,7 +15,7 @@ from PIL import Image
 from memery import Filter, Memery, assembly, index_flow, query_flow
 from memery.archive import find_archive
 from memery.config import Config
-from memery.errors import FilterConflict, ImageError, QueryError, QueryTypeError, ReaderError
+from memery.errors import ImageError, QueryError, QueryTypeError, ReaderError
 from memery.gateway.collections import Collections
 from memery.query.builder import make_query
 from memery.query.options import SearchOptions
@@ -518,57 +518,6 @@ def test_an_order_lets_nothing_pass_the_threshold(dated, sort):
     asked = {"query": "submarine", "exclude": "red", "min_strength": 3.5}
     found = query_flow(dated, refresh=False, sort=sort, **asked)
     assert (found.total, len(found)) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    "condition",
-    [
-        {"since": "2023-02-30"},
-        {"since": "0000"},
-        {"until": "yesterday"},
-        {"since": "99999y"},
-        {"ext": "a/b"},
-        {"orientation": "round"},
-        {"min_size": "large"},
-        {"max_size": (-1, 2)},
-        {"under": "../.."},
-        {"under": "\ud800"},
-        {"ext": "\ud800"},
-        {"since": 2023},
-        {"min_size": (5,)},
-        {"min_size": 5},
-        {"min_size": (1 << 70, 1)},
-        {"not_digest": "zz"},
-        {"ext": ["jpg"] * 1000},
-        {"quoted": ["x"] * 1000},
-        {"under": "a\0b"},
-        {"not_under": ("..",)},
-    ],
-)
-def test_conditions_that_make_no_sense(condition):
-    with pytest.raises(QueryError):
-        Filter(**condition)
-
-
-@pytest.mark.parametrize(
-    ("condition", "fields"),
-    [
-        ({"since": "2024", "until": "2023"}, ("since", "until")),
-        ({"since": "2023-05-02", "until": "2023-05-01"}, ("since", "until")),
-        ({"min_size": "100x100", "max_size": "99x500"}, ("min_size", "max_size")),
-        ({"orientation": "square", "not_orientation": "square"},
-         ("orientation", "not_orientation")),
-        ({"ext": "jpg", "not_ext": ["JPG", "png"]}, ("ext", "not_ext")),
-        ({"under": "a/b", "not_under": "a"}, ("under", "not_under")),
-    ],
-)  # fmt: skip
-def test_conditions_that_exclude_each_other_are_named(condition, fields):
-    with pytest.raises(FilterConflict) as caught:
-        Filter(**condition)
-    assert caught.value.fields == fields
-    assert all(name in str(caught.value) for name in fields)
-    for name in fields:
-        Filter(**{name: condition[name]})
 
 
 @pytest.mark.parametrize(

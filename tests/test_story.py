@@ -4,7 +4,7 @@ import os
 import shutil
 import struct
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -556,11 +556,3 @@ def test_no_value_of_a_camera_stops_anything(photos):
             assert all(datetime.fromisoformat(image.date) for image in images)
             assert sum(months.values()) == count
         purge(photos)
-
-
-@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
-def test_a_moment_at_the_end_of_time_is_a_filter(moment):
-    assert Filter(since=moment).since == moment
-    for hours in (-14, 14):
-        zone = timezone(timedelta(hours=hours))
-        assert Filter(until=moment.replace(tzinfo=zone)).latest

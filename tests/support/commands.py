@@ -3,9 +3,13 @@
 The fixture `invoke` runs the command within the process of the tests, which is quicker.
 """
 
+import ctypes
 import os
 import subprocess
 import sys
+
+_DROP_FROM_BOUNDING_SET = 24  # prctl's PR_CAPBSET_DROP
+_OVERRIDING = (1, 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 
 
 def isolated_environment(folder, **more):
@@ -59,19 +63,23 @@ def assert_ended(done, check):
     assert check is None or done.returncode in expected, (done.returncode, done.stdout, errors)
 
 
-def run_python(*arguments, check=0, python=sys.executable, **options):
-    """Run a Python program to its end, and check how it ended (see `assert_ended`).
+def run_process(command, *, check=0, **options):
+    """Run a command to its end, and check how it ended (see `assert_ended`).
 
     Args:
-        arguments: what follows `python` on the command line.
+        command: a program and its arguments.
         check: the expected exit code, a tuple of them, or None for any.
-        python: path of the interpreter.
         options: of `subprocess.run`. Output is captured as text if they do not say otherwise.
     """
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-    done = subprocess.run([python, *map(os.fspath, arguments)], check=False, **options)
+    done = subprocess.run(list(map(os.fspath, command)), check=False, **options)
     assert_ended(done, check)
     return done
+
+
+def run_python(*arguments, python=sys.executable, **options):
+    """Run `python` with arguments to its end; options are those of `run_process`."""
+    return run_process([python, *arguments], **options)
 
 
 def run_command(*arguments, **options):
@@ -82,3 +90,11 @@ def run_command(*arguments, **options):
 def start_command(*arguments, **options):
     """Start `memery` with arguments; options are those of `subprocess.Popen`."""
     return subprocess.Popen([sys.executable, "-m", "memery", *map(os.fspath, arguments)], **options)
+
+
+def as_an_ordinary_user():
+    """Give up root's power over permissions; for `preexec_fn`. Changes nothing for other users."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None)
+        for capability in _OVERRIDING:
+            libc.prctl(_DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
