@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
@@ -18,6 +19,8 @@ from support.output import QUANTIZED, assert_output
 from support.servers.memery import serving
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "memery"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 SERVED = "http://127.0.0.1:7890"
 README = ROOT / "README.md"
@@ -142,6 +145,26 @@ def test_links(document):
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith("https://"):
             assert (document.parent / target.partition("#")[0]).exists(), target
+
+
+def test_architecture_shows_the_layers_that_are_enforced():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    for contract in contracts:
+        if contract["type"] == "layers":
+            block = "".join(f"    {layer}\n" for layer in contract["layers"])
+            assert f"\n\n{block}\n" in text, contract["name"]
+
+
+def test_architecture_names_files_that_exist():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    files = set(re.findall(r"`([\w./-]+\.(?:py|js|ts|html|md|toml))`", text))
+    places = (ROOT, PACKAGE, PACKAGE / "gateway", PACKAGE / "gateway" / "web")
+    for file in files:
+        if "NAME" not in file:
+            assert any((place / file).exists() for place in places), file
+    assert len(files) > 30
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
