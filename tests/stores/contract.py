@@ -42,6 +42,7 @@ from memery.stores.records import (
     SkipRecord,
     Space,
     StoreState,
+    VectorSearch,
 )
 from memery.types import FileEntry, Line, Skip, image_id
 
@@ -92,6 +93,11 @@ def terms(*texts):
     return [[phrase] for text in texts for phrase in content_words(text)]
 
 
+def nearest_to(vector, limit=10, filter=EVERYWHERE, **options):
+    """A search by a vector."""
+    return VectorSearch(vector=vector, filter=filter, limit=limit, **options)
+
+
 def commit(store, *records, skips=(), space=SPACE, texts=()):
     """Store images, skipped files and texts."""
     with store.writing() as writer:
@@ -124,10 +130,10 @@ class SearchContract:
         with self.searched(store).snapshot() as snapshot:
             yield snapshot
 
-    def found(self, store, vector, limit=10, filter=EVERYWHERE, **options):
+    def found(self, store, vector, limit=10, filter=EVERYWHERE):
         """The paths of the nearest images."""
         with self.reading(store) as snapshot:
-            nearest = snapshot.search(SPACE, vector, limit, filter, **options)
+            nearest = snapshot.search(SPACE, nearest_to(vector, limit, filter))
         return names(image for image, _ in nearest.ranked)
 
     def matched(self, store, *texts, filter=EVERYWHERE, limit=None):
@@ -152,7 +158,7 @@ class SearchContract:
         dated = record("a/b.png", unit(1), taken_at="2023-05-01T10:00:00", colour=0x00FF7F)
         commit(store, dated, record("c.png", unit(0, 1)))
         with self.reading(store) as snapshot:
-            nearest = snapshot.search(SPACE, unit(1), 1, EVERYWHERE)
+            nearest = snapshot.search(SPACE, nearest_to(unit(1), 1))
             stored = embedding_of(snapshot, SPACE, dated.digest)
         ((image, score),) = nearest.ranked
         assert (nearest.total, nearest.above) == (2, None)
@@ -242,13 +248,11 @@ class SearchContract:
         commit(store, record("copy.png", None, "1.png"))
         with self.reading(store) as snapshot:
             for fold, expected in ((False, 3), (True, 2)):
-                nearest = snapshot.search(
-                    SPACE, unit(1), limit, EVERYWHERE, fold=fold, min_score=0.5
-                )
-                assert nearest.above == expected
-            within = Filter(not_ext="png")
-            assert snapshot.search(SPACE, unit(1), limit, within, min_score=-1).above == 0
-            assert snapshot.search(SPACE, unit(1), limit, EVERYWHERE, min_score=-1).above == 6
+                request = nearest_to(unit(1), limit, fold=fold, min_score=0.5)
+                assert snapshot.search(SPACE, request).above == expected
+            for within, expected in ((Filter(not_ext="png"), 0), (EVERYWHERE, 6)):
+                request = nearest_to(unit(1), limit, within, min_score=-1)
+                assert snapshot.search(SPACE, request).above == expected
 
     def test_scores_single_contents_and_a_sample(self, store):
         commit(store, record("a.png", unit(1)), record("b.png", unit(0, 1)))
@@ -333,7 +337,8 @@ class SearchContract:
                 ]
                 assert [i for page in pages for i in page.images] == list(whole.images)
             for filter, total in ((EVERYWHERE, 4), (Filter("trip/far"), 1), (Filter(ext="png"), 2)):
-                nearest = snapshot.search(SPACE, unit(0, 0, 0, 1), 10, filter, fold=True)
+                request = nearest_to(unit(0, 0, 0, 1), filter=filter, fold=True)
+                nearest = snapshot.search(SPACE, request)
                 assert nearest.total == len(nearest.ranked) == total
                 assert names([nearest.ranked[0][0]]) == ["trip/far/c.png"]
         remove(store, "trip/far/c.png")

@@ -18,7 +18,7 @@ from memery.stores.derived import (
 from memery.stores.federated import FederatedStore, Member, in_member
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
-from stores.contract import BROWSED, DIM, EVERYWHERE, SPACE, commit, digest_of
+from stores.contract import BROWSED, DIM, EVERYWHERE, SPACE, commit, digest_of, nearest_to
 
 THIRD = np.eye(DIM, dtype=np.float32)[3]
 """The embedding of the image that has a copy."""
@@ -74,14 +74,14 @@ def test_applies_folders_of_a_filter_within_each_member(snapshot):
 
 
 def test_ranks_the_images_of_all_members(snapshot):
-    nearest = snapshot.search(SPACE, THIRD, 3, EVERYWHERE, min_score=0.9)
+    nearest = snapshot.search(SPACE, nearest_to(THIRD, 3, min_score=0.9))
     assert (nearest.total, nearest.above) == (8, 4)
     assert [score for _, score in nearest.ranked] == [1.0, 1.0, 1.0]
     assert len(snapshot.score_sample(SPACE, THIRD)) == 8
 
 
 def test_folds_copies_within_each_member_only(snapshot):
-    nearest = snapshot.search(SPACE, THIRD, 10, EVERYWHERE, fold=True, min_score=0.9)
+    nearest = snapshot.search(SPACE, nearest_to(THIRD, fold=True, min_score=0.9))
     assert (nearest.total, nearest.above) == (6, 2)
     best = [image for image, score in nearest.ranked if score == 1]
     assert paths(best) == ["one/trip/far/c.png", "two/trip/far/c.png"]

@@ -21,6 +21,7 @@ from memery.stores.records import (
     Order,
     RecognizedText,
     Space,
+    VectorSearch,
 )
 from memery.types import ImageFile
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
+Request = TypeVar("Request", bound=VectorSearch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Part:
     def within(self, filter: Filter) -> Filter:
         """A filter whose folders are relative to the member's root."""
         return filter.within(self.scope)
+
+    def scoped(self, request: Request) -> Request:
+        """A request whose filter's folders are relative to the member's root."""
+        return replace(request, filter=self.within(request.filter))
 
     def named(self, image: ImageFile) -> ImageFile:
         """An image as the federated store names it."""
@@ -115,27 +121,16 @@ class FederatedSnapshot:
             return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
         return dict(sorted(counts.items(), reverse=by == "month"))
 
-    def search(
-        self,
-        space: Space,
-        vector: NDArray[np.float32],
-        limit: int,
-        filter: Filter,
-        *,
-        fold: bool = False,
-        min_score: float | None = None,
-    ) -> Nearest:
+    def search(self, space: Space, request: VectorSearch) -> Nearest:
         """Find the images nearest to a vector."""
         ranked, total, above = [], 0, 0
         for part in self._parts:
-            found = part.snapshot.search(
-                space, vector, limit, part.within(filter), fold=fold, min_score=min_score
-            )
+            found = part.snapshot.search(space, part.scoped(request))
             ranked += [(part.named(image), score) for image, score in found.ranked]
             total += found.total
             above += found.above or 0
         ranked.sort(key=lambda pair: (-pair[1], _path(pair[0])))
-        return Nearest(ranked[:limit], total, None if min_score is None else above)
+        return Nearest(ranked[: request.limit], total, None if request.min_score is None else above)
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that represent all members."""

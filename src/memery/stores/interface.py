@@ -30,6 +30,7 @@ from memery.stores.records import (
     Stamp,
     StoredDigests,
     StoreState,
+    VectorSearch,
 )
 from memery.types import FileEntry, ImageFile, Skip
 
@@ -83,26 +84,8 @@ class SearchSnapshot(Protocol):
 
     # Vectors
 
-    def search(
-        self,
-        space: Space,
-        vector: NDArray[np.float32],
-        limit: int,
-        filter: Filter,
-        *,
-        fold: bool = False,
-        min_score: float | None = None,
-    ) -> Nearest:
-        """Find the images nearest to a vector.
-
-        Args:
-            space: whose images.
-            vector: a unit vector, float32 of shape (dim,).
-            limit: how many, at most.
-            filter: which images.
-            fold: take exact copies as one image.
-            min_score: count the images whose cosine is this or more.
-        """
+    def search(self, space: Space, request: VectorSearch) -> Nearest:
+        """Find the images of a space that are nearest to a vector."""
         ...
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:

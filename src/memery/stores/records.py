@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from memery.query.filters import Filter
 from memery.types import FileEntry, ImageFile, Line, Skip
 
 if TYPE_CHECKING:
@@ -195,6 +196,25 @@ class Listing:
 
     images: Sequence[ImageFile]
     total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorSearch:
+    """Which images to find by their embeddings.
+
+    Attributes:
+        vector: a unit vector, float32 of shape (dim,).
+        filter: which images.
+        limit: how many, at most.
+        fold: count exact copies as one image: the first by path that passes the filter.
+        min_score: count the images whose cosine is this or more; None counts none.
+    """
+
+    vector: NDArray[np.float32]
+    filter: Filter
+    limit: int
+    fold: bool = False
+    min_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from memery.stores.records import (
     Stamp,
     StoredDigests,
     StoreState,
+    VectorSearch,
 )
 from memery.types import FileEntry, ImageFile, Skip
 
@@ -248,24 +249,18 @@ class MemorySnapshot:
 
     # Vectors
 
-    def search(
-        self,
-        space: Space,
-        vector: NDArray[np.float32],
-        limit: int,
-        filter: Filter,
-        *,
-        fold: bool = False,
-        min_score: float | None = None,
-    ) -> Nearest:
+    def search(self, space: Space, request: VectorSearch) -> Nearest:
         """Find the images nearest to a vector."""
-        images = self._listed(space, filter, fold=fold)
+        images = self._listed(space, request.filter, fold=request.fold)
         found = self.contents(space, {image.digest for image in images})
-        scores = dict(zip(found.digests, cosines(found.embeddings, vector).tolist(), strict=True))
+        scores = dict(
+            zip(found.digests, cosines(found.embeddings, request.vector).tolist(), strict=True)
+        )
         pairs = [(image, scores[image.digest]) for image in images]
         pairs.sort(key=lambda pair: (-pair[1], _path(pair[0])))
-        above = None if min_score is None else sum(score >= min_score for _, score in pairs)
-        return Nearest(pairs[:limit], len(pairs), above)
+        least = request.min_score
+        above = None if least is None else sum(score >= least for _, score in pairs)
+        return Nearest(pairs[: request.limit], len(pairs), above)
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with every embedding of the space."""

@@ -55,7 +55,7 @@ def add(store, *names):
 
 def names(store):
     with store.snapshot() as snapshot:
-        found = snapshot.search(SPACE, np.eye(8, dtype=np.float32)[0], 10, EVERYWHERE)
+        found = snapshot.search(SPACE, contract.nearest_to(np.eye(8, dtype=np.float32)[0]))
         listed = snapshot.browse(SPACE, EVERYWHERE)
     assert [image.path for image, _ in found.ranked] == [image.path for image in listed.images]
     return [image.path for image in listed.images]
@@ -239,7 +239,7 @@ def test_serves_many_readers_while_one_writes(folder):
         while not stop.is_set():
             with store.snapshot() as snapshot:
                 listing = snapshot.browse(SPACE, EVERYWHERE, "date")
-                found = snapshot.search(SPACE, contract.unit(1), 100, EVERYWHERE)
+                found = snapshot.search(SPACE, contract.nearest_to(contract.unit(1), 100))
             if not len(listing.images) == listing.total == len(found.ranked) == found.total:
                 failures.append((listing, found))
             rounds.append(1)

@@ -13,7 +13,7 @@ from memery.query.filters import Filter
 from memery.stores.sqlite.index import ExactIndex
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
-from stores.contract import DIM, EVERYWHERE, SPACE, commit, names, record, remove, unit
+from stores.contract import DIM, EVERYWHERE, SPACE, commit, names, nearest_to, record, remove, unit
 
 file_names = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20
@@ -28,7 +28,7 @@ def store(tmp_path):
 
 def search(store, vector, limit, filter=EVERYWHERE, **options):
     with store.snapshot() as snapshot:
-        return snapshot.search(SPACE, vector, limit, filter, **options)
+        return snapshot.search(SPACE, nearest_to(vector, limit, filter, **options))
 
 
 def found(store, vector, limit):

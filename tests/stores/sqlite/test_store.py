@@ -12,7 +12,7 @@ from memery.stores.derived import count
 from memery.stores.records import Content, IndexRecord, SkipRecord
 from memery.stores.sqlite.store import REMEMBERED_QUERIES, SQLiteStore
 from memery.types import FileEntry, Skip
-from stores.contract import EVERYWHERE, SPACE, commit, names, record, skipped, unit
+from stores.contract import EVERYWHERE, SPACE, commit, names, nearest_to, record, skipped, unit
 
 HOSTILE = {
     "trigger": "CREATE TRIGGER t AFTER INSERT ON files BEGIN DELETE FROM files; END",
@@ -64,7 +64,7 @@ def forge(tmp_path, statements):
 
 def found(store):
     with store.snapshot() as snapshot:
-        nearest = snapshot.search(SPACE, unit(1), 10, EVERYWHERE)
+        nearest = snapshot.search(SPACE, nearest_to(unit(1)))
     return names(image for image, _ in nearest.ranked)
 
 

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from memery.archive import Archive
@@ -30,7 +29,7 @@ from memery.query.text_search.tokens import is_inflected, near, tokens
 from memery.stores import no_match
 from memery.stores.derived import content_key, count, exact_copies, scores_of
 from memery.stores.interface import Searchable, SearchSnapshot
-from memery.stores.records import Groups, Match, Space
+from memery.stores.records import Groups, Match, Space, VectorSearch
 from memery.types import Hit, ImageFile
 
 if TYPE_CHECKING:
@@ -174,7 +173,8 @@ class _SnapshotRanker:
         phrases = (" ".join(word) for word in words.content)
         every = replace(options.filter, quoted=(*options.filter.quoted, *phrases))
         fold = not options.list_copies
-        found = self._snapshot.search(space, vector, 1, every, fold=fold, min_score=below)
+        request = VectorSearch(vector=vector, filter=every, limit=1, fold=fold, min_score=below)
+        found = self._snapshot.search(space, request)
         return found.total - (found.above or 0)
 
     def _holds(self, digest: str, groups: Groups) -> bool:
@@ -269,11 +269,13 @@ class _SnapshotRanker:
             limit = max(limit, DEPTH)
         fold = not options.list_copies
         counted_from = strong_from if least is None else None
-        search = partial(self._snapshot.search, space, vector, filter=scope, fold=fold)
-        found = search(limit, min_score=counted_from)
+        request = VectorSearch(
+            vector=vector, filter=scope, limit=limit, fold=fold, min_score=counted_from
+        )
+        found = self._snapshot.search(space, request)
         while least is not None and len(found.ranked) == limit and found.ranked[-1][1] >= least:
             limit *= 4
-            found = search(limit)
+            found = self._snapshot.search(space, replace(request, limit=limit))
         candidates = self._fused(
             space,
             vector,

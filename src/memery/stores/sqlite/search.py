@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memery.query.filters import Filter
-from memery.stores.records import Nearest
+from memery.stores.records import Nearest, VectorSearch
 from memery.stores.sqlite.browse import FACTS_TOO, PASSING, count_images
 from memery.stores.sqlite.filter_sql import Condition, condition
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts
@@ -62,9 +62,7 @@ class Search:
     Args:
         db: the connection.
         space: the space's row id.
-        vector: a unit vector, float32 of shape (dim,).
-        filter: which images.
-        fold: take exact copies as one image.
+        request: what to find.
         generation: of the search index.
     """
 
@@ -72,21 +70,19 @@ class Search:
         self,
         db: sqlite3.Connection,
         space: int,
-        vector: NDArray[np.float32],
-        filter: Filter,
+        request: VectorSearch,
         generation: Generation,
-        *,
-        fold: bool,
     ) -> None:
-        self._db, self._space, self._vector = db, space, vector
-        self._condition, self._fold = condition(filter), fold
-        self._generation = generation
-        self._everything = filter == Filter()
+        self._db, self._space, self._generation = db, space, generation
+        self._vector, self._fold = request.vector, request.fold
+        self._limit, self._min_score = request.limit, request.min_score
+        self._condition, self._everything = condition(request.filter), request.filter == Filter()
         self._allowed: NDArray[np.int64] | None = None
         self._indexed: _Scored | None = None
 
-    def run(self, limit: int, min_score: float | None) -> Nearest:
+    def run(self) -> Nearest:
         """The best images that pass, best first, equal scores by path."""
+        limit, min_score = self._limit, self._min_score
         total = self._count()
         ranked = self._rank(limit)
         if min_score is None:

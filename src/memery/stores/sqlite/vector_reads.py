@@ -6,8 +6,7 @@ import sqlite3
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from memery.query.filters import Filter
-from memery.stores.records import Contents, Nearest, Space
+from memery.stores.records import Contents, Nearest, Space, VectorSearch
 from memery.stores.sqlite.images import marks, parts
 from memery.stores.sqlite.index_upkeep import rows_amiss
 from memery.stores.sqlite.indexes import BEFORE_ALL, Generation
@@ -34,21 +33,11 @@ _CONTENTS = """
 class VectorReads(Reads):
     """Reads `embeddings`, and the search index derived from it."""
 
-    def search(
-        self,
-        space: Space,
-        vector: NDArray[np.float32],
-        limit: int,
-        filter: Filter,
-        *,
-        fold: bool = False,
-        min_score: float | None = None,
-    ) -> Nearest:
+    def search(self, space: Space, request: VectorSearch) -> Nearest:
         """Find the images nearest to a vector."""
         with self._reading(space) as (db, number):
             generation = self._generation(db, space)
-            search = Search(db, number, vector, filter, generation, fold=fold)
-            return search.run(limit, min_score)
+            return Search(db, number, request, generation).run()
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Cosines of a unit vector with embeddings that represent the space."""
