@@ -42,7 +42,8 @@ from memery.imaging.decoding import decode_upright
 from memery.query.filters import Filter
 from memery.query.text_search.splitting import split_text
 from memery.query.text_search.tokens import tokens
-from memery.stores.interface import Addition, Content, Store, Text
+from memery.stores.interface import Store
+from memery.stores.records import Content, IndexRecord, RecognizedText
 from memery.types import FileEntry, Line
 
 _PHOTOS = 100
@@ -52,7 +53,10 @@ _TYPED = 3
 
 
 def typo(word: str, chance: random.Random) -> str:
-    """The word with one letter lost, doubled, other, or swapped with the next; no single letter."""
+    """The word with one letter deleted, doubled, replaced, or swapped with the next.
+
+    A word of one letter stays as it is.
+    """
     if len(word) == 1:
         return word
     at = chance.randrange(len(word) - 1)
@@ -90,7 +94,7 @@ def read_truth(folder: Path) -> dict[str, list[str]]:
 
 
 def word_recall(read: dict[str, str], truth: dict[str, list[str]]) -> tuple[float, float]:
-    """Share of the words written that were read, as they were read and with split ones."""
+    """The share of the written words that OCR recognised, without and with splitting."""
     raw = both = written = 0
     for file, sentences in truth.items():
         words = {token for sentence in sentences for token in tokens(sentence)}
@@ -102,7 +106,7 @@ def word_recall(read: dict[str, str], truth: dict[str, list[str]]) -> tuple[floa
 
 
 def spurious_words(photos: Path) -> float:
-    """Words of three letters or more that are read in 10 photos."""
+    """Words of three letters or more that OCR finds in 10 photos."""
     config = load_config()
     reader = open_reader(config)
     files = image_files(photos)
@@ -120,34 +124,35 @@ def spurious_words(photos: Path) -> float:
 
 
 def distract(store: Store, captions: Sequence[str]) -> None:
-    """Add images with other texts, without files."""
-    space = store.current_space()
+    """Add images with other texts as distractors; they have no files."""
+    with store.snapshot() as snapshot:
+        space = snapshot.state().active_space
     assert space is not None
     vectors = np.random.default_rng(0).normal(size=(len(captions), space.dim))
-    additions, texts = [], []
+    records, texts = [], []
     for number, caption in enumerate(captions):
         digest = f"{number:064x}"
         vector = (vectors[number] / np.linalg.norm(vectors[number])).astype(np.float32)
         content = Content(640, 480, "JPEG", None, vector)
         entry = FileEntry(f"distractors/{number}.jpg", 1, number)
-        additions.append(Addition(entry, digest, content))
-        texts.append(Text(digest, "none", (Line(caption, 1.0, (0.0, 0.0, 1.0, 1.0)),)))
-    with store.writing():
-        store.commit(space, additions, [])
-        store.commit_texts(texts)
+        records.append(IndexRecord(entry, digest, content))
+        texts.append(RecognizedText(digest, "none", (Line(caption, 1.0, (0.0, 0.0, 1.0, 1.0)),)))
+    with store.writing() as writer:
+        writer.commit(space, records, [])
+        writer.commit_texts(texts)
 
 
 def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[str, float]:
     """R@1 by mode and kind of query, and the share of ambiguous queries, in percent."""
     chance = random.Random(seed)
-    held = {file: set(tokens(" ".join(sentences))) for file, sentences in truth.items()}
+    words_of = {file: set(tokens(" ".join(sentences))) for file, sentences in truth.items()}
     right: dict[str, int] = {}
     ambiguous = 0
     for file, sentences in truth.items():
-        asked = queries(chance.choice(sentences), chance)
-        wanted = set(tokens(asked["exact"]))
-        ambiguous += sum(wanted <= words for words in held.values()) > 1
-        for kind, text in asked.items():
+        texts = queries(chance.choice(sentences), chance)
+        wanted = set(tokens(texts["exact"]))
+        ambiguous += sum(wanted <= words for words in words_of.values()) > 1
+        for kind, text in texts.items():
             for mode in ("text", "auto"):
                 hits = memery.recall(text, top_k=1, mode=mode)
                 name = f"R@1_{kind}_{mode}"
@@ -167,13 +172,13 @@ def together_ranks(
         words = chance.choice(truth[row["file"]]).lower().split()
         first = chance.randrange(max(len(words) - 1, 1))
         text = " ".join(words[first : first + 2])
-        (picture,) = (templates / row["template"]).glob("default.*")
-        for kind, asked in {
+        (image,) = (templates / row["template"]).glob("default.*")
+        for kind, query in {
             "words": {"query": text},
-            "picture": {"image_query": picture},
-            "both": {"query": text, "image_query": picture},
+            "picture": {"image_query": image},
+            "both": {"query": text, "image_query": image},
         }.items():
-            hits = memery.recall(**asked, top_k=1)
+            hits = memery.recall(**query, top_k=1)
             right[kind] += hits[0].path == row["file"]
     return {f"R@1_{kind}": _percent(count / len(truth)) for kind, count in right.items()}
 
@@ -191,12 +196,12 @@ def evaluate(
 
     Args:
         folder: images and `truth.jsonl`.
-        model: that encodes them.
-        photos: images without text.
-        templates: the images without their text.
-        captions: texts of further images, as distractors.
-        archive: where to keep it; by default it is temporary.
-        seed: of the queries.
+        model: the model that encodes them.
+        photos: a folder of images without text.
+        templates: a folder with the images without their text.
+        captions: texts of distractor images.
+        archive: folder of the archive; temporary by default.
+        seed: seed of the random queries.
     """
     truth = read_truth(folder)
     with tempfile.TemporaryDirectory() as temporary:
@@ -229,8 +234,10 @@ def evaluate(
 
 def _texts(store: Store, truth: dict[str, list[str]]) -> dict[str, str]:
     """The text recognised in every image."""
-    digests = {entry.path: digest for entry, digest in store.unread(Filter(), everything=True)}
-    texts = {file: store.text(digests[file]) for file in truth}
+    with store.snapshot() as snapshot:
+        images = snapshot.pending_ocr(Filter(), everything=True)
+        digests = {entry.path: digest for entry, digest in images}
+        texts = {file: snapshot.text(digests[file]) for file in truth}
     return {f: "\n".join(li.text for li in text.lines) if text else "" for f, text in texts.items()}
 
 
@@ -240,17 +247,19 @@ def _percent(share: float) -> float:
 
 def main() -> None:
     """Read the arguments, print one JSON line."""
-    parser = argparse.ArgumentParser(description="measure the reading of text in pictures")
+    parser = argparse.ArgumentParser(description="measure OCR and the search for text in images")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
     parser.add_argument("--photos", type=Path, help="a folder of images without text")
     parser.add_argument("--templates", type=Path, help="the images without their text")
     parser.add_argument("--captions", type=Path, help="texts of further images, one per line")
-    parser.add_argument("--archive", type=Path, help="keep the archive here, to read only once")
+    parser.add_argument(
+        "--archive", type=Path, help="keep the archive here, so that OCR runs only once"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the queries")
     arguments = parser.parse_args()
     if not (arguments.folder / "truth.jsonl").is_file():
-        parser.error(f"{arguments.folder} holds no truth.jsonl")
+        parser.error(f"{arguments.folder} contains no truth.jsonl")
     captions = arguments.captions.read_text(encoding="utf-8") if arguments.captions else ""
     result = evaluate(
         arguments.folder.resolve(),
