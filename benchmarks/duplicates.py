@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.measure import say
-from memery.executors.deduplicator import stars
-from memery.executors.deduplicator.candidate_pairs import candidates
-from memery.executors.deduplicator.verification import matches
+from memery.executors.deduplicator import group_by_center
+from memery.executors.deduplicator.candidate_pairs import find_candidate_pairs
+from memery.executors.deduplicator.verification import verify_pairs
 from memery.imaging.perceptual_hash import likeness, unpacked
 
 ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
@@ -32,9 +32,11 @@ def run() -> None:
     embeddings[copies] = embeddings[originals]
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     began, worked = time.perf_counter(), time.process_time()
-    pairs = candidates(hashes, embeddings.astype(np.float16))
+    pairs = find_candidate_pairs(hashes, embeddings.astype(np.float16))
     found = time.perf_counter()
-    groups = stars(pairs[matches(mixed, pairs)], lambda some: matches(mixed, some))
+    groups = group_by_center(
+        pairs[verify_pairs(mixed, pairs)], lambda some: verify_pairs(mixed, some)
+    )
     say(
         "duplicates",
         images=ROWS,

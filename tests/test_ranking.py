@@ -89,7 +89,7 @@ def test_exact_words_put_a_picture_on_top(photos):
     assert paths(query_flow(photos, "simply mordor", top_k=1)) == [f"{PAGE}/one.png"]
     hit = query_flow(photos, "walk into mordor blue", top_k=20)[0]
     assert hit.path == f"{PAGE}/one.png"
-    assert not hit.weak or hit.signals[1].held < 4
+    assert not hit.weak or hit.signals[1].matched_terms < 4
     assert {signal.name for signal in hit.signals} == {"visual", "text"}
     assert query_flow(photos, "simply mordor", top_k=1)[0].score == pytest.approx(0, abs=0.02)
 
@@ -148,7 +148,7 @@ def test_an_english_word_is_asked_of_sight_first(photos):
     by_path = {hit.path: hit for hit in found}
     assert by_path["02.png"].signals[-1].name == "text"
     assert "text" not in {signal.name for signal in by_path["00.png"].signals}
-    assert by_path["02.png"].signals[-1].share < by_path["02.png"].signals[0].share
+    assert by_path["02.png"].signals[-1].rrf_score < by_path["02.png"].signals[0].rrf_score
     assert paths(query_flow(photos, "boat", mode="text")) == ["02.png"]
     assert query_flow(photos, "boat").strong is None  # it is not called a match
 
@@ -178,7 +178,7 @@ def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
     assert query_flow(folder, "lake norway", top_k=1)[0].path == "norway/lake house.png"
     assert query_flow(folder, "1234", top_k=9)[0].signals[-1].name == "visual"
     explained = query_flow(folder, "lake house")[0].signals
-    assert [(signal.name, signal.held) for signal in explained][-1] == ("name", 2)
+    assert [(signal.name, signal.matched_terms) for signal in explained][-1] == ("name", 2)
 
 
 @pytest.mark.parametrize(

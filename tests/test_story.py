@@ -344,8 +344,8 @@ def test_a_flow_of_swapped_executors(photos):
         def encode_query(self, query, pictures):
             return self.encoder.encode_query(query, pictures)
 
-        def unread_texts(self, query):
-            return self.encoder.unread_texts(query)
+        def unsupported_texts(self, query):
+            return self.encoder.unsupported_texts(query)
 
     class Backwards:
         """A ranker that gives the worst first."""

@@ -25,7 +25,7 @@ from memery.models.selection import multilingual_model
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
 from memery.query.terms import Query, Term
-from memery.query.text_search.query_words import PAIRS_MAX, Words, words_of
+from memery.query.text_search.query_words import PAIRS_MAX, QueryWords, parse_words
 from memery.results import Results
 from memery.stores.derived import image_by_id
 from memery.types import ImageFile, Timings
@@ -134,7 +134,7 @@ class EncodedQuery:
 
     query: Query
     vector: NDArray[np.float32]
-    words: Words
+    words: QueryWords
     encoding: float
     warnings: tuple[str, ...] = ()
 
@@ -159,7 +159,7 @@ def encode_query(
         with executors.snapshot():  # another process may have changed the archive between two terms
             _check(executors, query, require=require)
         raise
-    warnings = tuple(map(_unread(executors), executors.encoder.unread_texts(query)))
+    warnings = tuple(map(_unread(executors), executors.encoder.unsupported_texts(query)))
     return EncodedQuery(query, vector, _words(query, images), _milliseconds(started), warnings)
 
 
@@ -178,16 +178,16 @@ def _unread(executors: Executors) -> Callable[[str], str]:
     return sentence
 
 
-def _words(query: Query, images: Sequence[LoadedImage]) -> Words:
+def _words(query: Query, images: Sequence[LoadedImage]) -> QueryWords:
     wanted = [term for term in query.terms if term.boost > 0]
     given = zip((term for term in query.terms if term.image is not None), images, strict=True)
     boosted = (f"{term.text}^{term.boost:g}" for term in wanted if term.text and term.boost != 1)
     return replace(
-        words_of(term.text for term in wanted if term.text),
+        parse_words(term.text for term in wanted if term.text),
         boosted_names=tuple(itertools.islice(boosted, PAIRS_MAX)),
         digests=frozenset(image.digest for term, image in given if term.boost > 0),
         ids=tuple(term.id for term in wanted if term.id is not None),
-        has_less=len(wanted) < len(query.terms),
+        has_negatives=len(wanted) < len(query.terms),
     )
 
 

@@ -127,14 +127,15 @@ class Signal:
     Attributes:
         name: "visual", "text" or "name".
         rank: of the image in that ranking, 1 for the best.
-        share: what it added to the sum that hits are ordered by.
-        held: words of the query that stand in the picture's text or name; 0 for "visual".
+        rrf_score: its part of the fused score (reciprocal rank fusion), which orders the hits.
+        matched_terms: how many words of the query occur in the image's text or name; 0 for
+            "visual".
     """
 
     name: str
     rank: int
-    share: float
-    held: int = 0
+    rrf_score: float
+    matched_terms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from memery.archive import Archive
 from memery.assembly import assemble
 from memery.config import Config
 from memery.core import run_index
-from memery.executors.deduplicator import say_other, stars
+from memery.executors.deduplicator import group_by_center, texts_differ
 from memery.query.filters import Filter
 from memery.testing import ColourModel, MemoryStore
 
@@ -74,7 +74,7 @@ def test_joins_no_chain_of_matches():
     def are_one(pairs):
         return np.array([tuple(pair) in matching for pair in pairs.tolist()])
 
-    assert stars(edges, are_one) == [[1, 0, 2]]
+    assert group_by_center(edges, are_one) == [[1, 0, 2]]
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_joins_no_chain_of_matches():
     ],
 )
 def test_compares_texts_of_enough_words(one, two, differ):
-    assert say_other(one, two) is differ
+    assert texts_differ(one, two) is differ

@@ -73,8 +73,8 @@ class Latin(ColourModel):
 )
 def test_texts_in_a_script_that_the_model_cannot_read_are_told(text):
     query = make_query([Term(text=text), Term(text="red", boost=-1), Term(text=f'"{text}"')])
-    assert Encoder(Latin(), MemoryStore()).unread_texts(query) == (text, f'"{text}"')
-    assert Encoder(StarterModel(), MemoryStore()).unread_texts(query) == (text, f'"{text}"')
+    assert Encoder(Latin(), MemoryStore()).unsupported_texts(query) == (text, f'"{text}"')
+    assert Encoder(StarterModel(), MemoryStore()).unsupported_texts(query) == (text, f'"{text}"')
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_texts_in_a_script_that_the_model_cannot_read_are_told(text):
 def test_texts_that_a_model_reads_cost_nothing_more(text):
     model = Prompted()
     query = Query((Term(text=text),))
-    assert Encoder(model, MemoryStore()).unread_texts(query) == ()
+    assert Encoder(model, MemoryStore()).unsupported_texts(query) == ()
     assert model.asked == []
 
 
 def test_a_model_that_reads_a_script_gives_no_warning():
     query = make_query("кошка")
-    assert Encoder(ColourModel(), MemoryStore()).unread_texts(query) == ()
+    assert Encoder(ColourModel(), MemoryStore()).unsupported_texts(query) == ()

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 from memery.errors import QueryError
 from memery.query.text_search.names import name_words
-from memery.query.text_search.query_words import parse_text, unquoted, words_of
+from memery.query.text_search.query_words import parse_text, parse_words, unquoted
 from memery.query.text_search.splitting import split, split_text
-from memery.query.text_search.tokens import content_words, joined, near, spaced, tokens
+from memery.query.text_search.tokens import (
+    content_words,
+    edits1,
+    split_cjk,
+    strip_apostrophes,
+    tokens,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -38,9 +44,9 @@ def test_whatever_is_typed_is_read(typed):
 def test_finds_a_korean_word_with_its_ending():
     """The ideographs of U+F900 on are no other letters to an editor: the range is in escapes."""
     (cat,) = content_words("고양이")
-    assert tokens(spaced("고양이가 잔다"))[: len(cat)] == list(cat)
+    assert tokens(split_cjk("고양이가 잔다"))[: len(cat)] == list(cat)
     assert content_words("개") == [("개",)]
-    assert tokens(spaced("\ufa0e\ufa11猫")) == ["\ufa0e", "\ufa11", "猫"]
+    assert tokens(split_cjk("\ufa0e\ufa11猫")) == ["\ufa0e", "\ufa11", "猫"]
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +115,7 @@ def test_splits_nearly_all_of_the_glued_tokens_as_they_were_meant():
 
 @given(st.text("abcdefgh", min_size=4, max_size=8))
 def test_what_is_near_is_one_edit_away(token):
-    for other in near(token):
+    for other in edits1(token):
         assert _within_one_edit(token, other)
 
 
@@ -126,16 +132,16 @@ def test_apostrophes_meet():
     assert tokens("DON'T") == ["don", "t"]
     assert split_text("DON’T panic, man's hat") == "dont panic mans hat"
     assert content_words("man's hat") == content_words("mans hat")
-    assert joined("'quoted' rock 'n' roll") == "'quoted' rock 'n' roll"
+    assert strip_apostrophes("'quoted' rock 'n' roll") == "'quoted' rock 'n' roll"
 
 
 @pytest.mark.parametrize("text", ['"', "*", "(", "-", ":", "^", "AND OR NOT", "\0", "", "🙂"])
 def test_syntax_is_no_word(text):
-    assert words_of([text]).content == ()
+    assert parse_words([text]).content == ()
 
 
 def test_words_of_a_long_text_are_bounded():
-    words = words_of([" ".join(f"word{n}" for n in range(2000))])
+    words = parse_words([" ".join(f"word{n}" for n in range(2000))])
     assert len(words.content) == 32
 
 
@@ -143,11 +149,15 @@ def test_scripts():
     assert tokens("שלום עולם") == ["שלום", "עולם"]
     assert tokens("مرحبا") == ["مرحبا"]
     assert content_words("日本") == [("日", "本")]
-    assert spaced("a日b") == "a 日 b"
+    assert split_cjk("a日b") == "a 日 b"
 
 
 def test_quotation_marks():
-    assert words_of(['a "red car" „so nicht“ «ça va»']).quoted == ("red car", "so nicht", "ça va")
+    assert parse_words(['a "red car" „so nicht“ «ça va»']).quoted == (
+        "red car",
+        "so nicht",
+        "ça va",
+    )
     assert unquoted('a "red car"') == "a red car"
     assert unquoted('""') == '""'
 

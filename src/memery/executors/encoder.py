@@ -14,7 +14,7 @@ from memery.models.interface import EmbeddingModel
 from memery.query.filters import Filter
 from memery.query.terms import Query
 from memery.query.text_search.query_words import unquoted
-from memery.query.text_search.tokens import obscured, tokens
+from memery.query.text_search.tokens import tokens, with_rare_letters
 from memery.stores.derived import embedding_of, image_by_id
 from memery.stores.interface import Searchable
 from memery.stores.records import Space
@@ -106,7 +106,7 @@ class Encoder:
         unit: NDArray[np.float32] = (total / norm).astype(np.float32)
         return unit
 
-    def unread_texts(self, query: Query) -> tuple[str, ...]:
+    def unsupported_texts(self, query: Query) -> tuple[str, ...]:
         """The texts of a query that the model gives the same embedding as any others.
 
         Its vocabulary lacks their script: what images show cannot be compared with them.
@@ -118,7 +118,7 @@ class Encoder:
         )
 
     def _is_unread(self, text: str) -> bool:
-        other = obscured(text)
+        other = with_rare_letters(text)
         if other is None:
             return False
         return float(self._encode_text(text) @ self._encode_text(other)) >= _SAME

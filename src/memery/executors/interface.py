@@ -17,7 +17,7 @@ from memery.executors.types import Batch, Changes, LoadedImage, OcrBatch, Ranked
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
 from memery.query.terms import Query
-from memery.query.text_search.query_words import Words
+from memery.query.text_search.query_words import QueryWords
 from memery.stores.interface import Searchable, SearchSnapshot
 from memery.stores.records import Space
 from memery.types import DuplicateGroup, FileEntry, IndexReport, Progress
@@ -90,7 +90,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def unread_texts(self, query: Query) -> tuple[str, ...]:
+    def unsupported_texts(self, query: Query) -> tuple[str, ...]:
         """The texts of a query that the model gives the same embedding as any others."""
         ...
 
@@ -197,7 +197,7 @@ class Ranker(Protocol):
     """Turns a vector into hits."""
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, ranking: SearchOptions
+        self, space: Space, vector: NDArray[np.float32], words: QueryWords, ranking: SearchOptions
     ) -> Ranked:
         """One page of hits, and how many there are in all."""
         ...

@@ -23,7 +23,7 @@ from memery.models.interface import EmbeddingModel
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
 from memery.query.terms import Query, Term
-from memery.query.text_search.query_words import Words
+from memery.query.text_search.query_words import QueryWords
 from memery.results import Results
 from memery.search import similar_query
 from memery.stores import no_match
@@ -63,7 +63,7 @@ class _CollectionRanker:
     locate: Callable[[Hit], Hit]
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
+        self, space: Space, vector: NDArray[np.float32], words: QueryWords, options: SearchOptions
     ) -> Ranked:
         """One page of hits, and how many there are in all."""
         ranked = self.ranker.rank(space, vector, words, options)

@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, TypeVar
 
 from memery.query.filters import Filter
-from memery.query.text_search.names import is_called
+from memery.query.text_search.names import matches_name
 from memery.stores.interface import SearchSnapshot
 from memery.stores.records import (
     Contents,
@@ -190,7 +190,7 @@ class FederatedSnapshot:
     ) -> Sequence[ImageFile]:
         """Images whose file has this name, then those in folders of this name."""
         found = self._merged(lambda s, within: s.search_paths(space, name, within, limit), filter)
-        return sorted(found, key=lambda image: not is_called(image.path, name))[:limit]
+        return sorted(found, key=lambda image: not matches_name(image.path, name))[:limit]
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
         """The tokens among these that occur in the text of any image."""

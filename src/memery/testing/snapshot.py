@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from memery.errors import RETRIED_REASONS
 from memery.imaging.dates import date_in_name
 from memery.query.filters import Filter
-from memery.query.text_search.names import all_name_words, is_called, name_words
+from memery.query.text_search.names import all_name_words, matches_name, name_words
 from memery.query.text_search.splitting import split_text
-from memery.query.text_search.tokens import joined, spaced, tokens
+from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 from memery.stores.derived import cosines
 from memery.stores.records import (
     Content,
@@ -227,7 +227,7 @@ class MemorySnapshot:
         ]
         text = self._state.texts.get(image.digest)
         written = [" ".join(words) for words in self._written(image, content)]
-        quoted = [(_cut(phrase), _cut(joined(phrase))) for phrase in filter.quoted]
+        quoted = [(_cut(phrase), _cut(strip_apostrophes(phrase))) for phrase in filter.quoted]
         return (
             image.path.startswith(filter.prefix)
             and not any(image.path.startswith(f"{folder}/") for folder in filter.not_under)
@@ -329,13 +329,13 @@ class MemorySnapshot:
     ) -> Sequence[ImageFile]:
         """Images whose file has this name, then those in folders of this name."""
         images = self._listed(space, filter, fold=False)
-        files = [image for image in images if is_called(image.path, name)]
+        files = [image for image in images if matches_name(image.path, name)]
         inside = [
             image
             for image in images
             if image not in files
             and any(
-                is_called(str(folder), name, folder=True)
+                matches_name(str(folder), name, folder=True)
                 for folder in PurePosixPath(image.path).parents
             )
         ]
@@ -351,7 +351,7 @@ class MemorySnapshot:
         text = self._state.texts.get(image.digest)
         raw = "\n".join(line.text for line in text.lines) if text else ""
         named, whole = name_words(image.path), all_name_words(image.path)
-        noted = tokens(spaced(joined(content.notes)))
+        noted = tokens(split_cjk(strip_apostrophes(content.notes)))
         return [tokens(raw), split_text(raw).split(), named, whole, noted]
 
 
@@ -364,7 +364,7 @@ def _line_tokens(line: str) -> list[str]:
 
 
 def _cut(phrase: str) -> str:
-    return " ".join(tokens(spaced(phrase)))
+    return " ".join(tokens(split_cjk(phrase)))
 
 
 def _holds(group: Sequence[tuple[str, ...]], words: Sequence[str]) -> bool:

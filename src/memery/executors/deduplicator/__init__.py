@@ -92,8 +92,8 @@ class Deduplicator:
 
 def _near(store: Store, known: Contents) -> list[list[str]]:
     """Digests of contents that are one picture."""
-    from memery.executors.deduplicator.candidate_pairs import candidates
-    from memery.executors.deduplicator.verification import matches
+    from memery.executors.deduplicator.candidate_pairs import find_candidate_pairs
+    from memery.executors.deduplicator.verification import verify_pairs
     from memery.imaging.perceptual_hash import LIKENESS_BYTES, unpacked
 
     hashed = [row for row, packed in enumerate(known.hashes) if len(packed) == LIKENESS_BYTES]
@@ -102,16 +102,18 @@ def _near(store: Store, known: Contents) -> list[list[str]]:
     words: dict[int, frozenset[str]] = {}
 
     def are_one(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
-        same = matches(miniatures, pairs)
+        same = verify_pairs(miniatures, pairs)
         with store.snapshot() as snapshot:
             for number, (one, two) in zip(same.nonzero()[0], pairs[same].tolist(), strict=True):
                 for row in {one, two} - words.keys():
                     words[row] = _words(snapshot, digests[row])
-                same[number] = not say_other(words[one], words[two])
+                same[number] = not texts_differ(words[one], words[two])
         return same
 
-    pairs = candidates(hashes, known.embeddings[hashed])
-    return [[digests[row] for row in rows] for rows in stars(pairs[are_one(pairs)], are_one)]
+    pairs = find_candidate_pairs(hashes, known.embeddings[hashed])
+    return [
+        [digests[row] for row in rows] for rows in group_by_center(pairs[are_one(pairs)], are_one)
+    ]
 
 
 def _words(snapshot: SearchSnapshot, digest: str) -> frozenset[str]:
@@ -122,13 +124,13 @@ def _words(snapshot: SearchSnapshot, digest: str) -> frozenset[str]:
     return frozenset(word for word in found if len(word) >= _LONG)
 
 
-def say_other(one: Set[str], two: Set[str]) -> bool:
+def texts_differ(one: Set[str], two: Set[str]) -> bool:
     """Whether two pictures hold words enough, and not the same: two memes of one template."""
     fewer = min(len(one), len(two))
     return fewer >= _FEWEST_WORDS and len(one & two) < _SHARED * fewer
 
 
-def stars(
+def group_by_center(
     edges: NDArray[np.int64], are_one: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 ) -> list[list[int]]:
     """Rows in groups, each of which matches the middle of its group.

@@ -28,7 +28,9 @@ _TRAINED = 40
 """Pictures per cell that the cells' centres are made from."""
 
 
-def candidates(hashes: NDArray[np.uint64], embeddings: NDArray[np.float16]) -> NDArray[np.int64]:
+def find_candidate_pairs(
+    hashes: NDArray[np.uint64], embeddings: NDArray[np.float16]
+) -> NDArray[np.int64]:
     """Pairs of rows that may be one picture: int64 of shape (m, 2), the lower row first.
 
     Args:

@@ -55,7 +55,7 @@ _WINDOWS = (
 pictures that were turned after they were captioned."""
 
 
-def matches(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+def verify_pairs(miniatures: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which pairs are one picture.
 
     Args:

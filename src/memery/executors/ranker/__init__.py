@@ -12,9 +12,9 @@ from memery.archive import Archive
 from memery.errors import QueryError
 from memery.executors.ranker.fusion import (
     BOOSTED_NAME_FACTOR,
-    CALLED_FILE_WEIGHT,
-    CALLED_FOLDER_WEIGHT,
     DEPTH,
+    EXACT_FILE_NAME_WEIGHT,
+    EXACT_FOLDER_NAME_WEIGHT,
     Candidate,
     fuse,
 )
@@ -22,10 +22,10 @@ from memery.executors.ranker.strength import WEAK, Background
 from memery.executors.types import Ranked
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
-from memery.query.text_search.names import is_called
-from memery.query.text_search.query_words import Words
+from memery.query.text_search.names import matches_name
+from memery.query.text_search.query_words import QueryWords
 from memery.query.text_search.splitting import is_word, split_text
-from memery.query.text_search.tokens import is_inflected, near, tokens
+from memery.query.text_search.tokens import edits1, is_inflected, tokens
 from memery.stores import no_match
 from memery.stores.derived import content_key, count, exact_copies, scores_of
 from memery.stores.interface import Searchable, SearchSnapshot
@@ -59,7 +59,7 @@ class Ranker:
         self._store = store
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
+        self, space: Space, vector: NDArray[np.float32], words: QueryWords, options: SearchOptions
     ) -> Ranked:
         """One page of hits, and how many there are in all.
 
@@ -87,7 +87,7 @@ class _SnapshotRanker:
         self._snapshot = snapshot
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: Words, options: SearchOptions
+        self, space: Space, vector: NDArray[np.float32], words: QueryWords, options: SearchOptions
     ) -> Ranked:
         """As `Ranker.rank`."""
         sample = self._snapshot.score_sample(space, vector)
@@ -130,7 +130,7 @@ class _SnapshotRanker:
                 held = self._count_held(space, vector, words, options, strong_from)
                 matched = max(matched, held)
             strong = above + matched
-        is_judged = strong > 0 or (background.can_tell and not words.has_less)
+        is_judged = strong > 0 or (background.can_tell and not words.has_negatives)
         if least is None and reach == strong_from and not is_judged:
             found, *_ = self._by_all(space, vector, words, options, -math.inf, strong_from)
         matches_from = strong_from if least is None and is_judged else -math.inf
@@ -147,7 +147,7 @@ class _SnapshotRanker:
         judged = strong if is_judged else None
         return Ranked(tuple(hits), total, judged, reasons)
 
-    def _reasons(self, space: Space, words: Words, options: SearchOptions) -> tuple[str, ...]:
+    def _reasons(self, space: Space, words: QueryWords, options: SearchOptions) -> tuple[str, ...]:
         """Why nothing was found, in sentences."""
         if not count(self._snapshot, space, options.filter):
             return no_match.reasons(self._snapshot, space, options.filter, self._prefix.rstrip("/"))
@@ -156,7 +156,7 @@ class _SnapshotRanker:
             return (f"No image has any of these words in its text, or all in its name: {named}.",)
         return (f"No image has a strength of {options.min_strength} or more. Lower the threshold.",)
 
-    def _copied(self, space: Space, words: Words) -> set[str]:
+    def _copied(self, space: Space, words: QueryWords) -> set[str]:
         """The contents that were given to be found."""
         images = self._snapshot.lookup(space, Filter(), ids=words.ids) if words.ids else ()
         return {*words.digests, *(image.digest for image in images)}
@@ -165,7 +165,7 @@ class _SnapshotRanker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        words: Words,
+        words: QueryWords,
         options: SearchOptions,
         below: float,
     ) -> int:
@@ -202,7 +202,7 @@ class _SnapshotRanker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        words: Words,
+        words: QueryWords,
         options: SearchOptions,
     ) -> list[Candidate]:
         """Only images whose text or name holds words of the query, all of them."""
@@ -220,7 +220,7 @@ class _SnapshotRanker:
         fold = not options.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
-    def _called(self, space: Space, words: Words, scope: Filter) -> dict[ImageFile, float]:
+    def _called(self, space: Space, words: QueryWords, scope: Filter) -> dict[ImageFile, float]:
         """Images whose name, or whose folder's name, is a text of the query, with their weights.
 
         A name that reads as a text with a boost comes before that of the text alone.
@@ -229,8 +229,10 @@ class _SnapshotRanker:
         for names, factor in ((words.names, 1), (words.boosted_names, BOOSTED_NAME_FACTOR)):
             for name in names:
                 for image in self._snapshot.search_paths(space, name, scope, None):
-                    is_file = is_called(image.path, name)
-                    weight = factor * (CALLED_FILE_WEIGHT if is_file else CALLED_FOLDER_WEIGHT)
+                    is_file = matches_name(image.path, name)
+                    weight = factor * (
+                        EXACT_FILE_NAME_WEIGHT if is_file else EXACT_FOLDER_NAME_WEIGHT
+                    )
                     called[image] = max(weight, called.get(image, 0))
         return called
 
@@ -238,7 +240,7 @@ class _SnapshotRanker:
         self,
         space: Space,
         vector: NDArray[np.float32],
-        words: Words,
+        words: QueryWords,
         options: SearchOptions,
         least: float | None,
         strong_from: float,
@@ -321,7 +323,7 @@ class _SnapshotRanker:
         if not eager and len(asked) > _SLIPS_MAX and not any(set(p) <= known for p in asked):
             return [[phrase] for phrase in asked], True
         slips: dict[tuple[str, ...], list[str]] = {
-            phrase: list(near(phrase[0]))
+            phrase: list(edits1(phrase[0]))
             for phrase in asked
             if len(phrase) == 1 and phrase[0] not in known
         }
@@ -360,7 +362,7 @@ class _SnapshotRanker:
         )
 
 
-def _besides(words: Words, groups: Groups) -> Groups:
+def _besides(words: QueryWords, groups: Groups) -> Groups:
     """What makes one text a better match than another that holds the same words.
 
     Stop words, and words that follow one another as they do in the query: where a word was

@@ -25,7 +25,7 @@ PHRASE_WEIGHT = 1.0
 DOUBT = 1 / 3
 """What is left of a text's weight where its words may not be what was meant."""
 NAME_WEIGHT = 0.5
-CALLED_FILE_WEIGHT, CALLED_FOLDER_WEIGHT = 10.0, 5.0
+EXACT_FILE_NAME_WEIGHT, EXACT_FOLDER_NAME_WEIGHT = 10.0, 5.0
 """The name itself, not words of it: more than all other rankings together, which make 4.5."""
 BOOSTED_NAME_FACTOR = 3
 """A folder called `a^2` outweighs a file called `a`."""
@@ -49,9 +49,9 @@ class Candidate:
     is_certain: bool = False
 
     @property
-    def share(self) -> float:
+    def rrf_score(self) -> float:
         """What all rankings add up to."""
-        return sum(signal.share for signal in self.signals)
+        return sum(signal.rrf_score for signal in self.signals)
 
 
 def fuse(
@@ -99,13 +99,13 @@ def fuse(
         candidate.is_certain |= is_sure and matched == asked
     named: dict[str, ImageFile] = {}
     for image in names:
-        held = named.setdefault(key(image), image)
-        if called.get(image.path, 0) > called.get(held.path, 0):
+        other = named.setdefault(key(image), image)
+        if called.get(image.path, 0) > called.get(other.path, 0):
             named[key(image)] = image
     for image in named.values():
-        share = called.get(image.path, NAME_WEIGHT) / (_CONSTANT + 1)
+        rrf_score = called.get(image.path, NAME_WEIGHT) / (_CONSTANT + 1)
         candidate = candidate_of(image)
         candidate.image = image  # of several copies the one that is called so
-        candidate.signals.append(Signal("name", 1, share, asked))
+        candidate.signals.append(Signal("name", 1, rrf_score, asked))
         candidate.is_certain = True
-    return sorted(found.values(), key=lambda c: (-c.share, -c.score, os.fsencode(c.image.path)))
+    return sorted(found.values(), key=lambda c: (-c.rrf_score, -c.score, os.fsencode(c.image.path)))

@@ -82,8 +82,8 @@ def _signal_json(signal: Signal) -> dict[str, Any]:
     return {
         "name": signal.name,
         "rank": signal.rank,
-        "share": round(signal.share, _SCORE_DIGITS),
-        "held": signal.held,
+        "share": round(signal.rrf_score, _SCORE_DIGITS),
+        "held": signal.matched_terms,
     }
 
 
@@ -112,5 +112,5 @@ def _write_table(results: Results, path: Path, *, explain: bool) -> None:
 
 
 def _why(signal: Signal) -> str:
-    words = f", {counted(signal.held, 'word')}" if signal.held else ""
-    return f"{signal.share:.4f} ({signal.name} rank {signal.rank}{words})"
+    words = f", {counted(signal.matched_terms, 'word')}" if signal.matched_terms else ""
+    return f"{signal.rrf_score:.4f} ({signal.name} rank {signal.rank}{words})"

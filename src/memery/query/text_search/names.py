@@ -8,7 +8,7 @@ import posixpath
 import re
 import unicodedata
 
-from memery.query.text_search.tokens import joined, spaced, tokens
+from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 
 _BY_MACHINE = re.compile(
     r"""
@@ -89,7 +89,7 @@ def folder_key(path: str) -> bytes:
     return _key(posixpath.basename(folded_name(path)))
 
 
-def is_called(path: str, name: str, *, folder: bool = False) -> bool:
+def matches_name(path: str, name: str, *, folder: bool = False) -> bool:
     """Whether a file's path ends in a name, of one component or more.
 
     The extension of a file may be missing in the name; a folder has none.
@@ -102,7 +102,9 @@ def is_called(path: str, name: str, *, folder: bool = False) -> bool:
 
 
 def _tokens(name: str) -> list[str]:
-    return tokens(spaced(joined(_from_utf8(name).encode("utf-8", "ignore").decode("utf-8"))))
+    return tokens(
+        split_cjk(strip_apostrophes(_from_utf8(name).encode("utf-8", "ignore").decode("utf-8")))
+    )
 
 
 def _from_utf8(name: str) -> str:

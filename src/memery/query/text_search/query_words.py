@@ -9,7 +9,13 @@ from dataclasses import dataclass
 
 from memery.errors import QueryError
 from memery.query.terms import BOOST_MAX
-from memery.query.text_search.tokens import WORDS_MAX, content_words, joined, spaced, tokens
+from memery.query.text_search.tokens import (
+    WORDS_MAX,
+    content_words,
+    split_cjk,
+    strip_apostrophes,
+    tokens,
+)
 
 _QUOTED = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
 _PHRASE = r'"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»'
@@ -36,7 +42,7 @@ PAIRS_MAX = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class QueryWords:
     """What a query asks for besides its vector: words, names, exact copies.
 
     Attributes:
@@ -49,7 +55,7 @@ class Words:
             name of a file all the same.
         digests: of the images to find, as far as files were given; exact copies of them match.
         ids: of the images to find, as far as ids were given.
-        has_less: there is something to find less of.
+        has_negatives: there is something to find less of.
     """
 
     content: tuple[tuple[str, ...], ...] = ()
@@ -60,21 +66,25 @@ class Words:
     boosted_names: tuple[str, ...] = ()
     digests: frozenset[str] = frozenset()
     ids: tuple[str, ...] = ()
-    has_less: bool = False
+    has_negatives: bool = False
 
 
-def words_of(texts: Iterable[str]) -> Words:
+def parse_words(texts: Iterable[str]) -> QueryWords:
     """The words of a query's texts."""
     listed = list(texts)
     content = dict.fromkeys(word for text in listed for word in content_words(text))
     every = dict.fromkeys(
-        tuple(tokens(spaced(word))) for text in listed for word in tokens(joined(text))
+        tuple(tokens(split_cjk(word)))
+        for text in listed
+        for word in tokens(strip_apostrophes(text))
     )
     pairs = dict.fromkeys(
-        pair for text in listed for pair in itertools.pairwise(tokens(spaced(joined(text))))
+        pair
+        for text in listed
+        for pair in itertools.pairwise(tokens(split_cjk(strip_apostrophes(text))))
     )
     phrases = (phrase for text in listed for match in _QUOTED.findall(text) for phrase in match)
-    return Words(
+    return QueryWords(
         tuple(content)[:WORDS_MAX],
         tuple(every)[:PAIRS_MAX],
         tuple(pairs)[:PAIRS_MAX],

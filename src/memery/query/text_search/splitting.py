@@ -13,7 +13,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-from memery.query.text_search.tokens import joined, spaced, tokens
+from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 
 _LONGEST_WORD = 18
 _SHORTEST, _LONGEST = 5, 80
@@ -72,4 +72,6 @@ def split_text(text: str) -> str:
 
     Kana and Han stand one by one, words without their apostrophes.
     """
-    return " ".join(word for token in tokens(spaced(joined(text))) for word in split(token))
+    return " ".join(
+        word for token in tokens(split_cjk(strip_apostrophes(text))) for word in split(token)
+    )

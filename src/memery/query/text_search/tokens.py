@@ -65,7 +65,7 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", bare)
 
 
-def obscured(text: str) -> str | None:
+def with_rare_letters(text: str) -> str | None:
     """The same text in characters that hardly any model knows: is it all the same to the model?
 
     None where the text has a Latin letter or a digit, which every model reads, or nothing to
@@ -73,23 +73,23 @@ def obscured(text: str) -> str | None:
     """
     if text.isascii() or re.search("[a-z0-9]", _folded(text)):
         return None
-    replaced = "".join(map(_obscured, text))
+    replaced = "".join(map(_rare_letter, text))
     other = re.sub(f"{_RUNE}+", _RUNE, replaced)  # a word is one unknown token
     return None if other == text else other
 
 
-def _obscured(letter: str) -> str:
+def _rare_letter(letter: str) -> str:
     if letter.isascii() or unicodedata.category(letter)[0] in "PZC":
         return letter
     return _RARE_HAN if _han().match(letter) else _RUNE
 
 
-def joined(text: str) -> str:
+def strip_apostrophes(text: str) -> str:
     """The same text without the apostrophes in words, as many write and readers read: dont."""
     return _APOSTROPHE.sub("", text)
 
 
-def spaced(text: str) -> str:
+def split_cjk(text: str) -> str:
     """The same text with every kana, Han and Hangul character a word of its own."""
     if text.isascii():
         return text
@@ -103,8 +103,8 @@ def content_words(text: str) -> list[tuple[str, ...]]:
     their apostrophes, as `splitting.split_text` has it.
     """
     found = dict.fromkeys(
-        tuple(tokens(spaced(word)))
-        for word in tokens(joined(text))
+        tuple(tokens(split_cjk(word)))
+        for word in tokens(strip_apostrophes(text))
         if word not in STOP_WORDS and (len(word) > 1 or _stands_alone(word))
     )
     return list(found)[:WORDS_MAX]
@@ -119,7 +119,7 @@ def is_inflected(one: str, other: str) -> bool:
     return f"{one}s" == other or f"{other}s" == one
 
 
-def near(token: str) -> Iterator[str]:
+def edits1(token: str) -> Iterator[str]:
     """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
 
     Short ones have none, nor very long ones. Letters beside a-z and digits are the token's own.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from memery.query.filters import Filter
-from memery.query.text_search.tokens import joined, spaced, tokens
+from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 from memery.stores.records import Groups
 from memery.stores.sqlite.images import TAKEN
 
@@ -130,7 +130,9 @@ def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[An
 
 def _quoted(phrase: str) -> tuple[str, tuple[Any, ...]]:
     """A phrase in the picture's text, its name or its notes; one without a word is nowhere."""
-    cuts = dict.fromkeys(tuple(tokens(spaced(cut))) for cut in (phrase, joined(phrase)))
+    cuts = dict.fromkeys(
+        tuple(tokens(split_cjk(cut))) for cut in (phrase, strip_apostrophes(phrase))
+    )
     match = matching([list(cuts)])
     return (
         "contents.id IN (SELECT rowid FROM text_words WHERE text_words MATCH ?)"

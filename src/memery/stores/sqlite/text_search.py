@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 
 from memery.query.filters import Filter
-from memery.query.text_search.names import is_called, name_keys
+from memery.query.text_search.names import matches_name, name_keys
 from memery.stores.records import Groups, Match, RecognizedText, Space
 from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts
@@ -93,13 +93,13 @@ class TextReads(Reads):
         with self._reading(space) as (db, number):
             rows = [os.fsdecode(row[0]) for row in db.execute(sql, keys)]
             folders = [path[:-1] for path in rows if path.endswith("/")]
-            files = [path for path in rows if not path.endswith("/") and is_called(path, name)]
+            files = [path for path in rows if not path.endswith("/") and matches_name(path, name)]
             places = [
                 *(("path = ?", (os.fsencode(path),)) for path in files),
                 *(
                     ("path >= ? AND path < ?", folder_bounds(path))
                     for path in folders
-                    if is_called(path, name, folder=True)
+                    if matches_name(path, name, folder=True)
                 ),
             ]
             for place, values in places:

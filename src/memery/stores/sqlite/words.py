@@ -9,7 +9,7 @@ from typing import Any
 
 from memery.query.text_search.names import all_name_words, file_key, name_words
 from memery.query.text_search.splitting import split_text
-from memery.query.text_search.tokens import joined, spaced, tokens
+from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 from memery.stores.records import RecognizedText
 from memery.stores.sqlite import schema
 from memery.stores.sqlite.filter_sql import folder_bounds
@@ -49,7 +49,7 @@ def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) 
             file,
             " ".join(name_words(path)),
             " ".join(all_name_words(path)),
-            " ".join(tokens(spaced(joined(notes or "")))),
+            " ".join(tokens(split_cjk(strip_apostrophes(notes or "")))),
         ),
     )
 

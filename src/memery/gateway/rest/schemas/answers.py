@@ -219,8 +219,8 @@ def _signal_document(signal: Signal) -> SignalDocument:
     return {
         "name": signal.name,
         "rank": signal.rank,
-        "share": round(signal.share, _SCORE_DIGITS),
-        "held": signal.held,
+        "share": round(signal.rrf_score, _SCORE_DIGITS),
+        "held": signal.matched_terms,
     }
 
 
