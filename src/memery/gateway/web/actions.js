@@ -1,7 +1,7 @@
 // What can be done with images: with one of them, or with all that are selected.
 
 /** @import { ListedImage, Term } from "./types.d.ts" */
-/** @import { Selection } from "./state/selection.js" */
+/** @import { Selection } from "./grid/selection.js" */
 /** @import { ServerStatus } from "./state/server-status.js" */
 /** @import { Store } from "./state/store.js" */
 /** @import { TermNames } from "./state/term-names.js" */

@@ -6,7 +6,7 @@
 
 /** @import { Box, GridSize, ListedImage, Place } from "../types.d.ts" */
 /** @import { Results } from "../state/results.js" */
-/** @import { Selection } from "../state/selection.js" */
+/** @import { Selection } from "./selection.js" */
 
 import { isAbort } from "../api/problem.js";
 import { Emitter } from "../state/emitter.js";

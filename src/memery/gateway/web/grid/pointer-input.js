@@ -2,7 +2,7 @@
 
 /** @import { Actions } from "../actions.js" */
 /** @import { ListedImage } from "../types.d.ts" */
-/** @import { Selection } from "../state/selection.js" */
+/** @import { Selection } from "./selection.js" */
 /** @import { Shortcut } from "../widgets/keyboard.js" */
 /** @import { Grid } from "./grid.js" */
 

@@ -1,10 +1,14 @@
-// Texts of messages: about results, the state of the server, and failed requests.
+// Messages: about results, the state of the server and failed requests; above the images until they
+// are replaced, or as a toast for a few seconds.
 
-/** @import { Progress, StatusDocument, Term } from "../types.d.ts" */
+/** @import { Offer, Progress, StatusDocument, Term } from "../types.d.ts" */
 
 import { messageOf, Problem } from "../api/problem.js";
 import { MAX_TERMS } from "../state/terms.js";
+import { button, make } from "../widgets/dom.js";
 import { count, counted } from "../widgets/format.js";
+
+const TOAST_TIME = 5000; // ms
 
 /**
  * @typedef {{total: number, isSearch: boolean, anythingStrong: boolean, warnings: string[], strong: number | null}} Answer
@@ -14,6 +18,35 @@ import { count, counted } from "../widgets/format.js";
 
 export const TOO_MANY_TERMS = `A search takes ${MAX_TERMS} terms at most; the rest is left out. Remove one to add another.`;
 export const OFFLINE = "memery does not answer. Start it again with “memery serve”; this page reconnects automatically.";
+
+/**
+ * Shows a message above the images, with at most one button; "" hides it. It is a live region.
+ * @param {HTMLElement} element
+ * @param {string} text
+ * @param {{offer?: Offer, isError?: boolean}} options
+ */
+export function showMessage(element, text, { offer, isError = false } = {}) {
+  element.classList.toggle("error", isError);
+  element.replaceChildren(...(text ? [make("p", {}, text)] : []), ...(offer ? [button(offer.label, offer.act)] : []));
+  element.hidden = !text;
+}
+
+/**
+ * Shows a message for a few seconds. Repeated, it stays longer.
+ * @param {HTMLElement} element a popover
+ * @param {string} text
+ */
+export function toast(element, text) {
+  const one = make("p", {}, text);
+  [...element.children].find((other) => other.textContent === text)?.remove();
+  element.append(one);
+  if (element.matches(":popover-open")) element.hidePopover();
+  element.showPopover(); // again, so that it is above a dialog that was opened since
+  setTimeout(() => {
+    one.remove();
+    if (!element.children.length && element.matches(":popover-open")) element.hidePopover();
+  }, TOAST_TIME);
+}
 
 /**
  * The message about an answer, if there is one, and the name of what it offers.

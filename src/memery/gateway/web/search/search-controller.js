@@ -15,10 +15,9 @@ import { Emitter } from "../state/emitter.js";
 import { Results } from "../state/results.js";
 import { activeTerms, filterParameters, requestParameters } from "../state/url-state.js";
 import { counted } from "../widgets/format.js";
-import { showMessage } from "../widgets/toast.js";
 import { showTokenForm } from "../widgets/token-form.js";
 import { firstResults } from "./first-request.js";
-import { failureMessage, messageFor, retryMessage, summary } from "./messages.js";
+import { failureMessage, messageFor, retryMessage, showMessage, summary } from "./messages.js";
 
 const SLOW = 1000; // ms until a search says that it is still running
 const MAX_REFRESHED = 60; // images: a shorter list is refreshed while indexing, since little can jump

@@ -3,7 +3,7 @@
 /** @import { Actions } from "../actions.js" */
 /** @import { HitDocument, ListedImage } from "../types.d.ts" */
 /** @import { Results } from "../state/results.js" */
-/** @import { Selection } from "../state/selection.js" */
+/** @import { Selection } from "../grid/selection.js" */
 
 import { image as requestImage, similar, thumbnail } from "../api/client.js";
 import { isAbort, messageOf, statusOf } from "../api/problem.js";
