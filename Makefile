@@ -76,7 +76,7 @@ test-models: $(TEST_READY) $(FIXTURES_READY) ## Test a full-size CLIP, exports a
 		$(BIN)/pytest tests/full_size/suite.py
 
 test-gateway: $(TEST_READY) ## Fuzz the REST API with thousands of generated requests
-	GATEWAY_CASES=300 $(BIN)/pytest tests/gateway/test_openapi.py
+	GATEWAY_CASES=300 $(BIN)/pytest tests/gateway/rest/test_openapi.py
 
 check: check-python check-page ## Check format, style, types and import contracts; unit tests of the page
 

@@ -6,7 +6,7 @@ import { test } from "node:test";
 
 import { addToParameters, exceedsLimit, formatTerm, fromParameters, less, MAX_TERMS, more, parseText, stronger, weaker, withTerm } from "../../../src/memery/gateway/web/state/terms.js";
 
-const CASES = JSON.parse(readFileSync(new URL("../../words/texts.json", import.meta.url), "utf8"));
+const CASES = JSON.parse(readFileSync(new URL("../../query/texts.json", import.meta.url), "utf8"));
 const text = (value, boost = 1) => ({ kind: "text", value, boost });
 const pairs = (terms) => terms.map(({ value, boost }) => [value, boost]);
 

@@ -105,7 +105,7 @@ def parse_text(value: str) -> list[tuple[str, float]]:
     `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash means
     less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
     and nothing or white space stands before it; `\-` is a literal dash. The page's `state/terms.js`
-    reads what is typed in the same way; both are tested with the cases of `tests/words/texts.json`.
+    reads what is typed in the same way; both are tested with the cases of `tests/query/texts.json`.
 
     Raises:
         QueryError: as in `split_boost`.

@@ -15,7 +15,7 @@ const PARAMETERS = { text: ["text", "not"], image: ["similar_to", "unlike"], upl
 
 /**
  * Parses what a user typed: `cup^2 -coffee -"red car"`. The server parses texts in the same way
- * (`parse_text` in Python); both are tested with the cases of tests/words/texts.json.
+ * (`parse_text` in Python); both are tested with the cases of tests/query/texts.json.
  * @param {string} text
  * @returns {Term[]}
  */

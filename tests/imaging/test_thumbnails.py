@@ -117,6 +117,6 @@ def test_measurements_take_no_thumbnail_for_an_image(photos):
     code = (
         "import sys, evaluation.folders as f; print(*f.image_files(f.Path(sys.argv[1])), sep='\\n')"
     )
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     done = run_python("-c", code, photos, cwd=root)
     assert [Path(line) for line in done.stdout.splitlines()] == before

@@ -362,7 +362,7 @@ def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
                 )
             assert max(peaks) < 8 * side**2 + (16 << 20), (mode, peaks)
     """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_a_broken_date_is_no_date():

@@ -17,7 +17,7 @@ from memery.models.selection import open_model
 from support.commands import hub_environment, run_command, start_command
 from support.servers.hub import Hub, Repository, serving
 
-MODELS = Path(__file__).parent / "fixtures" / "models"
+MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 BEST = "immich-app/ViT-B-32__laion2b-s34b-b79k"
 OTHER = "someone/tiny-siglip"
 

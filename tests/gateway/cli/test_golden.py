@@ -1,7 +1,7 @@
 """What the command prints, against the files in `golden/`: a missing file fails.
 
-`MEMERY_WRITE_GOLDEN=1 pytest tests/test_golden.py` writes them anew, to be read before they are
-committed.
+`MEMERY_WRITE_GOLDEN=1 pytest tests/gateway/cli/test_golden.py` rewrites them: read
+the difference before you commit it.
 """
 
 import os

@@ -9,7 +9,7 @@ from PIL import Image
 from memery.text.plurals import counted
 from support.commands import run_command
 
-SOURCES = Path(__file__).parents[1] / "src" / "memery"
+SOURCES = Path(__file__).parents[2] / "src" / "memery"
 BY_HAND = re.compile(
     r"\{[^{}]*\} (?:images|groups|files|folders|embeddings|pictures|copies|words|terms|faults)\b"
 )
