@@ -24,7 +24,7 @@ from memery.query.filters import Filter
 from memery.query.options import SearchOptions
 from memery.query.terms import Query, Term
 from memery.results import Results
-from memery.stores.records import Content, IndexRecord, RecognizedText, Space
+from memery.stores.records import Browse, Content, IndexRecord, RecognizedText, Space
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel
 from memery.types import FileEntry, Line
@@ -145,7 +145,8 @@ ACTS = {"purge": purge, "replace": put_another, "rebuild": rebuild, "switch": sw
 def id_of(place, name):
     store = SQLiteStore(find_archive(place / "photos"))
     with store.snapshot() as snapshot:
-        (image,) = [i for i in snapshot.browse(SPACE, EVERYWHERE).images if i.path == name]
+        images = snapshot.browse(SPACE, Browse(filter=EVERYWHERE)).images
+        (image,) = [image for image in images if image.path == name]
     store.close()
     return image.id
 

@@ -26,6 +26,7 @@ from memery.errors import (
 from memery.gateway.maintenance import purge
 from memery.query.filters import Filter
 from memery.stores.derived import facets
+from memery.stores.records import Browse
 from memery.testing import ColourModel, MemoryStore
 
 COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}
@@ -551,7 +552,7 @@ def test_no_value_of_a_camera_stops_anything(photos):
         with Memery(photos) as memery:
             assert memery.recall("red", sort="date", since="0001", until="9999", top_k=99).total
             with memery.store.snapshot() as snapshot:
-                images = snapshot.browse(memery.space, Filter(), "date").images
+                images = snapshot.browse(memery.space, Browse(filter=Filter(), order="date")).images
                 months = facets(snapshot, memery.space, Filter()).months
             assert all(datetime.fromisoformat(image.date) for image in images)
             assert sum(months.values()) == count

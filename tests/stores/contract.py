@@ -16,6 +16,7 @@ import contextlib
 import hashlib
 import os
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ from memery.stores.derived import (
     scores_of,
 )
 from memery.stores.records import (
+    Browse,
     Content,
     IndexRecord,
     RecognizedText,
@@ -151,7 +153,7 @@ class SearchContract:
             assert count(snapshot, SPACE, EVERYWHERE) == 0
             assert embedding_of(snapshot, SPACE, "00" * 32) is None
             assert snapshot.score_sample(SPACE, unit(1)).size == 0
-            assert snapshot.browse(SPACE, EVERYWHERE).images == []
+            assert snapshot.browse(SPACE, Browse(filter=EVERYWHERE)).images == []
             assert snapshot.vocabulary(["word"]) == set()
 
     def test_finds_what_was_committed(self, store):
@@ -283,7 +285,7 @@ class SearchContract:
     def test_looks_images_up_by_id(self, store):
         commit(store, *BROWSED)
         with self.reading(store) as snapshot:
-            images = snapshot.browse(SPACE, EVERYWHERE).images
+            images = snapshot.browse(SPACE, Browse(filter=EVERYWHERE)).images
             assert names(images) == sorted(PATHS, key=os.fsencode)
             ids = [
                 image_id(os.fsencode(path), bytes.fromhex(image.digest))
@@ -314,26 +316,33 @@ class SearchContract:
     def test_lists_pages_in_order(self, store, order, first):
         commit(store, *BROWSED)
         with self.reading(store) as snapshot:
-            whole = snapshot.browse(SPACE, EVERYWHERE, order)
+            everything = Browse(filter=EVERYWHERE, order=order)
+            whole = snapshot.browse(SPACE, everything)
             assert (whole.total, names(whole.images)[0]) == (5, first)
-            pages = [snapshot.browse(SPACE, EVERYWHERE, order, 2, start) for start in (0, 2, 4, 6)]
+            pages = [
+                snapshot.browse(SPACE, replace(everything, limit=2, offset=start))
+                for start in (0, 2, 4, 6)
+            ]
             assert [image for page in pages for image in page.images] == list(whole.images)
-            nothing = snapshot.browse(SPACE, EVERYWHERE, order, 0)
+            nothing = snapshot.browse(SPACE, replace(everything, limit=0))
             assert (list(nothing.images), nothing.total) == ([], 5)
-            trip = snapshot.browse(SPACE, Filter("trip", ext="png"), "date", 1)
+            newest = Browse(filter=Filter("trip", ext="png"), order="date", limit=1)
+            trip = snapshot.browse(SPACE, newest)
             assert (trip.total, names(trip.images)) == (2, ["trip/far/c.png"])
-            assert snapshot.browse(OTHER, EVERYWHERE, order).total == 0
+            assert snapshot.browse(OTHER, everything).total == 0
 
     def test_folds_exact_copies(self, store):
         commit(store, *BROWSED)
         with self.reading(store) as snapshot:
             for order in ("date", "name"):
-                whole = snapshot.browse(SPACE, EVERYWHERE, order, fold=True)
+                everything = Browse(filter=EVERYWHERE, order=order)
+                folded = replace(everything, fold=True)
+                whole = snapshot.browse(SPACE, folded)
                 assert whole.total == len(whole.images) == 4
-                unfolded = names(snapshot.browse(SPACE, EVERYWHERE, order).images)
+                unfolded = names(snapshot.browse(SPACE, everything).images)
                 assert names(whole.images) == [p for p in unfolded if p != "trip/far/copy.png"]
                 pages = [
-                    snapshot.browse(SPACE, EVERYWHERE, order, 2, n, fold=True) for n in (0, 2, 4)
+                    snapshot.browse(SPACE, replace(folded, limit=2, offset=n)) for n in (0, 2, 4)
                 ]
                 assert [i for page in pages for i in page.images] == list(whole.images)
             for filter, total in ((EVERYWHERE, 4), (Filter("trip/far"), 1), (Filter(ext="png"), 2)):
@@ -343,12 +352,12 @@ class SearchContract:
                 assert names([nearest.ranked[0][0]]) == ["trip/far/c.png"]
         remove(store, "trip/far/c.png")
         with self.reading(store) as snapshot:
-            assert snapshot.browse(SPACE, EVERYWHERE, fold=True).total == 4
+            assert snapshot.browse(SPACE, Browse(filter=EVERYWHERE, fold=True)).total == 4
 
     def test_finds_exact_copies(self, store):
         commit(store, *BROWSED)
         with self.reading(store) as snapshot:
-            images = snapshot.browse(SPACE, EVERYWHERE).images
+            images = snapshot.browse(SPACE, Browse(filter=EVERYWHERE)).images
             by_path = dict(zip(names(images), images, strict=True))
             one, first, copy = (
                 by_path[p] for p in ("a.png", "trip/far/c.png", "trip/far/copy.png")

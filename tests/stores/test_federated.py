@@ -1,6 +1,7 @@
 """Several stores that are searched as if they were one."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from memery.stores.derived import (
     image_by_id,
 )
 from memery.stores.federated import FederatedStore, Member, in_member
+from memery.stores.records import Browse
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
 from stores.contract import BROWSED, DIM, EVERYWHERE, SPACE, commit, digest_of, nearest_to
@@ -45,7 +47,7 @@ def paths(images):
 
 
 def test_names_images_by_their_member(snapshot):
-    listing = snapshot.browse(SPACE, EVERYWHERE)
+    listing = snapshot.browse(SPACE, Browse(filter=EVERYWHERE))
     assert (listing.total, count(snapshot, SPACE, EVERYWHERE)) == (8, 8)
     assert paths(listing.images)[:3] == [
         "one/trip/b.JPG",
@@ -58,10 +60,11 @@ def test_names_images_by_their_member(snapshot):
 
 
 def test_lists_pages_over_all_members(snapshot):
-    pages = [paths(snapshot.browse(SPACE, EVERYWHERE, "date", 3, n).images) for n in (0, 3, 6)]
-    newest = paths(snapshot.browse(SPACE, EVERYWHERE, "date").images)
-    assert [path for page in pages for path in page] == newest
-    assert snapshot.browse(SPACE, EVERYWHERE, "date", fold=True).total == 6
+    by_date = Browse(filter=EVERYWHERE, order="date")
+    pages = [snapshot.browse(SPACE, replace(by_date, limit=3, offset=n)) for n in (0, 3, 6)]
+    newest = paths(snapshot.browse(SPACE, by_date).images)
+    assert [path for page in pages for path in paths(page.images)] == newest
+    assert snapshot.browse(SPACE, replace(by_date, fold=True)).total == 6
 
 
 def test_applies_folders_of_a_filter_within_each_member(snapshot):

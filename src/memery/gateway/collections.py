@@ -30,7 +30,7 @@ from memery.stores import no_match
 from memery.stores.derived import Facets, exact_copies, facets
 from memery.stores.federated import FederatedStore, Member, in_member
 from memery.stores.interface import Store
-from memery.stores.records import Order, Space
+from memery.stores.records import Browse, Order, Space
 from memery.types import Hit, ImageFile, IndexReport, ProgressCallback
 
 if TYPE_CHECKING:
@@ -167,8 +167,11 @@ class Collections:
         """
         x, joint, _ = self._join(name)
         space, where, fold = x.encoder.space, options.filter, not options.list_copies
+        request = Browse(
+            filter=where, order=order, limit=options.top_k, offset=options.offset, fold=fold
+        )
         with joint.snapshot() as snapshot:
-            listing = snapshot.browse(space, where, order, options.top_k, options.offset, fold=fold)
+            listing = snapshot.browse(space, request)
             page = listing.images
             copies = exact_copies(snapshot, space, page, where) if fold else [[]] * len(page)
             found = zip(page, copies, strict=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memery.query.filters import Filter
 from memery.stores.interface import SearchSnapshot
-from memery.stores.records import Space
+from memery.stores.records import Browse, Space
 from memery.types import ImageFile
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class TextCounts:
 
 def count(snapshot: SearchSnapshot, space: Space, filter: Filter, *, fold: bool = False) -> int:
     """Images of a space that pass a filter; with fold, exact copies are one."""
-    return snapshot.browse(space, filter, limit=0, fold=fold).total
+    return snapshot.browse(space, Browse(filter=filter, limit=0, fold=fold)).total
 
 
 def image_by_id(
@@ -104,7 +104,8 @@ def count_texts(snapshot: SearchSnapshot, space: Space, filter: Filter) -> TextC
 
 def damaged_images(snapshot: SearchSnapshot, space: Space, filter: Filter) -> list[ImageFile]:
     """Images whose files were decoded in part, by path."""
-    return [image for image in snapshot.browse(space, filter).images if image.damage]
+    listing = snapshot.browse(space, Browse(filter=filter))
+    return [image for image in listing.images if image.damage]
 
 
 def embedding_of(snapshot: SearchSnapshot, space: Space, digest: str) -> NDArray[np.float32] | None:

@@ -12,13 +12,13 @@ from memery.query.filters import Filter
 from memery.query.text_search.names import matches_name
 from memery.stores.interface import SearchSnapshot
 from memery.stores.records import (
+    Browse,
     Contents,
     Facet,
     Groups,
     Listing,
     Match,
     Nearest,
-    Order,
     RecognizedText,
     Space,
     VectorSearch,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-Request = TypeVar("Request", bound=VectorSearch)
+Request = TypeVar("Request", Browse, VectorSearch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,33 +70,25 @@ class FederatedSnapshot:
     def __init__(self, parts: Sequence[Part]) -> None:
         self._parts = parts
 
-    def browse(
-        self,
-        space: Space,
-        filter: Filter,
-        order: Order = "name",
-        limit: int | None = None,
-        offset: int = 0,
-        *,
-        fold: bool = False,
-    ) -> Listing:
-        """List images that pass a filter, in one order over all members."""
+    def browse(self, space: Space, request: Browse) -> Listing:
+        """List images in one order over all members."""
+        first, last = request.offset, request.limit
         is_one = len(self._parts) == 1
-        first = offset if is_one else 0
-        last = None if limit is None else limit + offset - first
-        if limit == 0:
-            last = 0
+        if not is_one:
+            # A member's page may begin anywhere: each gives all images up to the page's last one.
+            last = last + first if last else last
+            request = replace(request, offset=0, limit=last)
         total, images = 0, []
         for part in self._parts:
-            found = part.snapshot.browse(space, part.within(filter), order, last, first, fold=fold)
+            found = part.snapshot.browse(space, part.scoped(request))
             total += found.total
             images += [part.named(image) for image in found.images]
         if is_one:
             return Listing(images, total)
         images.sort(key=_path)
-        if order == "date":
+        if request.order == "date":
             images.sort(key=lambda image: image.date, reverse=True)
-        return Listing(images[offset:] if limit is None else images[offset : offset + limit], total)
+        return Listing(images[first:last], total)
 
     def lookup(
         self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()

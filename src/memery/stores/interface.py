@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from memery.query.filters import Filter
 from memery.stores.records import (
+    Browse,
     Contents,
     Facet,
     Groups,
@@ -23,7 +24,6 @@ from memery.stores.records import (
     Listing,
     Match,
     Nearest,
-    Order,
     RecognizedText,
     SkipRecord,
     Space,
@@ -48,17 +48,8 @@ class SearchSnapshot(Protocol):
 
     # Images
 
-    def browse(
-        self,
-        space: Space,
-        filter: Filter,
-        order: Order = "name",
-        limit: int | None = None,
-        offset: int = 0,
-        *,
-        fold: bool = False,
-    ) -> Listing:
-        """List images of a space that pass a filter; a limit of 0 only counts them."""
+    def browse(self, space: Space, request: Browse) -> Listing:
+        """List images of a space."""
         ...
 
     def lookup(

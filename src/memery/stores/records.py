@@ -185,6 +185,25 @@ class Contents:
     hashes: Sequence[bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browse:
+    """Which images to list without a query.
+
+    Attributes:
+        filter: which images.
+        order: "name" (by path) or "date" (newest first, then by path).
+        limit: how many, at most; 0 only counts them, None lists all.
+        offset: skip this many.
+        fold: count exact copies as one image: the first by path that passes the filter.
+    """
+
+    filter: Filter
+    order: Order = "name"
+    limit: int | None = None
+    offset: int = 0
+    fold: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """A page of the images that pass a filter.

@@ -18,6 +18,7 @@ from memery.query.text_search.splitting import split_text
 from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 from memery.stores.derived import cosines
 from memery.stores.records import (
+    Browse,
     Content,
     Contents,
     Facet,
@@ -25,7 +26,6 @@ from memery.stores.records import (
     Listing,
     Match,
     Nearest,
-    Order,
     RecognizedText,
     SkipRecord,
     Space,
@@ -128,21 +128,12 @@ class MemorySnapshot:
 
     # Images
 
-    def browse(
-        self,
-        space: Space,
-        filter: Filter,
-        order: Order = "name",
-        limit: int | None = None,
-        offset: int = 0,
-        *,
-        fold: bool = False,
-    ) -> Listing:
-        """List images of a space that pass a filter."""
-        images = self._listed(space, filter, fold=fold)
-        if order == "date":
+    def browse(self, space: Space, request: Browse) -> Listing:
+        """List images of a space."""
+        images = self._listed(space, request.filter, fold=request.fold)
+        if request.order == "date":
             images.sort(key=lambda image: image.date, reverse=True)
-        return Listing(images[offset:][:limit], len(images))
+        return Listing(images[request.offset :][: request.limit], len(images))
 
     def lookup(
         self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()

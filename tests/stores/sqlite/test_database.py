@@ -14,7 +14,7 @@ from memery.archive import Archive
 from memery.errors import ArchiveError
 from memery.query.filters import Filter
 from memery.stores.derived import count
-from memery.stores.records import Content, IndexRecord, Space
+from memery.stores.records import Browse, Content, IndexRecord, Space
 from memery.stores.sqlite import connections
 from memery.stores.sqlite.database import READERS
 from memery.stores.sqlite.store import SQLiteStore
@@ -56,7 +56,7 @@ def add(store, *names):
 def names(store):
     with store.snapshot() as snapshot:
         found = snapshot.search(SPACE, contract.nearest_to(np.eye(8, dtype=np.float32)[0]))
-        listed = snapshot.browse(SPACE, EVERYWHERE)
+        listed = snapshot.browse(SPACE, Browse(filter=EVERYWHERE))
     assert [image.path for image, _ in found.ranked] == [image.path for image in listed.images]
     return [image.path for image in listed.images]
 
@@ -238,7 +238,7 @@ def test_serves_many_readers_while_one_writes(folder):
     def read():
         while not stop.is_set():
             with store.snapshot() as snapshot:
-                listing = snapshot.browse(SPACE, EVERYWHERE, "date")
+                listing = snapshot.browse(SPACE, Browse(filter=EVERYWHERE, order="date"))
                 found = snapshot.search(SPACE, contract.nearest_to(contract.unit(1), 100))
             if not len(listing.images) == listing.total == len(found.ranked) == found.total:
                 failures.append((listing, found))
@@ -270,7 +270,7 @@ def test_keeps_the_log_short_while_readers_never_pause(folder):
     def read():
         while not stop.is_set():
             with store.snapshot() as snapshot:
-                snapshot.browse(SPACE, EVERYWHERE, "date", 100)
+                snapshot.browse(SPACE, Browse(filter=EVERYWHERE, order="date", limit=100))
 
     threads = [threading.Thread(target=read) for _ in range(4)]
     for thread in threads:

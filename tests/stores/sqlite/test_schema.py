@@ -9,6 +9,7 @@ from memery.archive import APPLICATION_ID, Archive
 from memery.errors import ArchiveDamaged
 from memery.query.filters import Filter
 from memery.stores.derived import count
+from memery.stores.records import Browse
 from memery.stores.sqlite.schema import MIGRATIONS
 from memery.stores.sqlite.store import SQLiteStore
 from stores.contract import (
@@ -60,7 +61,7 @@ def test_gives_images_of_an_old_archive_ids_and_names(tmp_path):
     with opened(tmp_path) as store:
         commit(store, *BROWSED)
         with store.snapshot() as snapshot:
-            images = snapshot.browse(SPACE, EVERYWHERE).images
+            images = snapshot.browse(SPACE, Browse(filter=EVERYWHERE)).images
     edit(tmp_path, THIRD + SECOND)
     with opened(tmp_path) as store, store.snapshot() as snapshot:
         assert snapshot.lookup(SPACE, EVERYWHERE, ids=[image.id for image in images]) == images

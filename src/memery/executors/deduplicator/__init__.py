@@ -12,7 +12,7 @@ from memery.imaging.files import stat_if_unchanged
 from memery.query.filters import Filter
 from memery.query.text_search.tokens import tokens
 from memery.stores.interface import SearchSnapshot, Store
-from memery.stores.records import Contents, Space
+from memery.stores.records import Browse, Contents, Space
 from memery.types import Copy, DuplicateGroup, ImageFile
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Deduplicator:
         """Images with copies, a group each, ordered by the path of the best copy."""
         files: dict[str, list[ImageFile]] = defaultdict(list)
         with self._store.snapshot() as snapshot:
-            for image in snapshot.browse(space, scope).images:
+            for image in snapshot.browse(space, Browse(filter=scope)).images:
                 files[image.digest].append(image)
             known = None if exact_only else snapshot.contents(space, files)
         joined = [] if known is None else _near(self._store, known)

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from memery.query.filters import Filter
-from memery.stores.records import Facet, Listing, Order, Space
+from memery.stores.records import Browse, Facet, Listing, Space
 from memery.stores.sqlite.filter_sql import Condition, condition
 from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of, marks, parts
 from memery.stores.sqlite.reads import Reads
@@ -43,27 +43,19 @@ FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
 class ImageReads(Reads):
     """Reads `files` and `contents`."""
 
-    def browse(
-        self,
-        space: Space,
-        filter: Filter,
-        order: Order = "name",
-        limit: int | None = None,
-        offset: int = 0,
-        *,
-        fold: bool = False,
-    ) -> Listing:
-        """List images of a space that pass a filter; a limit of 0 only counts them."""
-        where = condition(filter)
-        listed = _folded(where) if fold else where
+    def browse(self, space: Space, request: Browse) -> Listing:
+        """List images of a space."""
+        where = condition(request.filter)
+        listed = _folded(where) if request.fold else where
+        limit = _NO_LIMIT if request.limit is None else request.limit
         with self._reading(space) as (db, number):
-            total = count_images(db, number, filter, fold=fold)
+            total = count_images(db, number, request.filter, fold=request.fold)
             if limit == 0:
                 return Listing((), total)
             rows = db.execute(
                 f"SELECT {FACTS} {_SEARCHABLE.format(listed.sql)}"
-                f" ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?",
-                (number, *listed.values, _NO_LIMIT if limit is None else limit, offset),
+                f" ORDER BY {_ORDERS[request.order]} LIMIT ? OFFSET ?",
+                (number, *listed.values, limit, request.offset),
             )
             return Listing([image_of(db, row) for row in rows], total)
 
