@@ -44,6 +44,7 @@ from memery.stores.records import (
     SkipRecord,
     Space,
     StoreState,
+    TextSearch,
     VectorSearch,
 )
 from memery.types import FileEntry, Line, Skip, image_id
@@ -141,7 +142,8 @@ class SearchContract:
     def matched(self, store, *texts, filter=EVERYWHERE, limit=None):
         """The paths of the images whose text contains terms, with the number of terms."""
         with self.reading(store) as snapshot:
-            matches = snapshot.search_text(SPACE, terms(*texts), filter, limit)
+            request = TextSearch(terms=terms(*texts), filter=filter, limit=limit)
+            matches = snapshot.search_text(SPACE, request)
         paths = names(match.image for match in matches)
         return dict(zip(paths, (match.matched_terms for match in matches), strict=True))
 
@@ -422,7 +424,8 @@ class SearchContract:
             assert snapshot.text(images[0].digest) == first
             assert snapshot.text(images[1].digest) is None
             assert snapshot.text("77" * 32) is None
-            assert list(snapshot.search_text(OTHER, terms("birthday"), EVERYWHERE, None)) == []
+            request = TextSearch(terms=terms("birthday"), filter=EVERYWHERE)
+            assert list(snapshot.search_text(OTHER, request)) == []
             known = snapshot.vocabulary(["whenyou", "when", "see", "cat"])
             assert known == {"whenyou", "when", "see"}
             counted = count_texts(snapshot, SPACE, EVERYWHERE)

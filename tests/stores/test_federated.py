@@ -17,7 +17,7 @@ from memery.stores.derived import (
     image_by_id,
 )
 from memery.stores.federated import FederatedStore, Member, in_member
-from memery.stores.records import Browse
+from memery.stores.records import Browse, TextSearch
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
 from stores.contract import BROWSED, DIM, EVERYWHERE, SPACE, commit, digest_of, nearest_to
@@ -101,7 +101,8 @@ def test_finds_embeddings_of_any_member(snapshot):
 def test_finds_names_in_all_members(snapshot):
     found = snapshot.search_names(SPACE, [[("copy",)]], EVERYWHERE, None)
     assert paths(found) == ["one/trip/far/copy.png", "two/trip/far/copy.png"]
-    assert snapshot.search_text(SPACE, [[("copy",)]], EVERYWHERE, 5) == []
+    request = TextSearch(terms=[[("copy",)]], filter=EVERYWHERE, limit=5)
+    assert snapshot.search_text(SPACE, request) == []
     assert snapshot.vocabulary({"copy"}) == set()
     assert snapshot.text(digest_of("3")) is None
 

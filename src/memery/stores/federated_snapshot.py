@@ -21,6 +21,7 @@ from memery.stores.records import (
     Nearest,
     RecognizedText,
     Space,
+    TextSearch,
     VectorSearch,
 )
 from memery.types import ImageFile
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 T = TypeVar("T")
-Request = TypeVar("Request", Browse, VectorSearch)
+Request = TypeVar("Request", Browse, TextSearch, VectorSearch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,25 +150,16 @@ class FederatedSnapshot:
         """The text recognised in a content; None if no member has any."""
         return first_of(part.snapshot.text(digest) for part in self._parts)
 
-    def search_text(
-        self,
-        space: Space,
-        terms: Groups,
-        filter: Filter,
-        limit: int | None,
-        optional_terms: Groups = (),
-    ) -> Sequence[Match]:
+    def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
         """Images whose text contains terms; the members' best first, then their second."""
         found = (
             [
                 replace(match, image=part.named(match.image))
-                for match in part.snapshot.search_text(
-                    space, terms, part.within(filter), limit, optional_terms
-                )
+                for match in part.snapshot.search_text(space, part.scoped(request))
             ]
             for part in self._parts
         )
-        return list(_interleaved(found))[:limit]
+        return list(_interleaved(found))[: request.limit]
 
     def search_names(
         self, space: Space, terms: Groups, filter: Filter, limit: int | None

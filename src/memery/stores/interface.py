@@ -30,6 +30,7 @@ from memery.stores.records import (
     Stamp,
     StoredDigests,
     StoreState,
+    TextSearch,
     VectorSearch,
 )
 from memery.types import FileEntry, ImageFile, Skip
@@ -96,18 +97,8 @@ class SearchSnapshot(Protocol):
         """The text recognised in a content; None if no OCR engine has looked at it."""
         ...
 
-    def search_text(
-        self,
-        space: Space,
-        terms: Groups,
-        filter: Filter,
-        limit: int | None,
-        optional_terms: Groups = (),
-    ) -> Sequence[Match]:
-        """Images whose text contains any of the terms, best first (bm25), equal ones by path.
-
-        Optional terms only affect the order.
-        """
+    def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
+        """Images whose text contains any of the terms, best first (bm25), equal ones by path."""
         ...
 
     def search_names(

@@ -251,6 +251,23 @@ class Nearest:
     above: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextSearch:
+    """Which images to find by the text recognised in them.
+
+    Attributes:
+        terms: any of them must occur.
+        filter: which images.
+        limit: how many, at most; None for all.
+        optional_terms: only affect the order.
+    """
+
+    terms: Groups
+    filter: Filter
+    limit: int | None = None
+    optional_terms: Groups = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """An image whose text contains terms of a query.

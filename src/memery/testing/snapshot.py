@@ -33,6 +33,7 @@ from memery.stores.records import (
     Stamp,
     StoredDigests,
     StoreState,
+    TextSearch,
     VectorSearch,
 )
 from memery.types import FileEntry, ImageFile, Skip
@@ -277,26 +278,19 @@ class MemorySnapshot:
         """The text recognised in a content, or None."""
         return self._state.texts.get(digest)
 
-    def search_text(
-        self,
-        space: Space,
-        terms: Groups,
-        filter: Filter,
-        limit: int | None,
-        optional_terms: Groups = (),
-    ) -> Sequence[Match]:
+    def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
         """Images whose text contains any of the terms, those with more of them first."""
         found = []
-        for image, content in self._images(space, filter):
+        for image, content in self._images(space, request.filter):
             raw, split, *_ = self._written(image, content)
             matched, more = (
                 sum(_holds(group, raw) or _holds(group, split) for group in groups)
-                for groups in (terms, optional_terms)
+                for groups in (request.terms, request.optional_terms)
             )
             if matched:
-                match = Match(image, matched, more / max(len(optional_terms), 1))
+                match = Match(image, matched, more / max(len(request.optional_terms), 1))
                 found.append((-matched - more, _path(image), match))
-        return [match for _, _, match in sorted(found, key=lambda row: row[:2])][:limit]
+        return [match for _, _, match in sorted(found, key=lambda row: row[:2])][: request.limit]
 
     def search_names(
         self, space: Space, terms: Groups, filter: Filter, limit: int | None

@@ -9,7 +9,7 @@ from memery.archive import APPLICATION_ID, Archive
 from memery.errors import ArchiveDamaged
 from memery.query.filters import Filter
 from memery.stores.derived import count
-from memery.stores.records import Browse
+from memery.stores.records import Browse, TextSearch
 from memery.stores.sqlite.schema import MIGRATIONS
 from memery.stores.sqlite.store import SQLiteStore
 from stores.contract import (
@@ -79,7 +79,8 @@ def test_recognizes_text_in_long_images_of_an_old_archive_again(tmp_path):
     with opened(tmp_path) as store:
         with store.snapshot() as snapshot:
             pending = [entry.path for entry, _ in snapshot.pending_ocr(EVERYWHERE)]
-            found = snapshot.search_text(SPACE, [[("words",)]], EVERYWHERE, None)
+            request = TextSearch(terms=[[("words",)]], filter=EVERYWHERE)
+            found = snapshot.search_text(SPACE, request)
         assert sorted(pending) == ["long.png", "wide.png"]
         assert names(match.image for match in found) == ["other.png"]
         assert list(store.verify(SPACE)) == []

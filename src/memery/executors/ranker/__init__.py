@@ -29,7 +29,7 @@ from memery.query.text_search.tokens import edits1, is_inflected, tokens
 from memery.stores import no_match
 from memery.stores.derived import content_key, count, exact_copies, scores_of
 from memery.stores.interface import Searchable, SearchSnapshot
-from memery.stores.records import Groups, Match, Space, VectorSearch
+from memery.stores.records import Groups, Match, Space, TextSearch, VectorSearch
 from memery.types import Hit, ImageFile
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ class _SnapshotRanker:
         if asked:
             groups, _ = self._corrected(asked, eager=True)
             besides = _besides(words, groups)
-            texts = self._snapshot.search_text(space, groups, options.filter, None, besides)
+            request = TextSearch(terms=groups, filter=options.filter, optional_terms=besides)
+            texts = self._snapshot.search_text(space, request)
             names = self._snapshot.search_names(space, groups, options.filter, None)
         fold = not options.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
@@ -263,7 +264,8 @@ class _SnapshotRanker:
         if options.mode != "visual" and asked:
             groups, is_sure = self._corrected(asked, eager=False)
             besides = _besides(words, groups)
-            texts = self._snapshot.search_text(space, groups, scope, most, besides)
+            text_search = TextSearch(terms=groups, filter=scope, limit=most, optional_terms=besides)
+            texts = self._snapshot.search_text(space, text_search)
             cut = groups if is_sure and len(texts) == most else ()
             literal = [[phrase] for phrase in asked]
             names = self._snapshot.search_names(space, groups if is_sure else literal, scope, None)

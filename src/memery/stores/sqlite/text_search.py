@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from memery.query.filters import Filter
 from memery.query.text_search.names import matches_name, name_keys
-from memery.stores.records import Groups, Match, RecognizedText, Space
+from memery.stores.records import Groups, Match, RecognizedText, Space, TextSearch
 from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
 from memery.stores.sqlite.images import FACTS, image_of, marks, parts
 from memery.stores.sqlite.reads import Reads
@@ -49,22 +49,16 @@ class TextReads(Reads):
         except (ValueError, TypeError):
             raise self._db.damaged("the text of a picture has the wrong form") from None
 
-    def search_text(
-        self,
-        space: Space,
-        terms: Groups,
-        filter: Filter,
-        limit: int | None,
-        optional_terms: Groups = (),
-    ) -> Sequence[Match]:
+    def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
         """Images whose text contains any of the terms, best first."""
+        terms, optional = request.terms, request.optional_terms
         match = matching(terms)
-        if optional_terms:
-            match = f"({match}) AND ({matching([*terms, *optional_terms])})"
+        if optional:
+            match = f"({match}) AND ({matching([*terms, *optional])})"
         with self._reading(space) as (db, number):
-            found = _found(db, number, "text_words", match, filter, limit)
+            found = _found(db, number, "text_words", match, request.filter, request.limit)
             matched = [_holders(db, group) for group in terms]
-            more = [_holders(db, group) for group in optional_terms]
+            more = [_holders(db, group) for group in optional]
         return [
             Match(
                 image,
