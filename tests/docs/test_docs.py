@@ -167,6 +167,13 @@ def test_architecture_names_files_that_exist():
     assert len(files) > 30
 
 
+@pytest.mark.parametrize("document", [*PAGES, ROOT / "NOTICE"], ids=lambda page: page.name)
+def test_documents_name_files_that_exist(document):
+    text = document.read_text(encoding="utf-8")
+    for file in re.findall(r"\b(?:src|tests|evaluation|benchmarks|examples)/[\w./-]*\w", text):
+        assert "NAME" in file or (ROOT / file).exists(), file
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_notebook(folder, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):  # not in the home
