@@ -31,7 +31,7 @@ def invoke(capfdbinary, monkeypatch):
     A process costs half a second before it begins. Tests of signals, pipes, memory and of the
     start itself run the command as a process instead.
     """
-    monkeypatch.setattr(console, "_end_at_once", sys.exit)
+    monkeypatch.setattr(console, "_exit_now", sys.exit)
     logger = logging.getLogger("memery")
     monkeypatch.setattr(logger, "handlers", logger.handlers)
     level = logger.level

@@ -22,12 +22,12 @@ NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")
 
 
 PULL = """
-from memery.gateway.cli.console import reported, Notices
+from memery.gateway.cli.console import reported, Console
 from memery.models import hub
 @reported
 def pull():
     print(hub.pull({name!r}, None).commit)
-Notices(quiet=False, verbose=False)
+Console(quiet=False, verbose=False)
 pull()
 """
 
@@ -88,7 +88,7 @@ def test_everything_is_verified_and_written_down(pull, hub, environment, tmp_pat
             "sha256": hashlib.sha256(content).hexdigest(),
         }
     assert written["folder"].startswith(str(tmp_path / "hf"))
-    assert "as it was downloaded" in memery(environment, "models", "verify", NAME)
+    assert "all files match" in memery(environment, "models", "verify", NAME)
     (path,) = (tmp_path / "hf").glob("hub/models--*/snapshots/*/onnx/text_model.onnx")
     content = bytearray(path.read_bytes())
     content[1000] ^= 1
@@ -416,7 +416,7 @@ def test_removing_a_model_deletes_nothing_of_others(pull_here, hub, outside, tmp
 def test_names_that_are_none(environment):
     for verb in (["pull"], ["remove", "--yes"], ["verify"], ["quantize"]):
         told = memery(environment, "models", *verb, "starter", check=4)
-        assert "starter comes with a program" in told
+        assert "starter is built in or a plug-in" in told
     assert "nothing to download" in memery(environment, "models", "pull", "a/b/c", check=4)
     assert "not installed" in memery(environment, "models", "remove", "clip-b32", "--yes", check=4)
     assert "no model named" in memery(environment, "models", "info", "nobody", check=4)

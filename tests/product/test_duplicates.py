@@ -149,7 +149,7 @@ def test_json_of_a_part(photos):
 def test_an_empty_folder_and_a_missing_one(tmp_path):
     result = run(tmp_path, check=1)
     assert result.stdout == ""
-    assert "has a copy" in result.stderr
+    assert "No duplicates in" in result.stderr
     run(tmp_path / "none", check=3)
 
 

@@ -107,23 +107,43 @@ def test_reading_goes_on_where_it_was_cut_short(tmp_path, photos, environment, h
 
 
 def test_the_choice_is_remembered(tmp_path, photos, environment):
-    built(photos, "--no-read-text", environment=environment)
+    built(photos, "--no-ocr", environment=environment)
     built(photos, environment=environment)
     assert counted(tmp_path) == 0
-    built(photos, "--read-text", environment=environment)
+    built(photos, "--ocr", environment=environment)
     assert counted(tmp_path) == 40
+
+
+@pytest.mark.parametrize(
+    ("options", "is_recognised"),
+    [
+        (["--no-read-text"], False),
+        (["--read-text"], True),
+        (["--read-text", "--no-ocr"], False),
+        (["--no-read-text", "--ocr"], True),
+    ],
+)
+def test_accepts_former_names_of_ocr_options(tmp_path, photos, environment, options, is_recognised):
+    built(photos, *options, environment=environment)
+    assert counted(tmp_path) == 40 * is_recognised
+
+
+def test_help_hides_former_names_of_ocr_options():
+    shown = run_command("build", "--help").stdout
+    assert "--ocr / --no-ocr" in shown
+    assert "read-text" not in shown
 
 
 def test_without_the_extra_everything_else_works(photos, environment):
     environment["MEMERY_READER"] = "rapidocr"
     run_python("-c", WITHOUT, "build", photos, env=environment)
-    told = run_python("-c", WITHOUT, "build", photos, "--read-text", env=environment, check=4)
+    told = run_python("-c", WITHOUT, "build", photos, "--ocr", env=environment, check=4)
     assert "pip install 'memery[ocr]'" in told.stderr
 
 
 def test_a_reader_that_nobody_knows(photos, environment):
     environment["MEMERY_READER"] = "nonsense"
-    told = run_command("build", photos, "--read-text", env=environment, check=4)
+    told = run_command("build", photos, "--ocr", env=environment, check=4)
     assert "no reader named 'nonsense'. Known here: rapidocr, colours" in told.stderr
 
 

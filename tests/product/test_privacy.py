@@ -81,13 +81,13 @@ def test_the_audit_kills_what_reaches_for_a_network(attempt):
 
 
 def test_build_and_recall_send_nothing_and_leave_nothing(run, place):
-    run("-m", "memery", "build", "photos", "--no-read-text")
+    run("-m", "memery", "build", "photos", "--no-ocr")
     assert "red.png" in run("-m", "memery", "recall", "photos", "red", "--format", "paths")
     assert [str(path) for path in traces(place)] == OWN
 
 
 def test_ocr_sends_nothing_and_leaves_nothing(run, place):
-    assert "1 with text" in run("-m", "memery", "build", "photos", "--read-text")
+    assert "1 with text" in run("-m", "memery", "build", "photos", "--ocr")
     assert [str(path) for path in traces(place)] == OWN
 
 

@@ -47,6 +47,6 @@ def test_one_image_is_singular_in_every_command(tmp_path, monkeypatch):
         (tmp_path / "a.png").touch()
         done = run_command(*words.split(" "), cwd=tmp_path, check=None)
         said += done.stdout + done.stderr
-    assert "1 group of copies; 1 file besides the best" in said
+    assert "1 group of copies; 1 file in addition to the best" in said
     assert "1 image copied to copied" in said
     assert not re.search(r"\b1 (?:images|files|groups|embeddings|copies|words)\b", said)

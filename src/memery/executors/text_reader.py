@@ -188,7 +188,7 @@ def _ocr_batch(readings: Sequence[tuple[str, Reading | Exception | None]], reade
         error = failures[0]
         raise ReaderError(
             f"{reader} fails on every picture ({type(error).__name__}: {error}). Nothing of that"
-            " is kept. Mend its installation, or build with --no-read-text."
+            " is kept. Repair its installation, or build with --no-ocr."
         ) from error
     known = [
         (digest, Reading((), 0.0, 0.0) if isinstance(reading, Exception) else reading)

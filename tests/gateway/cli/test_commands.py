@@ -235,7 +235,7 @@ def test_without_a_viewer_the_command_says_so(run, photos, tmp_path):
             opener.write_text(script)
             opener.chmod(0o755)
         done = run(*command, check=2, PATH=f"{opener.parent}")
-        assert b"memery: --open found no program to show red.png: install" in done.stderr
+        assert b"memery: --open found no program that shows red.png. Install" in done.stderr
         assert b"photos/red.png" in done.stdout
         assert b"noise" not in done.stdout + done.stderr
 

@@ -217,8 +217,8 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        ([], 2, "Name the folder to serve"),
-        (["--encoder-only", "."], 2, "name no folder"),
+        ([], 2, "Name a folder to serve"),
+        (["--encoder-only", "."], 2, "Remove the folders"),
         (["--encoder-only", "--open"], 2, "no page"),
         (["nowhere"], 3, "There is no folder"),
         ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
@@ -235,7 +235,7 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
         ([".", "--cors-origin", "*"], 2, "is no origin"),
         ([".", "--cors-origin", "https://site.example/"], 2, "is no origin"),
         ([".", "--cors-origin", "null"], 2, "is no origin"),
-        ([".", ".", "--archive", "x"], 2, "several are served"),
+        ([".", ".", "--archive", "x"], 2, "one folder only"),
         ([".", "--model", "nonsense"], 4, "no model named"),
     ],
 )

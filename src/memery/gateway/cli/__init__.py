@@ -1,1 +1,1 @@
-"""The command line: words in, data on standard output, everything else on standard error."""
+"""The command line: data goes to standard output, everything else to standard error."""

@@ -1,4 +1,4 @@
-"""What `recall` can do with its hits besides printing them: open, copy, show."""
+"""What `recall` can do with hits other than print them: open, copy, show."""
 
 from __future__ import annotations
 
@@ -16,43 +16,44 @@ from memery.text.escaping import printable
 from memery.types import Hit
 
 _LAUNCH_SECONDS = 3.0
-"""Where no program opens a file, xdg-open has tried all by then; some programs it waits for."""
+"""xdg-open fails within this time if no program opens a file. It waits for some programs."""
 _SHOWN_ROWS = 8
-"""Height of a thumbnail in lines of text."""
+"""Height of a thumbnail, in lines of text."""
 
 
 def open_best(results: Results) -> None:
     """Open the best hit in the system's viewer.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: the system has no viewer.
     """
-    best = min(results, key=lambda hit: hit.rank)  # they may be printed in another order
+    best = min(results, key=lambda hit: hit.rank)  # --sort may print them in another order
     if not launch(os.fspath(best)):
         raise ConfigError(
-            f"--open found no program to show {best.path}: install an image viewer and xdg-utils,"
-            " or open the path that is printed."
+            f"--open found no program that shows {best.path}. Install a viewer and xdg-utils,"
+            " or open the printed path."
         )
 
 
 def launch(target: str) -> bool:
-    """Open a file or an address in the program that the system has for it; False without one.
+    """Open a file or URL in the system's default program, and discard what that program prints.
 
-    What that program prints is dropped. One that is still running after a moment has succeeded.
+    Returns:
+        Whether a program opened it. One that still runs after a few seconds counts as success.
     """
     if sys.platform == "win32":
         try:
-            os.startfile(target)  # noqa: S606 - what the user has set up for such files
+            os.startfile(target)  # noqa: S606 - the user's default program
         except OSError:
             return False
         return True
-    nothing = subprocess.DEVNULL
+    null = subprocess.DEVNULL
     try:
         opener = subprocess.Popen(  # noqa: S603 - no shell; the path is one argument
             ["open" if sys.platform == "darwin" else "xdg-open", target],
-            stdin=nothing,
-            stdout=nothing,
-            stderr=nothing,
+            stdin=null,
+            stdout=null,
+            stderr=null,
             start_new_session=True,
         )
         return opener.wait(_LAUNCH_SECONDS) == 0
@@ -63,10 +64,10 @@ def launch(target: str) -> bool:
 
 
 def copy_hits(results: Results, folder: Path) -> int:
-    """Copy hits into a folder, which is made if need be; nothing in it is overwritten.
+    """Copy hits into a folder. Create it if needed, and overwrite nothing in it.
 
     Returns:
-        how many were copied: a file that has vanished meanwhile is passed over.
+        The number of files copied; files that no longer exist are skipped.
 
     Raises:
         FolderError: the folder cannot be written, or a file cannot be read.
@@ -75,9 +76,9 @@ def copy_hits(results: Results, folder: Path) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         return sum(_copy(hit, folder) for hit in results)
     except OSError as error:
-        what = error.strerror or error
+        reason = error.strerror or error
         raise FolderError(
-            f"The hits cannot be copied to {folder}: {what}. Name another folder with --copy-to."
+            f"Cannot copy the hits to {folder}: {reason}. Choose another folder with --copy-to."
         ) from error
 
 
@@ -104,7 +105,11 @@ def _copy_to_new(source: BinaryIO, folder: Path, name: Path) -> Path:
 
 
 def show_thumbnails(results: Results) -> None:
-    """Print thumbnails with kitty's protocol or sixel, whichever the terminal speaks."""
+    """Print thumbnails with the kitty protocol or sixel, depending on the terminal.
+
+    Raises:
+        ConfigError: textual-image is not installed, or standard output is not a terminal.
+    """
     try:
         from textual_image.renderable import Image
     except ImportError:
@@ -112,7 +117,7 @@ def show_thumbnails(results: Results) -> None:
     from rich.console import Console
 
     if not sys.stdout.isatty():
-        raise ConfigError("--show prints to a terminal, and standard output is none.")
+        raise ConfigError("--show needs a terminal, but standard output is not one.")
     console = Console(highlight=False)
     for hit in results:
         console.print(Image(os.fspath(hit), height=_SHOWN_ROWS))

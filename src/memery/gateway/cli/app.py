@@ -1,9 +1,9 @@
-"""The words of the command line. The work is in `commands`, imported when a command runs."""
+"""Command-line arguments and help. `commands` does the work; it is imported when a command runs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,41 +13,35 @@ from memery.gateway.cli.dashes import TextCommand
 from memery.gateway.cli.groups import grouped
 from memery.gateway.cli.search_arguments import SearchArguments
 
-if TYPE_CHECKING:
-    from memery.gateway.cli.console import Notices
-
 app = typer.Typer(
     name="memery",
-    help="Find the meme you are looking for: search a folder of images by text or by picture.",
+    help="Find the meme you are looking for: search a folder of images by text or by image.",
     no_args_is_help=True,
-    rich_markup_mode=None,  # plain help: loading what makes panels takes 70 ms
+    rich_markup_mode=None,  # plain help: importing rich for panels takes 70 ms
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models.app, name="models")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         from memery import __version__
 
         typer.echo(f"memery {__version__}")
         raise typer.Exit
 
 
-def _notices(quiet: bool, verbose: bool) -> Notices:
-    from memery.gateway.cli.console import Notices
-
-    return Notices(quiet=quiet, verbose=verbose)
-
-
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Find the meme you are looking for: search a folder of images by text or by picture."""
+    """Find the meme you are looking for: search a folder of images by text or by image."""
 
 
 @app.command(
@@ -58,7 +52,8 @@ def main(
 def recall(
     path: options.Folder,
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="What to find; -WORD for less of it.")
+        str | None,
+        typer.Argument(metavar="[TEXT]", help="Text to search for; -WORD finds less of it."),
     ] = None,
     *,
     terms: options.QueryTerms,
@@ -66,13 +61,13 @@ def recall(
     explain: options.Explain = False,
     output: options.Output,
     queries_from: Annotated[
-        str | None, typer.Option(metavar="FILE|-", help="Search for each line of a file.")
+        str | None, typer.Option(metavar="FILE|-", help="Run one query per line of a file.")
     ] = None,
     settings: options.Settings,
     no_index: options.NoIndex = False,
     verbosity: options.Verbosity,
 ) -> None:
-    """Find images by text, by picture, or by both; index what is new first."""
+    """Find images by text, by image, or both; update the index first."""
     from memery.gateway.cli import search_commands
 
     search_commands.recall(
@@ -81,7 +76,7 @@ def recall(
         search,
         output,
         settings,
-        verbosity.notices(),
+        verbosity.console(),
         explain=explain,
         queries_from=queries_from,
         refresh=not no_index,
@@ -93,7 +88,8 @@ def recall(
 def similar(
     path: options.Folder,
     image: Annotated[
-        str, typer.Argument(metavar="IMAGE", help="An image, indexed or not; - is standard input.")
+        str,
+        typer.Argument(metavar="IMAGE", help="An image, indexed or not; - reads standard input."),
     ],
     *,
     search: SearchArguments,
@@ -103,7 +99,7 @@ def similar(
     archive: options.ArchiveFolder = None,
     verbosity: options.Verbosity,
 ) -> None:
-    """Find the images most like one; itself and its exact copies are left out."""
+    """Find the images most like a given one, without itself and its exact copies."""
     from memery.gateway.cli import search_commands
 
     search_commands.similar(
@@ -112,56 +108,33 @@ def similar(
         search,
         output,
         options.Settings(model, archive=archive),
-        verbosity.notices(),
+        verbosity.console(),
         refresh=not no_index,
     )
 
 
 @app.command(epilog="Example: memery build ~/Pictures --workers 4")
+@grouped
 def build(
     path: options.Folder,
-    model: options.Model = None,
-    precision: options.Precision = None,
-    device: options.Device = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode everything anew.")] = False,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Decoding threads [default: one per processor].")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    *,
+    settings: options.Settings,
+    index_settings: options.IndexSettings,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Encode all images again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
     verify: Annotated[
         bool, typer.Option("--verify", help="Check the archive; read every file again.")
     ] = False,
-    follow_links: Annotated[
-        bool | None,
-        typer.Option("--follow-links/--no-follow-links", help="Follow symbolic links; remembered."),
-    ] = None,
-    read_text: Annotated[
-        bool | None,
-        typer.Option(
-            "--read-text/--no-read-text",
-            help="Read the text in pictures; remembered [default: if memery[ocr] is installed].",
-        ),
-    ] = None,
-    archive: options.ArchiveFolder = None,
     format_: options.Report = ReportFormat.TEXT,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    verbosity: options.Verbosity,
 ) -> None:
-    """Index a folder: read and encode what is new or changed, then read the text in pictures."""
+    """Index a folder: encode new and changed images, then recognise the text in them."""
     from memery.gateway.cli import commands
 
     commands.build(
         path,
-        _notices(quiet, verbose),
-        settings={
-            "model": model,
-            "precision": precision,
-            "device": device,
-            "archive": archive,
-            "workers": workers,
-            "follow_links": follow_links,
-            "read_text": read_text,
-        },
+        verbosity.console(),
+        settings=settings.given | index_settings.given,
         rebuild=rebuild,
         verify=verify,
         dry_run=dry_run,
@@ -170,41 +143,43 @@ def build(
 
 
 @app.command(epilog="Example: memery status ~/Pictures")
+@grouped
 def status(
     path: options.Folder,
     archive: options.ArchiveFolder = None,
     format_: options.Report = ReportFormat.TEXT,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    verbosity: options.Verbosity,
 ) -> None:
-    """Say what is indexed, what is not, and why."""
+    """Show what is indexed, what is not, and why."""
     from memery.gateway.cli import commands
 
-    _notices(quiet, verbose)
+    verbosity.console()
     commands.status(path, settings={"archive": archive}, format_=format_)
 
 
 @app.command(epilog="Example: memery purge ~/Pictures --yes")
+@grouped
 def purge(
     path: options.Folder,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     model: Annotated[
         str | None,
         typer.Option(
             metavar="ID",
             callback=options.not_empty,
-            help="Only the embeddings of this model, as status names it.",
+            help="Delete only the embeddings of this model (its name in memery status).",
         ),
     ] = None,
     archive: options.ArchiveFolder = None,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
+    *,
+    verbosity: options.Verbosity,
 ) -> None:
     """Delete what memery stored about a folder. The images stay."""
     from memery.gateway.cli import commands
 
     commands.purge(
-        path, _notices(quiet, verbose), settings={"archive": archive}, yes=yes, model_id=model
+        path, verbosity.console(), settings={"archive": archive}, yes=yes, model_id=model
     )
 
 
@@ -217,21 +192,21 @@ def duplicates(
     search: SearchArguments,
     format_: Annotated[
         DuplicateFormat,
-        typer.Option("--format", help="How to print; paths: all but the best copy of each."),
+        typer.Option("--format", help="Output format; paths prints all but the best copy."),
     ] = DuplicateFormat.TABLE,
     model: options.Model = None,
     no_index: options.NoIndex = False,
     archive: options.ArchiveFolder = None,
     verbosity: options.Verbosity,
 ) -> None:
-    """Find images that are one picture, and the best copy of each. Nothing is deleted."""
+    """Find exact and near duplicates, and the best copy of each. Nothing is deleted."""
     from memery.gateway.cli import duplicate_commands
 
     duplicate_commands.duplicates(
         path,
         search,
         options.Settings(model, archive=archive),
-        verbosity.notices(),
+        verbosity.console(),
         exact=exact,
         format_=format_,
         refresh=not no_index,

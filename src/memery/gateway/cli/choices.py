@@ -1,10 +1,10 @@
-"""What an option may be set to."""
+"""The choices of options."""
 
 import enum
 
 
 class ResultFormat(enum.StrEnum):
-    """How `recall` prints hits."""
+    """Output formats of `recall`."""
 
     TABLE = "table"
     PATHS = "paths"
@@ -14,14 +14,14 @@ class ResultFormat(enum.StrEnum):
 
 
 class ReportFormat(enum.StrEnum):
-    """How `build` and `status` print what they have to say."""
+    """Output formats of `build` and `status`."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class DuplicateFormat(enum.StrEnum):
-    """How `duplicates` prints groups; as paths, all but the best copy of each."""
+    """Output formats of `duplicates`; paths lists all but the best copy of each group."""
 
     TABLE = "table"
     PATHS = "paths"

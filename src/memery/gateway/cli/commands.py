@@ -1,4 +1,4 @@
-"""What `build`, `status` and `purge` do: call the library, print, return an exit code."""
+"""The commands `build`, `status` and `purge`: call the library, print, return an exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from memery.errors import ConfigError
 from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
+from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.library import Memery
 from memery.gateway.maintenance import drop_model
@@ -23,7 +23,7 @@ from memery.text.plurals import counted
 @reported
 def build(
     path: Path,
-    notices: Notices,
+    console: Console,
     *,
     settings: dict[str, Any],
     rebuild: bool,
@@ -32,37 +32,39 @@ def build(
     format_: ReportFormat,
 ) -> None:
     """Index a folder."""
-    have_model(settings, notices)
+    have_model(settings, console)
     with Memery(path, rebuild=rebuild, **settings) as memery:
         if dry_run:
             changes = memery.preview(everything=rebuild or verify)
             return report_formats.write_preview(changes, format_)
-        with notices.progress() as tally:
-            report = memery.build(progress=tally, rebuild=rebuild, verify=verify)
+        with console.progress() as tracker:
+            report = memery.build(progress=tracker, rebuild=rebuild, verify=verify)
     return report_formats.write_report(report, format_)
 
 
 @reported
 def status(path: Path, *, settings: dict[str, Any], format_: ReportFormat) -> None:
-    """Say what is indexed, what is not, and why."""
+    """Show what is indexed, what is not, and why."""
     report_formats.write_status(read_status(path, **settings), format_)
 
 
 @reported
 def purge(
-    path: Path, notices: Notices, *, settings: dict[str, Any], yes: bool, model_id: str | None
+    path: Path, console: Console, *, settings: dict[str, Any], yes: bool, model_id: str | None
 ) -> int:
-    """Delete what memery stored about a folder, or what one model made of it."""
-    what = f"the embeddings of {printable(model_id)} for" if model_id else "what memery knows about"
-    if not yes and not _is_confirmed(f"Delete {what} {printable(str(path))}?"):
+    """Delete what memery stored about a folder, or the embeddings of one model."""
+    target = (
+        f"the embeddings of {printable(model_id)} for" if model_id else "what memery stored about"
+    )
+    if not yes and not _is_confirmed(f"Delete {target} {printable(str(path))}?"):
         return NOTHING_FOUND
     if model_id is not None:
         count = drop_model(path, model_id, **settings)
         embeddings = counted(count, "embedding")
-        notices.say(f"Deleted {embeddings} of {model_id}. The images are untouched.")
+        console.say(f"Deleted {embeddings} of {model_id}. The images are untouched.")
         return 0
     folder = purge_archive(path, **settings)
-    notices.say(f"What memery stored in {folder} is deleted. The images are untouched.")
+    console.say(f"Deleted what memery stored in {folder}. The images are untouched.")
     return 0
 
 
@@ -75,11 +77,11 @@ def _is_confirmed(question: str) -> bool:
     try:
         return typer.confirm(question, err=True)
     except typer.Abort as abort:
-        # Typer raises the same for Ctrl-C and for the end of the input.
+        # Typer raises the same error for Ctrl-C and for the end of input.
         if not isinstance(abort.__context__, EOFError):
             raise
         typer.echo(err=True)
         raise ConfigError(
             "Nothing was deleted: standard input ended without an answer. Use --yes to delete"
-            " without being asked."
+            " without confirmation."
         ) from None

@@ -1,4 +1,4 @@
-"""Standard error: notices, progress, and what went wrong; and the exit codes."""
+"""Messages, progress and errors on standard error; exit codes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 
-_STAGES = {"images": "Indexing", "text": "Reading text"}
+_STAGES = {"images": "Indexing", "text": "Recognising text"}
 
 NOTHING_FOUND = 1
 OUTPUT_FAILED = 3
@@ -51,11 +51,11 @@ _EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
 
 
 def reported(command: Callable[P, int | None]) -> Callable[P, NoReturn]:
-    """Let a command return its exit code, and turn its errors into messages and exit codes."""
+    """Wrap a command: print its errors as messages, and exit with its exit code."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> NoReturn:
-        # A shell may close any of the three (`>&-`): nothing is lost by a null device instead.
+        # A shell may close any of the three (`>&-`); the null device takes its place.
         sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
         sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
         sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
@@ -63,27 +63,27 @@ def reported(command: Callable[P, int | None]) -> Callable[P, NoReturn]:
             code = command(*args, **kwargs) or 0
             sys.stdout.flush()
         except MemeryError as error:
-            _say(str(error))
+            _print_message(str(error))
             code = next(code for kind, code in _EXIT_CODES if isinstance(error, kind))
         except OSError as error:
-            # Nothing is left to flush into a pipe that was closed, or onto a disk that is full.
+            # Discard what is buffered: the pipe is closed or the disk is full.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            seen_enough = isinstance(error, BrokenPipeError)
-            if not seen_enough:
-                _say(f"The output cannot be written: {error.strerror or error}.")
-            code = 0 if seen_enough else OUTPUT_FAILED
+            is_closed = isinstance(error, BrokenPipeError)
+            if not is_closed:
+                _print_message(f"Cannot write the output: {error.strerror or error}.")
+            code = 0 if is_closed else OUTPUT_FAILED
         except (KeyboardInterrupt, typer.Abort):
-            _say("Interrupted. What was committed is kept.")
+            _print_message("Interrupted. Committed work is kept.")
             code = INTERRUPTED
-        _end_at_once(code)
+        _exit_now(code)
 
     return run
 
 
-def _end_at_once(code: int) -> NoReturn:
-    """End without waiting for threads that are still decoding, and without taking Python apart.
+def _exit_now(code: int) -> NoReturn:
+    """Exit without waiting for threads that are still decoding, and without interpreter teardown.
 
-    Everything is closed by then; tearing down the modules of numpy and faiss takes 50 ms more.
+    Everything is closed by now; unloading numpy and faiss would take another 50 ms.
     """
     with contextlib.suppress(OSError):
         sys.stdout.flush()
@@ -91,16 +91,16 @@ def _end_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _say(message: str) -> None:
+def _print_message(message: str) -> None:
     print("memery:", printable(message.strip()), file=sys.stderr)  # noqa: T201 - a message to the user
 
 
-class Notices:
-    """What a command tells besides its data.
+class Console:
+    """Prints messages and progress on standard error.
 
     Args:
-        quiet: errors only.
-        verbose: say more than usual.
+        quiet: print errors only.
+        verbose: print debug messages too.
     """
 
     def __init__(self, *, quiet: bool, verbose: bool) -> None:
@@ -111,24 +111,24 @@ class Notices:
         logger = logging.getLogger("memery")
         logger.handlers = [handler]
         logger.setLevel(level)
-        if not verbose:  # Pillow warns about oddities in files that decode all the same
+        if not verbose:  # Pillow warns about files that it decodes nevertheless
             warnings.simplefilter("ignore")
 
     def say(self, message: str) -> None:
-        """A line for the user, unless quiet."""
+        """Print a message, unless quiet."""
         if not self._quiet:
-            _say(message)
+            _print_message(message)
 
     @contextlib.contextmanager
-    def progress(self) -> Iterator[Tally]:
-        """Count along, with a bar on a terminal."""
+    def progress(self) -> Iterator[ProgressTracker]:
+        """Track the progress of indexing; show a bar on a terminal."""
         with contextlib.ExitStack() as stack:
-            shown = not self._quiet and sys.stderr.isatty()
-            yield Tally((lambda: stack.enter_context(_bar())) if shown else None)
+            is_shown = not self._quiet and sys.stderr.isatty()
+            yield ProgressTracker((lambda: stack.enter_context(_bar())) if is_shown else None)
 
     @contextlib.contextmanager
     def download(self, name: str) -> Iterator[Callable[[PullProgress], None]]:
-        """Follow a download, with a bar on a terminal."""
+        """Track the progress of a download; show a bar on a terminal."""
         if self._quiet or not sys.stderr.isatty():
             self.say(f"Downloading {name}.")
             yield lambda _: None
@@ -143,14 +143,15 @@ class _Formatter(logging.Formatter):
         return f"memery: {printable(record.getMessage())}"
 
 
-class Tally:
-    """Keeps the last counts of the indexing flow, and moves the bar.
+class ProgressTracker:
+    """Keeps the last counts of the indexing flow, and updates the progress bar.
 
     Args:
-        make_bar: called when there is something to count, so that no bar flashes up for nothing.
+        make_bar: called on the first update, so that no bar appears if nothing is indexed; None
+            shows no bar.
 
     Attributes:
-        last: the last counts, or None if nothing had to be indexed.
+        last: the last counts, or None if nothing was indexed.
     """
 
     def __init__(self, make_bar: Callable[[], Bar] | None) -> None:
@@ -160,13 +161,13 @@ class Tally:
         self._stage = ""
 
     def __call__(self, progress: Progress) -> None:
-        """Take new counts."""
+        """Update the counts."""
         self.last = progress
         if self._make_bar is None:
             return
         if self._bar is None:
             self._bar = self._make_bar()
-        if progress.stage != self._stage:  # a stage begins: its counts and its speed are its own
+        if progress.stage != self._stage:  # a new stage starts its own counts and speed
             self._stage = progress.stage
             for task in self._bar.tasks:
                 self._bar.remove_task(task.id)
@@ -177,7 +178,7 @@ class Tally:
 
 
 def _bar() -> Bar:
-    from rich.console import Console
+    from rich.console import Console as RichConsole
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -187,13 +188,13 @@ def _bar() -> Bar:
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=RichConsole(stderr=True),
         transient=True,
     )
 
 
 def _download_bar() -> Bar:
-    from rich.console import Console
+    from rich.console import Console as RichConsole
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -209,6 +210,6 @@ def _download_bar() -> Bar:
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=RichConsole(stderr=True),
         transient=True,
     )

@@ -1,4 +1,4 @@
-"""A command whose text may begin with a dash, which looks like an option."""
+"""A command whose text argument may begin with a dash, like an option."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typer.core import TyperCommand, TyperOption
 
 
 class TextCommand(TyperCommand):
-    """Says how to give a text that begins with a dash, where one stands for an option."""
+    """Explains how to pass a text that begins with a dash instead of rejecting it as an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments.
 
         Raises:
-            typer.BadParameter: one begins with a dash and is no option.
+            typer.BadParameter: an argument begins with a dash and is not an option.
         """
         options = [param for param in self.params if isinstance(param, TyperOption)]
         names = {
@@ -40,7 +40,7 @@ class TextCommand(TyperCommand):
 
 
 def _is_text(word: str, names: dict[str, TyperOption]) -> bool:
-    """Whether a word that is no option may be meant as a text: `-people`, but not `-qn5`."""
+    """Whether an unknown option may be meant as text: `-people`, but not `-qn5`."""
     if word.startswith("--"):
         return any(character.isspace() for character in word)
     if not word.startswith("-") or word == "-":
@@ -49,6 +49,6 @@ def _is_text(word: str, names: dict[str, TyperOption]) -> bool:
         option = names.get(f"-{letter}")
         if option is None:
             return True
-        if not option.is_flag:  # the rest is its value: only numbers are glued to their option
+        if not option.is_flag:  # the rest is its value; only numbers follow their option directly
             return word[place + 1 : place + 2].isalpha()
     return False

@@ -1,4 +1,4 @@
-"""The model that a command needs is fetched before the command begins."""
+"""Downloads the model that a command needs, before the command begins."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from memery import plugins
 from memery.config import load_config
-from memery.gateway.cli.console import Notices
+from memery.gateway.cli.console import Console
 
 
-def have_model(settings: dict[str, Any], notices: Notices) -> None:
-    """Download the model that was named, with a bar, if it is not there."""
+def have_model(settings: dict[str, Any], console: Console) -> None:
+    """Download the selected model with a progress bar, unless it is installed."""
     name = load_config(**settings).model
     if name == "auto" or plugins.is_plugin("memery.models", name):
         return
@@ -18,4 +18,4 @@ def have_model(settings: dict[str, Any], notices: Notices) -> None:
     from memery.models import resolver
 
     if resolver.is_to_be_downloaded(name):
-        fetch(resolver.split(name, "")[0], notices)
+        fetch(resolver.split(name, "")[0], console)

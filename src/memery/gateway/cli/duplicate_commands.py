@@ -1,4 +1,4 @@
-"""What `duplicates` does: call the library, print, return an exit code."""
+"""The command `duplicates`: call the library, print, return an exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from memery.gateway.cli import formats
 from memery.gateway.cli.choices import DuplicateFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
+from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
 from memery.gateway.cli.downloads import have_model
 from memery.gateway.cli.options import Settings
 from memery.gateway.cli.search_arguments import SearchArguments
@@ -23,37 +23,43 @@ def duplicates(
     path: Path,
     search: SearchArguments,
     settings: Settings,
-    notices: Notices,
+    console: Console,
     *,
     exact: bool,
     format_: DuplicateFormat,
     refresh: bool,
 ) -> int:
-    """Find images that are one picture; nothing is deleted."""
+    """Find exact and near duplicates; delete nothing."""
     where = search.options(path).filter
-    have_model(settings.given, notices)
+    have_model(settings.given, console)
     with Memery(path, **settings.given) as memery:
-        with notices.progress() as tally:
+        with console.progress() as tracker:
             groups = memery.duplicates(
-                exact_only=exact, where=where, refresh=refresh, progress=tally
+                exact_only=exact, where=where, refresh=refresh, progress=tracker
             )
         write_groups(groups, path, format_)
         if not groups:
-            notices.say(f"No image in {path} has a copy.")
-            say_excluded(memery, notices)
+            console.say(f"No duplicates in {path}.")
+            say_excluded(memery, console)
             return NOTHING_FOUND
     others = sum(len(group.others) for group in groups)
-    spare = formats.size(sum(copy.image.size for group in groups for copy in group.others))
-    notices.say(
-        f"{counted(len(groups), 'group')} of copies; {counted(others, 'file')} besides the best,"
-        f" {spare}."
+    reclaimable = formats.size(sum(copy.image.size for group in groups for copy in group.others))
+    console.say(
+        f"{counted(len(groups), 'group')} of copies; {counted(others, 'file')} in addition to the"
+        f" best, {reclaimable}."
         " Nothing was deleted."
     )
     return 0
 
 
 def write_groups(groups: Sequence[DuplicateGroup], path: Path, format_: DuplicateFormat) -> None:
-    """Print groups; path is the folder as the user typed it."""
+    """Print groups.
+
+    Args:
+        groups: the groups of copies.
+        path: the folder as the user typed it.
+        format_: output format.
+    """
     match format_:
         case DuplicateFormat.TABLE:
             _write_table(groups, path)

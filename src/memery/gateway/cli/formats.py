@@ -1,4 +1,4 @@
-"""How everything is printed: tables, JSON lines, numbers for people."""
+"""Prints tables, JSON lines and paths; formats sizes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,24 @@ _UNIT = 1000
 
 
 def write_json(value: Any) -> None:
-    """Print one JSON value on one line; what is not UTF-8 as surrogate escapes."""
+    """Print one JSON value on one line; bytes that are not UTF-8 become surrogate escapes."""
     write(json.dumps(value) + "\n")
 
 
 def write(text: str) -> None:
-    """Print text as it is, now."""
+    """Print text unchanged, and flush."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
 def write_paths(paths: Iterable[Path], end: bytes) -> None:
-    """Print paths, each with this after it: their own bytes, whatever the encoding is.
+    """Print paths as raw bytes, independent of the locale's encoding.
 
-    On a terminal control characters in them are escaped, unless they end in zero bytes.
+    On a terminal, control characters are escaped if paths are separated by newlines.
+
+    Args:
+        paths: the paths.
+        end: the terminator of each path, a newline or a NUL byte.
     """
     if sys.stdout.isatty() and end == b"\n":
         write("".join(f"{printable(str(path))}\n" for path in paths))
@@ -38,9 +42,11 @@ def write_paths(paths: Iterable[Path], end: bytes) -> None:
 
 
 def write_table(columns: Mapping[str, str], rows: Iterable[Iterable[str]]) -> None:
-    """Print a table; columns are headings with their justification, "left" or "right".
+    """Print a table. Rows are never wrapped: a path that is cut in two cannot be copied.
 
-    A row is one line however long it is: a path that is cut in two cannot be copied.
+    Args:
+        columns: headings with their justification, "left" or "right".
+        rows: the cells of each row.
     """
     lines = [list(columns), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -55,7 +61,7 @@ def write_table(columns: Mapping[str, str], rows: Iterable[Iterable[str]]) -> No
 
 
 def size(count: float) -> str:
-    """Bytes for people."""
+    """Format a number of bytes with a unit."""
     for unit in ("B", "kB", "MB"):
         if count < _UNIT:
             return f"{count:.0f} {unit}"

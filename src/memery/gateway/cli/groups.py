@@ -1,4 +1,4 @@
-"""Groups of options: a command takes each group as one argument, and Typer sees the options."""
+"""Option groups: a command takes a group as one argument; Typer sees its single options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 
 
 class OptionGroup:
-    """A dataclass whose fields are options, annotated as Typer's are."""
+    """Base class of dataclasses whose fields are Typer options."""
 
     @classmethod
     def declared(cls, command: str) -> list[inspect.Parameter]:  # noqa: ARG003 - for subclasses
@@ -44,9 +44,11 @@ def grouped(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def command(**values: Any) -> None:
         for name, options in declared.items():
-            values[name] = hints[name](**{one.name: values.pop(one.name) for one in options})
+            values[name] = hints[name](
+                **{parameter.name: values.pop(parameter.name) for parameter in options}
+            )
         function(**values)
 
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return command

@@ -1,4 +1,4 @@
-"""What `memery models` does: ask the catalogue, print, return an exit code."""
+"""The commands `memery models`: call the resolver, print, return an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memery.config import Config
 from memery.errors import ConfigError, ImageError, ModelError
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Notices, reported
+from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
 from memery.imaging.decoding import decode
 from memery.imaging.formats import EXTENSIONS
 from memery.imaging.resizing import Resize
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
 
     from memery.models.installed import Installed
 
-__all__ = ["Notices", "export", "info", "list_models", "pull", "quantize", "remove", "verify"]
+__all__ = ["Console", "export", "info", "list_models", "pull", "quantize", "remove", "verify"]
 
-_PICTURES = 64
-"""How many images `quantize` measures on."""
+_SAMPLE_SIZE = 64
+"""Number of images that `quantize` measures with."""
 
 
 @reported
 def list_models(format_: ReportFormat) -> None:
-    """The models that can be used here, and those that can be had."""
-    model_formats.write_models([_known(name) for name in _names()], format_)
+    """List the installed models, and those that can be downloaded."""
+    model_formats.write_models([_summary(name) for name in _names()], format_)
 
 
 def _names() -> list[str]:
     return list(dict.fromkeys([*plugins.names("memery.models"), *resolver.offered()]))
 
 
-def _known(name: str) -> ModelSummary:
-    """What is known of a model without downloading anything."""
+def _summary(name: str) -> ModelSummary:
+    """Summarise a model without downloading anything."""
     if plugins.is_plugin("memery.models", name):
         info = selection.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
@@ -56,40 +56,40 @@ def _known(name: str) -> ModelSummary:
 
 @reported
 def info(name: str, format_: ReportFormat) -> None:
-    """What is known about a model."""
+    """Show the details of a model."""
     if name not in _names() and not Path(name).is_dir():
         known = ", ".join(_names())
-        raise ModelError(f"There is no model named {printable(name)!r}. Known here: {known}.")
-    model_formats.write_model(_known(name), format_)
+        raise ModelError(f"There is no model named {printable(name)!r}. Available: {known}.")
+    model_formats.write_model(_summary(name), format_)
 
 
 @reported
-def pull(name: str, notices: Notices) -> None:
+def pull(name: str, console: Console) -> None:
     """Download a model."""
-    model = fetch(name, notices)
+    model = fetch(name, console)
     size = formats.size(model.size)
-    notices.say(f"{model.name} is installed ({size}, commit {model.commit[:12]}).")
+    console.say(f"{model.name} is installed ({size}, commit {model.commit[:12]}).")
 
 
-def fetch(name: str, notices: Notices) -> Installed:
-    """Download a model, with a bar on a terminal."""
+def fetch(name: str, console: Console) -> Installed:
+    """Download a model; show a progress bar on a terminal."""
     from memery.models import hub
 
     _check_downloaded(name)
     if not resolver.is_offered(name):
         known = ", ".join(registry.entries())
         raise ModelError(
-            f"There is nothing to download under the name {printable(name)!r}: name one of {known},"
+            f"There is nothing to download under the name {printable(name)!r}. Use one of {known},"
             " or owner/name of a repository on the hub."
         )
-    with notices.download(name) as progress:
+    with console.download(name) as progress:
         model = hub.pull(name, registry.entries().get(name), progress)
-    resolver.open_installed(model.name, "", "cpu").info  # noqa: B018 - looks at it once, now
+    resolver.open_installed(model.name, "", "cpu").info  # noqa: B018 - checks the files now
     return model
 
 
 @reported
-def remove(name: str, notices: Notices, *, yes: bool) -> int:
+def remove(name: str, console: Console, *, yes: bool) -> int:
     """Delete an installed model."""
     from memery.models import hub
 
@@ -97,17 +97,17 @@ def remove(name: str, notices: Notices, *, yes: bool) -> int:
     if not yes and not typer.confirm(f"Delete {name} ({formats.size(model.size)})?", err=True):
         return NOTHING_FOUND
     freed = hub.remove(model) + resolver.forget_prepared(model.folder)
-    notices.say(f"{name} is deleted; {formats.size(freed)} are free again.")
+    console.say(f"{name} is deleted; {formats.size(freed)} are free again.")
     return 0
 
 
 @reported
 def verify(name: str) -> int:
-    """Compare an installed model with what was downloaded."""
+    """Check the files of an installed model against their recorded hashes."""
     faults = installed.verify(_installed(name))
     if faults:
-        raise ModelError(f"{'; '.join(faults)}. Get it again: memery models pull {name}")
-    model_formats.write_line(f"{name}: every file is as it was downloaded.")
+        raise ModelError(f"{'; '.join(faults)}. Download it again: memery models pull {name}")
+    model_formats.write_line(f"{name}: all files match their recorded hashes.")
     return 0
 
 
@@ -120,36 +120,36 @@ def _installed(name: str) -> Installed:
 
 
 def _check_downloaded(name: str) -> None:
-    """Refuse a name that stands for code instead of downloaded files."""
+    """Refuse a model that is code (a plug-in) and has no downloaded files."""
     if plugins.is_plugin("memery.models", name):
-        raise ModelError(f"{name} comes with a program: it needs no download and has no files.")
+        raise ModelError(f"{name} is built in or a plug-in: it needs no download and has no files.")
 
 
 @reported
-def quantize(name: str, images: Path | None, notices: Notices) -> None:
-    """Make 8-bit networks of a model, and measure what that costs."""
+def quantize(name: str, images: Path | None, console: Console) -> None:
+    """Quantize a model to 8 bits, and measure the loss of accuracy."""
     from memery.models import quantization
 
     _check_downloaded(name)
     folder = resolver.folder_of(name)
-    place = quantization.make_int8(folder)
-    notices.say(f"The int8 networks of {name} are in {place}.")
+    target = quantization.make_int8(folder)
+    console.say(f"The int8 networks of {name} are in {target}.")
     if images is None:
-        notices.say("Measure what they cost on your own images with --images DIR.")
+        console.say("Measure the loss of accuracy on your own images with --images DIR.")
         return
     resize = quantization.resize_of(folder)
-    pictures = list(itertools.islice(_decoded(images, resize), _PICTURES))
-    if not pictures:
-        raise ConfigError(f"{images} has no images to measure on: name another folder.")
+    samples = list(itertools.islice(_decoded(images, resize), _SAMPLE_SIZE))
+    if not samples:
+        raise ConfigError(f"{images} contains no images to measure with. Choose another folder.")
     import numpy as np
 
-    model_formats.write_cost(quantization.compare(folder, np.stack(pictures)))
+    model_formats.write_cost(quantization.compare(folder, np.stack(samples)))
 
 
 def _decoded(folder: Path, resize: Resize) -> Iterator[NDArray[np.uint8]]:
-    """The images of a folder that can be read, as the model takes them; no hidden ones."""
+    """Decode the readable images of a folder, except hidden ones, at the model's size."""
     for file in sorted(folder.rglob("*")):
-        # The archive's thumbnails are in a hidden folder: each would count as another image.
+        # The archive keeps thumbnails in a hidden folder; they must not count as images.
         is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
         if not is_hidden and file.suffix[1:].lower() in EXTENSIONS and file.is_file():
             with contextlib.suppress(ImageError, OSError):
@@ -157,12 +157,12 @@ def _decoded(folder: Path, resize: Resize) -> Iterator[NDArray[np.uint8]]:
 
 
 @reported
-def export(checkpoint: Path, out: Path, notices: Notices) -> None:
-    """Make a model folder of a checkpoint."""
+def export(checkpoint: Path, out: Path, console: Console) -> None:
+    """Export a checkpoint as a model folder."""
     from memery.models.export import export as write_model
 
     full, small = write_model(checkpoint, out)
-    notices.say(
-        f"{out} is written. Least cosine to the checkpoint: {full:.6f} (fp32), {small:.4f} (int8)."
+    console.say(
+        f"Wrote {out}. Lowest cosine to the checkpoint: {full:.6f} (fp32), {small:.4f} (int8)."
         f" Use it: memery build PATH --model {out}"
     )

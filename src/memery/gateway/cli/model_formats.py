@@ -1,4 +1,4 @@
-"""Models as tables, facts and JSON."""
+"""Formats models as tables, details and JSON."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_models(models: Sequence[ModelSummary], format_: ReportFormat) -> None:
                 model.state if model.state in _STATES else "damaged: see memery models info",
                 size(model.size),
                 model.licence,
-                _figure(model.entry.flickr30k_r1 if model.entry else None),
-                _figure(model.entry.speed if model.entry else None),
+                _format_number(model.entry.flickr30k_r1 if model.entry else None),
+                _format_number(model.entry.speed if model.entry else None),
                 model.entry.about if model.entry else model.source,
             )
             for model in models
@@ -40,21 +40,23 @@ def write_models(models: Sequence[ModelSummary], format_: ReportFormat) -> None:
 _STATES = ("built in", "plug-in", "installed", "not installed", "a folder")
 
 
-def _figure(number: float | None) -> str:
+def _format_number(number: float | None) -> str:
     return "" if number is None else f"{number:.1f}"
 
 
 def write_model(model: ModelSummary, format_: ReportFormat) -> None:
-    """Print what is known of a model."""
-    facts = _model_json(model)
+    """Print the details of a model."""
+    details = _model_json(model)
     if format_ is ReportFormat.JSON:
-        return write_json(facts)
-    facts["size"] = size(model.size)
-    told = {key.replace("_", " "): value for key, value in facts.items() if value not in (None, "")}
-    width = max(map(len, told))
-    for key, value in told.items():
-        words = ", ".join(value) if isinstance(value, list) else str(value)
-        write(f"{key.ljust(width)}  {printable(words)}\n")
+        return write_json(details)
+    details["size"] = size(model.size)
+    shown = {
+        key.replace("_", " "): value for key, value in details.items() if value not in (None, "")
+    }
+    width = max(map(len, shown))
+    for key, value in shown.items():
+        text = ", ".join(value) if isinstance(value, list) else str(value)
+        write(f"{key.ljust(width)}  {printable(text)}\n")
     return None
 
 
@@ -79,10 +81,10 @@ def _model_json(model: ModelSummary) -> dict[str, Any]:
 
 
 def write_cost(cost: Cost) -> None:
-    """Print what int8 costs and gains."""
+    """Print what int8 costs in accuracy and gains in speed."""
     write(
-        f"On {counted(cost.pictures, 'image')}: cosine to fp32 {cost.image_cosine:.4f} (least"
-        f" {cost.image_least:.4f}), of texts {cost.text_cosine:.4f}; {cost.speed:.1f} times as"
+        f"On {counted(cost.pictures, 'image')}: cosine to fp32 {cost.image_cosine:.4f} (lowest"
+        f" {cost.image_least:.4f}), for texts {cost.text_cosine:.4f}; {cost.speed:.1f} times as"
         " fast.\n"
     )
 

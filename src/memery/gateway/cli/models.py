@@ -1,4 +1,4 @@
-"""The words of `memery models`. The work is in `model_commands`, imported when a command runs."""
+"""Arguments of `memery models`. `model_commands` does the work; it is imported on demand."""
 
 from __future__ import annotations
 
@@ -10,59 +10,58 @@ import typer
 from memery.gateway.cli import options
 from memery.gateway.cli.choices import ReportFormat
 
-app = typer.Typer(help="The models that turn images and texts into vectors.", no_args_is_help=True)
+app = typer.Typer(help="Manage the models that embed images and texts.", no_args_is_help=True)
 
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="NAME", callback=options.not_empty, help="Of the list, or a hub's owner/name."
+        metavar="NAME",
+        callback=options.not_empty,
+        help="A name from memery models list, or owner/name on the hub.",
     ),
 ]
-Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
 
 
 @app.command("list", epilog="Example: memery models list")
-def list_models(format_: Report = ReportFormat.TEXT) -> None:
-    """The models that can be used here, and those that can be had."""
+def list_models(format_: options.Report = ReportFormat.TEXT) -> None:
+    """List the installed models, and those that can be downloaded."""
     from memery.gateway.cli import model_commands
 
     model_commands.list_models(format_)
 
 
 @app.command(epilog="Example: memery models info clip-b32")
-def info(name: Name, format_: Report = ReportFormat.TEXT) -> None:
-    """What is known about a model."""
+def info(name: Name, format_: options.Report = ReportFormat.TEXT) -> None:
+    """Show the details of a model."""
     from memery.gateway.cli import model_commands
 
     model_commands.info(name, format_)
 
 
 @app.command(epilog="Example: memery models pull clip-b32")
-def pull(name: Name, quiet: Quiet = False, verbose: Verbose = False) -> None:
-    """Download a model; an interrupted download goes on where it was."""
+def pull(name: Name, quiet: options.Quiet = False, verbose: options.Verbose = False) -> None:
+    """Download a model; an interrupted download resumes."""
     from memery.gateway.cli import model_commands
 
-    model_commands.pull(name, model_commands.Notices(quiet=quiet, verbose=verbose))
+    model_commands.pull(name, model_commands.Console(quiet=quiet, verbose=verbose))
 
 
 @app.command(epilog="Example: memery models remove clip-b32 --yes")
 def remove(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Delete an installed model. Archives that were built with it stay."""
+    """Delete an installed model. Archives built with it stay."""
     from memery.gateway.cli import model_commands
 
-    model_commands.remove(name, model_commands.Notices(quiet=quiet, verbose=verbose), yes=yes)
+    model_commands.remove(name, model_commands.Console(quiet=quiet, verbose=verbose), yes=yes)
 
 
 @app.command(epilog="Example: memery models verify clip-b32")
 def verify(name: Name) -> None:
-    """Read an installed model again and compare it with what was downloaded."""
+    """Check the files of an installed model against their recorded hashes."""
     from memery.gateway.cli import model_commands
 
     model_commands.verify(name)
@@ -81,31 +80,33 @@ def quantize(
     images: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", parser=options.path, help="Measure what it costs on these images."
+            metavar="DIR", parser=options.path, help="Measure the loss of accuracy on these images."
         ),
     ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Make 8-bit networks of a model, for --precision int8, and measure what that costs."""
+    """Quantize a model to 8 bits, for --precision int8, and measure the loss of accuracy."""
     from memery.gateway.cli import model_commands
 
-    notices = model_commands.Notices(quiet=quiet, verbose=verbose)
-    model_commands.quantize(name, images, notices)
+    console = model_commands.Console(quiet=quiet, verbose=verbose)
+    model_commands.quantize(name, images, console)
 
 
 @app.command(epilog="Example: memery models export ./checkpoint ./my-clip")
 def export(
     checkpoint: Annotated[
         Path,
-        typer.Argument(parser=options.path, help="A folder of transformers or open_clip."),
+        typer.Argument(
+            parser=options.path, help="A checkpoint folder of transformers or open_clip."
+        ),
     ],
-    out: Annotated[Path, typer.Argument(parser=options.path, help="A new folder.")],
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    out: Annotated[Path, typer.Argument(parser=options.path, help="The folder to create.")],
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
 ) -> None:
-    """Make a model folder of a checkpoint (needs pip install 'memery[export]')."""
+    """Export a checkpoint as a model folder (needs pip install 'memery[export]')."""
     from memery.gateway.cli import model_commands
 
-    notices = model_commands.Notices(quiet=quiet, verbose=verbose)
-    model_commands.export(checkpoint, out, notices)
+    console = model_commands.Console(quiet=quiet, verbose=verbose)
+    model_commands.export(checkpoint, out, console)

@@ -12,7 +12,7 @@ from memery.gateway.cli.choices import ReportFormat, ResultFormat
 from memery.gateway.cli.groups import OptionGroup
 
 if TYPE_CHECKING:
-    from memery.gateway.cli.console import Notices
+    from memery.gateway.cli.console import Console
 
 Names = TypeVar("Names", str | None, str, list[str])
 
@@ -20,14 +20,14 @@ _EMPTY = "it is empty. Is a shell variable unset?"
 
 
 def path(text: str) -> Path:
-    """Parse a path; an empty one would be the current folder without anyone having named it."""
+    """Parse a path, and refuse an empty one, which would silently mean the current folder."""
     if not text:
         raise typer.BadParameter(f"{_EMPTY} Use . for the current folder")
     return Path(text)
 
 
 def not_empty(context: typer.Context, parameter: typer.CallbackParam, value: Names) -> Names:
-    """Refuse an empty text that the user gave; the default may be one."""
+    """Refuse an empty value that the user typed; a default may be empty."""
     source = context.get_parameter_source(parameter.name or "")
     is_given = source is not None and source.name == "COMMANDLINE"
     if is_given and "" in (value if isinstance(value, list) else [value]):
@@ -46,28 +46,28 @@ Model = Annotated[
 ]
 Precision = Annotated[
     Literal["fp32", "int8"] | None,
-    typer.Option(help="Of a model that has both; int8 is faster and less exact."),
+    typer.Option(help="Weights to use if the model has both; int8 is faster and less exact."),
 ]
 Device = Annotated[
     str | None,
     typer.Option(
-        metavar="auto|cpu|cuda|PROVIDER", help="What computes [default: cuda if there is one]."
+        metavar="auto|cpu|cuda|PROVIDER", help="Compute device [default: cuda if available]."
     ),
 ]
 ArchiveFolder = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", parser=path, help="Archive, instead of PATH/.memery."),
+    typer.Option(metavar="DIR", parser=path, help="Archive folder, instead of PATH/.memery."),
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Errors only on standard error.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Say more on standard error.")]
-Report = Annotated[ReportFormat, typer.Option("--format", help="How to print.")]
-NoIndex = Annotated[bool, typer.Option("--no-index", help="Search what is indexed.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only errors on standard error.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print more on standard error.")]
+Report = Annotated[ReportFormat, typer.Option("--format", help="Output format.")]
+NoIndex = Annotated[bool, typer.Option("--no-index", help="Do not update the index first.")]
 Explain = Annotated[bool, typer.Option("--explain", help="Explain how each result was ranked.")]
 
 
 @dataclass(frozen=True, slots=True)
 class QueryTerms(OptionGroup):
-    """The terms of a query as they were typed, besides the first text."""
+    """The terms of a query as typed, except the first text."""
 
     texts: Annotated[
         list[str],
@@ -91,11 +91,11 @@ class QueryTerms(OptionGroup):
 
 @dataclass(frozen=True, slots=True)
 class Output(OptionGroup):
-    """What is to happen with the hits."""
+    """What to do with the hits."""
 
     format_: Annotated[
         ResultFormat | None,
-        typer.Option("--format", help="How to print [default: table; jsonl with --queries-from]."),
+        typer.Option("--format", help="Output format [default: table; jsonl with --queries-from]."),
     ] = None
     open_: Annotated[bool, typer.Option("--open", help="Open the best hit in a viewer.")] = False
     copy_to: Annotated[
@@ -106,7 +106,7 @@ class Output(OptionGroup):
 
 @dataclass(frozen=True, slots=True)
 class Settings(OptionGroup):
-    """The settings of a search."""
+    """The settings that every command with a model takes."""
 
     model: Model = None
     precision: Precision = None
@@ -115,20 +115,58 @@ class Settings(OptionGroup):
 
     @property
     def given(self) -> dict[str, Any]:
-        """Those that were given, by their names in `Config`."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        """The values that the user gave, by their names in `Config`."""
+        return _given({setting.name: getattr(self, setting.name) for setting in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings(OptionGroup):
+    """The settings of a build."""
+
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decoding threads [default: one per processor].")
+    ] = None
+    follow_links: Annotated[
+        bool | None,
+        typer.Option("--follow-links/--no-follow-links", help="Follow symbolic links; remembered."),
+    ] = None
+    ocr: Annotated[
+        bool | None,
+        typer.Option(
+            "--ocr/--no-ocr",
+            help="Recognise the text in images; remembered [default: if memery[ocr] is installed].",
+        ),
+    ] = None
+    read_text: Annotated[
+        bool | None,
+        typer.Option("--read-text/--no-read-text", hidden=True),  # the former name of --ocr
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The values that the user gave, by their names in `Config`."""
+        return _given(
+            {
+                "workers": self.workers,
+                "follow_links": self.follow_links,
+                "read_text": self.read_text if self.ocr is None else self.ocr,
+            }
+        )
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class Verbosity(OptionGroup):
-    """How much to say on standard error."""
+    """How much to print on standard error."""
 
     quiet: Quiet = False
     verbose: Verbose = False
 
-    def notices(self) -> Notices:
-        """What says it."""
-        from memery.gateway.cli.console import Notices
+    def console(self) -> Console:
+        """A console for standard error."""
+        from memery.gateway.cli.console import Console
 
-        return Notices(quiet=self.quiet, verbose=self.verbose)
+        return Console(quiet=self.quiet, verbose=self.verbose)

@@ -1,4 +1,4 @@
-"""Reports and states as text and JSON."""
+"""Formats build reports and status as text and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memery.text.plurals import counted
 from memery.types import Excluded, ImageFile, IndexReport, Skip
 
 _SKIPS_SHOWN = 10
-"""Skipped files that a build names; `memery status` names all."""
+"""Number of skipped files that a build lists; `memery status` lists all."""
 _TIME_DIGITS = 3
 _DATE_SOURCES = {
     "exif": "from EXIF",
@@ -28,7 +28,7 @@ _DATE_SOURCES = {
 
 
 def write_report(report: IndexReport, format_: ReportFormat) -> None:
-    """Print what a build did."""
+    """Print the report of a build."""
     if format_ is ReportFormat.JSON:
         return write_json(_report_json(report))
     parts = [f"{report.encoded} encoded"]
@@ -39,10 +39,11 @@ def write_report(report: IndexReport, format_: ReportFormat) -> None:
     model = printable(report.model_id)
     write(f"{counted(report.searchable, 'image')} searchable ({', '.join(parts)}) with {model}\n")
     if report.read:
-        share = report.recognising / max(report.finding + report.recognising, 1e-9)
+        recognition_share = report.recognising / max(report.finding + report.recognising, 1e-9)
         write(
             f"{counted(report.read, 'image')} read, {report.with_text} with text"
-            f" ({100 * (1 - share):.0f} % of the time to find it, {100 * share:.0f} % to read it)\n"
+            f" ({100 * (1 - recognition_share):.0f} % of the time to detect it,"
+            f" {100 * recognition_share:.0f} % to recognise it)\n"
         )
     _write_excluded(report.excluded)
     return _write_skips(report.skips, _SKIPS_SHOWN)
@@ -95,15 +96,15 @@ def _changes_json(changes: Changes) -> dict[str, int]:
 
 
 def write_status(status: Status, format_: ReportFormat) -> None:
-    """Print the state of a folder and its archive."""
+    """Print the status of a folder and its archive."""
     if format_ is ReportFormat.JSON:
         return write_json(_status_json(status))
     changes = status.changes
     lines = [f"Folder      {status.folder}"]
     if status.root != status.folder:
         lines.append(f"Part of     {status.root}")
-    bulk = f"({size(status.size)})" if status.exists else "(not made yet: run memery build)"
-    lines.append(f"Archive     {status.archive} {bulk}")
+    size_text = f"({size(status.size)})" if status.exists else "(does not exist; run memery build)"
+    lines.append(f"Archive     {status.archive} {size_text}")
     for space, count in status.spaces:
         use = ""
         if len(status.spaces) > 1:
@@ -116,7 +117,7 @@ def write_status(status: Status, format_: ReportFormat) -> None:
         counts = (f"{count} {_DATE_SOURCES[source]}" for source, count in status.dates.items())
         lines.append(f"Dates       {', '.join(counts)}")
     lines.append(f"Text        {_text_line(status)}")
-    lines.append(f"Links       {changes.links} left out")
+    lines.append(f"Links       {changes.links} skipped")
     if status.holder:
         lines.append(f"Writer      process {status.holder} is indexing")
     lines += [f"Ignored     {path}: made by memery 0.1" for path in status.seed_files]
@@ -128,16 +129,16 @@ def write_status(status: Status, format_: ReportFormat) -> None:
 
 def _text_line(status: Status) -> str:
     text = status.text
-    done = f"{text.read} read, {text.with_text} with text"
+    summary = f"{text.read} read, {text.with_text} with text"
     others = [reader for reader, _ in text.readers if reader != text.reader]
     if others:
-        done += f", some of them read by {', '.join(others)}"
+        summary += f", some of them by {', '.join(others)}"
     if not text.wanted:
-        return f"{done}; reading is off: memery build {status.root} --read-text"
+        return f"{summary}; OCR is disabled; to enable it: memery build {status.root} --ocr"
     if text.reader is None:
-        return f"{done}; to read what pictures say: pip install 'memery[ocr]'"
-    left = f", {text.unread} to read: memery build {status.root}" if text.unread else ""
-    return f"{done}{left} ({text.reader})"
+        return f"{summary}; OCR is not installed: pip install 'memery[ocr]'"
+    pending = f", {text.unread} to read: memery build {status.root}" if text.unread else ""
+    return f"{summary}{pending} ({text.reader})"
 
 
 def _status_json(status: Status) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _status_json(status: Status) -> dict[str, Any]:
         "searchable": status.searchable,
         "pending": _changes_json(status.changes),
         "skipped": _skips_json((*status.skips, *status.changes.skips)),
-        "damaged": [{"path": one.path, "damage": one.damage} for one in status.damaged],
+        "damaged": [{"path": image.path, "damage": image.damage} for image in status.damaged],
         "excluded": _excluded_json(status.changes.excluded),
         "model_id": status.space and status.space.model_id,
         "spaces": [
@@ -194,7 +195,7 @@ def _write_excluded(excluded: Excluded) -> None:
 
 def _write_damaged(damaged: tuple[ImageFile, ...]) -> None:
     if damaged:
-        write(f"Damaged     {counted(len(damaged), 'image')}, decoded in part:\n")
+        write(f"Damaged     {counted(len(damaged), 'image')}, partly decoded:\n")
     for image in damaged:
         write(f"  {printable(image.path)}: {image.damage}\n")
 
@@ -209,4 +210,4 @@ def _write_skips(skips: tuple[Skip, ...], limit: int | None = None) -> None:
         detail = f" ({printable(skip.detail)})" if skip.detail else ""
         write(f"  {printable(skip.path or '.')}: {skip.reason}{detail}\n")
     if limit is not None and len(skips) > limit:
-        write(f"  ... and {len(skips) - limit} more: memery status names all\n")
+        write(f"  ... and {len(skips) - limit} more; memery status lists all\n")

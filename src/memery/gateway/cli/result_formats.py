@@ -1,4 +1,4 @@
-"""Hits as a table, paths and JSON."""
+"""Formats hits as a table, paths and JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ _TIME_DIGITS = 3
 def write_results(
     results: Results, path: Path, format_: ResultFormat, *, explain: bool = False
 ) -> None:
-    """Print hits; path is the folder as the user typed it."""
+    """Print hits.
+
+    Args:
+        results: the hits.
+        path: the folder as the user typed it.
+        format_: output format.
+        explain: print how each hit was ranked.
+    """
     match format_:
         case ResultFormat.TABLE:
             _write_table(results, path, explain=explain)

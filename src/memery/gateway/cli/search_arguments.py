@@ -1,4 +1,4 @@
-"""The options of a search, made from the definitions in `SearchOptions` and `Filter`."""
+"""The options of a search, generated from the definitions in `SearchOptions` and `Filter`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from memery.query.parameters import Parameter
 
 
 class SearchArguments(OptionGroup):
-    """The parameters of a search as they were typed.
+    """The parameters of a search as typed.
 
     Args:
-        values: by name.
+        values: typed values by parameter name.
     """
 
     def __init__(self, **values: Any) -> None:
@@ -34,7 +34,13 @@ class SearchArguments(OptionGroup):
         ]
 
     def options(self, folder: Path) -> SearchOptions:
-        """How to search a folder.
+        """Parse the typed values.
+
+        Args:
+            folder: the folder to search.
+
+        Returns:
+            The options of the search.
 
         Raises:
             QueryError: a value is not allowed.
@@ -59,7 +65,7 @@ def _annotation(defined: Parameter) -> Any:
 
 
 def _default(defined: Parameter) -> Any:
-    """What Typer gives for an option that was not typed, and shows in the help."""
+    """The default that Typer uses, and shows in the help."""
     if defined.is_list:
         return []
     is_shown = type(defined.default) is defined.kind and defined.default != ""
@@ -67,7 +73,7 @@ def _default(defined: Parameter) -> Any:
 
 
 def _value(defined: Parameter, typed: Any, folder: Path) -> Any:
-    """What was typed, as the library takes it."""
+    """Convert a typed value to the value that the library expects."""
     if defined.separator and typed is not None:
         typed = [part for value in typed for part in value.split(defined.separator)]
     if defined.is_folder and typed:
@@ -78,7 +84,7 @@ def _value(defined: Parameter, typed: Any, folder: Path) -> Any:
 
 
 def _inside(searched: Path, folder: str) -> str:
-    """A folder relative to the one searched; it may be typed as the shell completes it."""
+    """Make a folder relative to the searched one; shell completion gives other paths."""
     try:
         if folder and (Path(folder).is_absolute() or not (searched / folder).is_dir()):
             return Path(folder).resolve().relative_to(searched.resolve()).as_posix()

@@ -1,4 +1,4 @@
-"""What users type as terms: texts and images with an optional boost, as in Lucene."""
+"""Parses the terms of a command line: texts and images with an optional boost, as in Lucene."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from memery.query.text_search.query_words import parse_text, split_boost
 from memery.text.plurals import counted
 
 STDIN = "-"
-_STDIN_PICTURE = "The picture on standard input"
+_STDIN_IMAGE = "The image on standard input"
 
 
 def parse_query(
@@ -24,33 +24,40 @@ def parse_query(
     excluded_images: Sequence[str],
     max_bytes: int,
 ) -> Query:
-    """The query that a command line asks for; terms in the order of the arguments here.
+    """Parse the terms of a command line, in the order of the parameters.
 
-    A text may say in itself what to find less of; one that is excluded is taken as it is.
+    A text may contain negatives (`-word`). An excluded text is taken literally.
+
+    Args:
+        texts: texts to find.
+        images: paths of images, or - for standard input.
+        excluded: texts to find less of.
+        excluded_images: images to find less of.
+        max_bytes: size limit of an image on standard input, in bytes.
 
     Raises:
         QueryError: a term is empty, its boost is zero, or there is no term.
-        ImageError: standard input holds no picture of at most max_bytes.
+        ImageError: standard input is empty or larger than max_bytes.
     """
     read = _StandardInput(max_bytes)
     return Query(
         (
             *text_terms(texts),
             *(_image_term(image, read, 1) for image in images),
-            *(_less_term(text) for text in excluded),
+            *(_negative_term(text) for text in excluded),
             *(_image_term(image, read, -1) for image in excluded_images),
         )
     )
 
 
 def text_terms(texts: Iterable[str]) -> Iterator[Term]:
-    """The terms of texts as users type them."""
+    """Parse texts as users type them."""
     parsed = (part for text in texts for part in parse_text(_decoded(text)))
     return (Term(text=text, boost=boost) for text, boost in parsed)
 
 
 class _StandardInput:
-    """Standard input's bytes, read once."""
+    """The bytes of standard input, read once."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -61,19 +68,19 @@ class _StandardInput:
             self._data = sys.stdin.buffer.read(self._max_bytes + 1)
         if len(self._data) > self._max_bytes:
             limit = f"more than {counted(self._max_bytes, 'byte')}"
-            raise ImageError("too large", limit, subject=_STDIN_PICTURE)
+            raise ImageError("too large", limit, subject=_STDIN_IMAGE)
         if not self._data:
-            raise ImageError("truncated", "it is empty", subject=_STDIN_PICTURE)
+            raise ImageError("truncated", "it is empty", subject=_STDIN_IMAGE)
         return self._data
 
 
-def _less_term(value: str) -> Term:
+def _negative_term(value: str) -> Term:
     text, boost = split_boost(_decoded(value))
     return Term(text=text, boost=-boost)
 
 
 def _decoded(argument: str) -> str:
-    """An argument that the locale's encoding has no characters for: UTF-8, if it is that."""
+    """Decode an argument as UTF-8 if the locale's encoding cannot represent it."""
     with contextlib.suppress(UnicodeError):
         argument.encode()
         return argument
