@@ -1,1 +1,1 @@
-"""What memery's budgets name, measured: `python -m benchmarks`."""
+"""Measurements of the performance budgets: `python -m benchmarks`."""

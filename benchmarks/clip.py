@@ -1,4 +1,4 @@
-"""A CLIP model: building against a bare loop, cold recalls, and what 8 bits gain and cost."""
+"""A CLIP model: building compared with a bare loop, cold searches, gain and cost of 8 bits."""
 
 import itertools
 import shutil
@@ -43,7 +43,7 @@ def _throughput(model: Path, photos: Path, files: list[Path]) -> None:
 
 
 def _tensors(model: Path, files: list[Path]) -> list[np.ndarray]:
-    """Every picture as the network takes it, in batches: the bare loop need not make them."""
+    """All images as input of the network, in batches: the bare loop does not decode them."""
     resize = ClipModel(model, "x").info.resize
     pictures = np.stack([decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files])
     runner = ImageRunner(prepare(model, "fp32").images)

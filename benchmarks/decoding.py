@@ -73,7 +73,7 @@ def _memory(name: str) -> int:
 
 
 def child() -> None:
-    """Decode what comes on standard input; print the bytes per pixel of the peak."""
+    """Decode standard input and print the peak in bytes per pixel."""
     data = sys.stdin.buffer.read()
     for format_, mode in (("JPEG", "RGB"), ("PNG", "RGBA"), ("PNG", "I;16")):  # imports
         buffer = io.BytesIO()

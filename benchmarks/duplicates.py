@@ -1,4 +1,4 @@
-"""Grouping of 100,000 likenesses: a tenth of them copies of others, the rest of pictures alone."""
+"""Grouping of 100,000 images, a tenth of them near duplicates of others."""
 
 import resource
 import time
@@ -16,11 +16,11 @@ ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
 
 
 def run() -> None:
-    """Seconds and memory from what the store gives to the groups."""
+    """Seconds and memory from the store's records to the groups."""
     rng = np.random.default_rng(0)
     likenesses = [likeness(_scene(rng)) for _ in range(SCENES)]
     _, miniatures = unpacked(likenesses)
-    # Further pictures are mixtures of two: as smooth as pictures are, and unlike either.
+    # Further images are mixtures of two: as smooth as real images, and similar to neither.
     one, two = rng.integers(0, SCENES, (2, ROWS))
     mixed = (miniatures[one] // 2 + miniatures[two][:, ::-1] // 2).astype(np.uint8)
     hashes = rng.integers(0, 1 << 63, (ROWS, 8), dtype=np.uint64)

@@ -87,7 +87,7 @@ def texts() -> Iterator[str]:
 
 
 def filled(store: Store, space: Space, entries: list[tuple[FileEntry, str]]) -> None:
-    """A store with embeddings of no picture."""
+    """A store with random embeddings, without images."""
     generator = np.random.default_rng(0)
     with store.writing() as writer:
         for start in range(0, len(entries), 5000):
@@ -117,7 +117,7 @@ def percentiles(times: list[float]) -> dict[str, float]:
 
 
 def search_speed() -> None:
-    """Warm text search: how long, how many, and what takes the time."""
+    """Warm text search: latency, throughput and the time of each step."""
     for count in SIZES:
         with tempfile.TemporaryDirectory() as folder:
             names = (f"{number:06}.png" for number in range(count))
@@ -156,7 +156,7 @@ def search_speed() -> None:
 
 
 class Done:
-    """What clients saw."""
+    """Figures seen by clients."""
 
     def __init__(self) -> None:
         self.statuses: Counter[str] = Counter()
@@ -164,7 +164,7 @@ class Done:
 
 
 def run_clients(port: int, count: int, seconds: float, ask: Callable[[Client, str], int]) -> Done:
-    """Let clients ask without pause for a while."""
+    """Let clients send requests without pause for a while."""
     done, until = Done(), time.monotonic() + seconds
 
     def work() -> None:
@@ -187,7 +187,7 @@ def run_clients(port: int, count: int, seconds: float, ask: Callable[[Client, st
 
 
 def encode_speed() -> None:
-    """Pictures per second: the bare model, and one and sixteen clients over HTTP."""
+    """Images per second: the bare model, and one and sixteen clients over HTTP."""
     model = selection.open_model("starter")
     size = model.info.resize.size
     pictures = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
@@ -217,7 +217,7 @@ def encode_speed() -> None:
 
 
 class Watch:
-    """Looks at the memory of a process every few seconds, in a thread, until it is told to stop."""
+    """Samples the memory of a process every few seconds in a thread, until it is stopped."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -249,7 +249,7 @@ class Watch:
 
 
 def load(seconds: int) -> None:
-    """Many clients while new pictures are indexed."""
+    """Many clients while new images are indexed."""
     generator = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
         entries = []

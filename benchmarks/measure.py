@@ -21,7 +21,7 @@ def say(name: str, **figures: object) -> None:
 
 @dataclass(frozen=True)
 class Spent:
-    """What a process took: seconds by the clock and of processors, and bytes of memory at most."""
+    """Cost of a process: wall-clock and processor seconds, and peak memory in bytes."""
 
     wall: float
     cpu: float

@@ -14,7 +14,7 @@ COUNTS = (500, 4_000)
 
 
 def peak_megabytes(count: int) -> float:
-    """Of a build of that many different small pictures."""
+    """Peak memory of a build of that many different small images."""
     folder = Path(tempfile.mkdtemp())
     for number in range(count):
         Image.new("RGB", (64, 48), (number % 256, number // 256, 9)).save(folder / f"{number}.png")

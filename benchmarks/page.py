@@ -1,4 +1,4 @@
-"""The page in a real browser: how soon it shows pictures, and what it weighs over the wire."""
+"""The page in a real browser: seconds until it shows images, and bytes transferred."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from benchmarks.measure import memery, say
 
 ROUNDS = 7
 _NO_NAMES = "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-"""What the browser looks up: nothing, or it would ask its maker."""
+"""Host resolution of the browser: none, so that it does not contact its vendor."""
 _SHOWN = ".tile img.shown"
 _OWN = frozenset(["Document", "Script", "Stylesheet"])
 
 
 def visit(browser: Browser, address: str) -> tuple[float, float, int]:
-    """Seconds to the first picture, from the first key to the results of a search, and bytes."""
+    """Seconds to the first image, from the first key to the results of a search, and bytes."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     client = context.new_cdp_session(page)
@@ -51,9 +51,9 @@ def visit(browser: Browser, address: str) -> tuple[float, float, int]:
 
 
 def main() -> None:
-    """Measure over a folder of pictures."""
+    """Measure on a folder of images."""
     parser = argparse.ArgumentParser(description="measure memery's page")
-    parser.add_argument("photos", type=Path, help="a folder of pictures; it is copied")
+    parser.add_argument("photos", type=Path, help="a folder of images; it is copied")
     parser.add_argument("--browser", required=True, help="its program")
     arguments = parser.parse_args()
     os.environ["MEMERY_READ_TEXT"] = "0"

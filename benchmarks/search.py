@@ -39,7 +39,7 @@ _FAISS_SEARCH = "    return x.search(q[None], 10)\n"
 
 
 def run() -> None:
-    """Which of the two is faster decides what the store uses."""
+    """Compare the two; the store uses the faster one."""
     with tempfile.TemporaryDirectory() as folder:
         places = {"raw": f"{folder}/raw", "index": f"{folder}/index", "dim": DIM}
         vectors = np.random.default_rng(0).standard_normal((ROWS, DIM), dtype=np.float32)

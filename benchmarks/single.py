@@ -1,4 +1,4 @@
-"""Processor time of one picture and of one query on one thread, with the shipped files."""
+"""Processor time of one image and of one query on one thread, with the shipped files."""
 
 import os
 import time
@@ -13,7 +13,7 @@ _QUERIES = 200
 
 
 def run(folder: Path) -> None:
-    """Budgets: 25 ms for a picture with decoding and resizing, 3 ms for a warm query."""
+    """Budgets: 25 ms for an image with decoding and resizing, 3 ms for a warm query."""
     os.sched_setaffinity(0, {0})  # the model takes as many threads as there are processors
     model = selection.open_model("starter")
     info = model.info

@@ -1,4 +1,4 @@
-"""What it costs to import memery and to ask for help, over bare Python."""
+"""Cost of importing memery and of its help, compared with bare Python."""
 
 from benchmarks.measure import command_seconds, memery, python, say
 

@@ -1,4 +1,4 @@
-"""Memory of a server while clients upload pictures and search for them: where it levels off."""
+"""Memory of a server while clients upload images and search for them: where it levels off."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _resident(pid: int) -> int:
 
 
 def measure(uploads: int) -> dict[str, object]:
-    """Upload pictures, search for each, and note the memory."""
+    """Upload images, search for each, and record the memory."""
     picture = photograph(np.random.default_rng(1))
     with tempfile.TemporaryDirectory() as folder:
         Image.new("RGB", (64, 64), "red").save(Path(folder) / "red.png")

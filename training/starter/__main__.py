@@ -55,8 +55,8 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training.starter", description=__doc__)
-    parser.add_argument("--captions", type=Path, required=True, help="captioned pictures")
-    parser.add_argument("--labelled", type=Path, required=True, help="labelled pictures")
+    parser.add_argument("--captions", type=Path, required=True, help="captioned images")
+    parser.add_argument("--labelled", type=Path, required=True, help="labelled images")
     parser.add_argument(
         "--exclude-source", action="append", default=[], metavar="NAME", help="leave a source out"
     )

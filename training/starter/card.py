@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what the weights are made of, how well they do, what they cannot."""
+"""MODEL_CARD.md: origin of the weights, their figures, their limitations."""
 
 from __future__ import annotations
 

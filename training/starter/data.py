@@ -1,4 +1,4 @@
-"""The training material: folders of pictures with a captions.jsonl each."""
+"""The training data: folders of images with a captions.jsonl each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A picture file and what is said of it."""
+    """An image file with its captions and label."""
 
     path: Path
     source: str

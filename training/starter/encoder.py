@@ -50,7 +50,7 @@ class LabelSpace:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """Pictures and texts to unit vectors of one space; a dot product is their score."""
+    """Images and texts to unit vectors of one space; a dot product is their score."""
 
     heads: Sequence[Heads]
     space: LabelSpace
@@ -58,7 +58,7 @@ class Encoder:
     reduction: Floats | None = None  # [full width, dim], orthonormal columns
 
     def reduced(self, features: Features, towers: Floats, width: int) -> Encoder:
-        """The same encoder on the `width` principal axes of these pictures and texts."""
+        """The same encoder on the `width` principal axes of these images and texts."""
         sides = (self.pictures(features), self.texts(towers))
         moments = sum(side.T @ side / len(side) for side in sides)
         _, eigenvectors = np.linalg.eigh(moments)

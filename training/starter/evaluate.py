@@ -14,7 +14,7 @@ from .data import Photo
 from .features import Floats
 
 QUERIES = Path(__file__).parent / "queries.toml"
-MOST = 10  # precision looks at this many pictures at most
+MOST = 10  # images that precision looks at
 
 TextEncoder = Callable[[Sequence[str]], Floats]
 
@@ -79,7 +79,7 @@ def _mentions(
 
 
 def _precision(scores: Floats, right: Sequence[NDArray[np.bool_]]) -> float:
-    """Mean over queries of the precision at min(10, number of right pictures)."""
+    """Mean over queries of the precision at min(10, number of right images)."""
     values = []
     for row, mask in zip(scores, right, strict=True):
         depth = min(MOST, int(mask.sum()))

@@ -1,4 +1,4 @@
-"""The exported files, run as memery runs them: what the figures in the model card are made with."""
+"""The exported files, run as memery runs them, for the figures in the model card."""
 
 from __future__ import annotations
 

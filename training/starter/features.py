@@ -23,13 +23,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What the backbone says of n pictures."""
+    """The backbone's output for n images."""
 
     pooled: Floats  # [n, 1280]
     classes: Floats  # [n, 1000], probabilities
 
     def rows(self, index: NDArray[np.int64]) -> Features:
-        """The features of some of the pictures."""
+        """The features of some of the images."""
         return Features(self.pooled[index], self.classes[index])
 
 
@@ -42,7 +42,7 @@ def session(path: Path) -> Any:
 
 
 def write_backbone(path: Path) -> None:
-    """Exports the bare backbone in full precision: uint8 pictures to features and classes."""
+    """Exports the bare backbone in full precision: uint8 images to features and classes."""
     graph = Graph()
     pooled, classes = backbone.add_backbone(graph, backbone.load(), "image")
     size = pictures.IMAGE_SIZE

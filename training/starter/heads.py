@@ -1,4 +1,4 @@
-"""Training of the linear heads that bring pictures and texts into one space."""
+"""Training of the linear heads that map images and texts into one space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .texts import Captions, ClassTexts
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What the heads learn from; arrays have a row for each of the n photos in training."""
+    """Training data of the heads; arrays have a row for each of the n photos."""
 
     views: Mapping[str, Features]
     captions: Captions

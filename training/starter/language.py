@@ -127,7 +127,7 @@ class WordLlama:
             for merge in tokenizer["model"]["merges"]
             if all(part in renumbered for part in (*merge.split(" "), merge.replace(" ", "")))
         ]
-        # Characters without a token are skipped: a byte's vector says nothing about a picture.
+        # Characters without a token are skipped: a byte's vector says nothing about an image.
         tokenizer["model"] |= {
             "vocab": renumbered,
             "merges": merges,

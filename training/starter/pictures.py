@@ -1,4 +1,4 @@
-"""Picture files to pixels, and the views of a picture that training draws from."""
+"""Image files to pixels, and the views of an image that training draws from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pixels = NDArray[np.uint8]
 
 
 def upright(path: Path) -> Image.Image:
-    """The whole picture as RGB, turned by its EXIF orientation, transparency over white."""
+    """The whole image as RGB, rotated by its EXIF orientation, transparency over white."""
     with Image.open(path) as file:
         picture = ImageOps.exif_transpose(file)
         if picture.has_transparency_data:
@@ -37,17 +37,17 @@ def pixels(path: Path) -> Pixels:
 
 
 def mirrored(picture: Image.Image) -> Image.Image:
-    """Left and right exchanged."""
+    """Mirror left and right."""
     return ImageOps.mirror(picture)
 
 
 def grey(picture: Image.Image) -> Image.Image:
-    """Without colour, still three channels."""
+    """Convert to grey with three channels."""
     return picture.convert("L").convert("RGB")
 
 
 def random_crop(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Half to all of the area, mirrored every other time, light and colour a little changed."""
+    """A crop of half to all of the area, every other time mirrored, slightly recoloured."""
     area, aspect = rng.uniform(0.5, 1.0), np.exp(rng.uniform(-0.3, 0.3))
     width = round(picture.width * min(1.0, np.sqrt(area * aspect)))
     height = round(picture.height * min(1.0, np.sqrt(area / aspect)))
@@ -62,7 +62,7 @@ def random_crop(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def view(path: Path, name: str) -> Pixels:
-    """One view of a picture as model input: plain, mirrored, grey, or crop0, crop1 and so on.
+    """One view of an image as model input: plain, mirrored, grey, or crop0, crop1 and so on.
 
     A crop depends on the file's name and the view's name alone.
     """

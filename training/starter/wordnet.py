@@ -1,11 +1,11 @@
-"""ImageNet's 1000 classes as WordNet 3.0 knows them: their synonyms and what they are kinds of."""
+"""ImageNet's 1000 classes in WordNet 3.0: synonyms and hypernyms."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-# First lemmas of synsets too general to describe what a picture shows.
+# First lemmas of synsets that are too general to describe what an image shows.
 GENERIC = frozenset(
     """abstraction;artifact;carnivore;causal agent;chordate;commodity;consumer goods;conveyance;
     covering;device;diapsid;durables;entity;establishment;even-toed ungulate;implement;instrument;
