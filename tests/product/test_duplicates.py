@@ -13,7 +13,7 @@ from memery import Memery, assembly
 from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import ArchiveMissing
-from memery.executors.deduplicator.verification import matches
+from memery.executors.deduplicator.verification import verify_pairs
 from memery.imaging.perceptual_hash import likeness, unpacked
 from memery.stores.records import RecognizedText
 from memery.types import Line
@@ -134,6 +134,13 @@ def test_the_list_leaves_the_best_copies_out(photos):
     ]  # fmt: skip
 
 
+def test_names_a_folder_without_images_and_one_without_copies(photos):
+    missing = run(photos, "--under", "tripp", check=1)
+    assert "No indexed image is in the folder 'tripp'." in missing.stderr
+    unique = run(photos, "--under", "trip", "--no-index", "--exact", check=1)
+    assert f"No duplicates in {photos / 'trip'}." in unique.stderr
+
+
 def test_json_of_a_part(photos):
     run(photos, "-q")
     result = run(photos, "--under", "trip", "--no-index", "--exact", "--format", "json", check=1)
@@ -163,12 +170,12 @@ def test_a_likeness_stays_through_changes_and_tells_scenes_apart(seed):
     hashes, miniatures = unpacked([likeness(picture) for picture in seen])
     assert np.bitwise_count(hashes[0] ^ hashes[1]).max() <= 6
     pairs = np.array([(0, row) for row in range(1, len(seen))])
-    assert matches(miniatures, pairs).tolist() == [True, True, True, True, False]
+    assert verify_pairs(miniatures, pairs).tolist() == [True, True, True, True, False]
 
 
 def test_one_colour_is_like_nothing():
     _, miniatures = unpacked([likeness(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")])
-    assert not matches(miniatures, np.array([(0, 1)])).any()
+    assert not verify_pairs(miniatures, np.array([(0, 1)])).any()
 
 
 def remove_what_is_listed(folder, *words):

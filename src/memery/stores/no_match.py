@@ -40,13 +40,15 @@ def reasons(
     )
 
 
+def empty_folder(folder: str) -> str:
+    """What to say of a folder, relative to the one searched, in which no image is indexed."""
+    return f"No indexed image is in the folder {folder!r}. Check its name."
+
+
 def _conditions(scope: Filter, whole: Filter, inside: str) -> Iterator[tuple[Filter, str]]:
     """Each condition by itself, with what to say if no image meets it."""
     if inside:
-        yield (
-            replace(whole, under=scope.under),
-            f"No indexed image is in the folder {inside!r}. Check its name.",
-        )
+        yield replace(whole, under=scope.under), empty_folder(inside)
     for phrase in scope.quoted:
         yield (
             replace(whole, quoted=(phrase,)),

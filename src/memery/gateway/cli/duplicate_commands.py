@@ -14,6 +14,7 @@ from memery.gateway.cli.options import Settings
 from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.search_commands import say_excluded
 from memery.gateway.library import Memery
+from memery.stores.no_match import empty_folder
 from memery.text.plurals import counted
 from memery.types import Copy, DuplicateGroup
 
@@ -39,7 +40,10 @@ def duplicates(
             )
         write_groups(groups, path, format_)
         if not groups:
-            console.say(f"No duplicates in {path}.")
+            if where.under and not memery.count(where):
+                console.say(empty_folder(where.under))
+            else:
+                console.say(f"No duplicates in {path / where.under}.")
             say_excluded(memery, console)
             return NOTHING_FOUND
     others = sum(len(group.others) for group in groups)
