@@ -29,7 +29,7 @@ from memery.ocr.interface import TextReader
 from memery.query.filters import Filter
 from memery.query.terms import Query
 from memery.stores.interface import Searchable, Store
-from memery.stores.settings import follows_links, reads_text
+from memery.stores.settings import follows_links, ocr_enabled
 
 if TYPE_CHECKING:
     from memery.imaging.isolation import ImageDecoder
@@ -162,7 +162,7 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
     Raises:
         ReaderError: OCR is switched on, and the OCR engine is not available.
     """
-    if not reads_text(store, config):
+    if not ocr_enabled(store, config):
         return None
     try:
         engine = open_reader(config)

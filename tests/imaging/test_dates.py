@@ -237,7 +237,7 @@ def test_an_archive_from_before_gets_the_dates_without_encoding(folder):
     (folder / "20140404.jpg").write_bytes(saved(comment=b"named"))
     index_flow(folder)
     store = SQLiteStore(Archive(folder, folder / ".memery"))
-    with store.writing(), store._db.changing() as db:  # as the first memery 0.2 left it
+    with store.writing(), store._db.write_transaction() as db:  # as the first memery 0.2 left it
         db.execute("UPDATE contents SET taken_at = NULL WHERE date_source != 'exif'")
         db.execute("ALTER TABLE contents DROP COLUMN date_source")
         db.execute("ALTER TABLE files DROP COLUMN named_at")

@@ -18,7 +18,7 @@ from memery.query.filters import Filter
 from memery.stores.derived import TextCounts, count, count_dates, count_texts, damaged_images
 from memery.stores.interface import Store
 from memery.stores.records import Space
-from memery.stores.settings import reads_text
+from memery.stores.settings import ocr_enabled
 from memery.types import ImageFile, Skip
 
 _NO_SPACE = Space("", "", 1)
@@ -131,7 +131,7 @@ def _text_status(config: Config, store: Store, texts: TextCounts, pending: int) 
         info = assembly.open_reader(config).info
         reader = f"{info.name} {info.version}"
     return TextStatus(
-        wanted=reads_text(store, config),
+        wanted=ocr_enabled(store, config),
         reader=reader,
         read=texts.recognized,
         with_text=texts.with_text,

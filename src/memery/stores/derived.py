@@ -1,4 +1,4 @@
-"""What can be computed from the methods of any store, and so is no part of its interface."""
+"""Values computed from the methods of any store, and therefore not part of its interface."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Facets:
-    """How many images there are of each kind.
+    """Numbers of images by folder, month and type.
 
     Attributes:
         folders: by path, images in folders below included; "" is the root.
@@ -34,12 +34,12 @@ class Facets:
 
 @dataclass(frozen=True, slots=True)
 class TextCounts:
-    """How much text was recognised.
+    """How many images have recognised text.
 
     Attributes:
         recognized: images whose text was recognised.
-        with_text: those of them that have any.
-        engines: the first number by OCR engine, most first.
+        with_text: recognised images that contain text.
+        engines: recognised images by OCR engine, most first.
     """
 
     recognized: int
@@ -48,21 +48,21 @@ class TextCounts:
 
 
 def count(snapshot: SearchSnapshot, space: Space, filter: Filter, *, fold: bool = False) -> int:
-    """Images of a space that pass a filter; with fold, exact copies are one."""
+    """Count the images of a space that pass a filter; fold counts exact copies as one."""
     return snapshot.browse(space, Browse(filter=filter, limit=0, fold=fold)).total
 
 
 def image_by_id(
     snapshot: SearchSnapshot, space: Space, filter: Filter, id_: str
 ) -> ImageFile | None:
-    """The image of a space that has an id and passes a filter, or None."""
+    """Find the image with an id among those of a space that pass a filter."""
     return next(iter(snapshot.lookup(space, filter, ids=[id_])), None)
 
 
 def content_key(image: ImageFile) -> str:
-    """What an image and its exact copies have in common, and no other image has.
+    """Return a key that an image shares with its exact copies only.
 
-    Copies in different members of a federated store are images of their own.
+    Copies in different members of a federated store have different keys.
     """
     return f"{image.member}/{image.digest}"
 
@@ -70,7 +70,7 @@ def content_key(image: ImageFile) -> str:
 def exact_copies(
     snapshot: SearchSnapshot, space: Space, images: Sequence[ImageFile], filter: Filter
 ) -> list[list[str]]:
-    """The paths of the other exact copies of each image that pass a filter, in order."""
+    """List for each image the paths of its other exact copies that pass a filter, in order."""
     digests = sorted({image.digest for image in images})
     paths: dict[str, list[str]] = defaultdict(list)
     for image in snapshot.lookup(space, filter, digests=digests) if digests else ():
@@ -79,7 +79,7 @@ def exact_copies(
 
 
 def facets(snapshot: SearchSnapshot, space: Space, filter: Filter, *, fold: bool = False) -> Facets:
-    """What the images that pass a filter can be narrowed by."""
+    """Count the images that pass a filter by folder, month and type."""
     return Facets(
         snapshot.count_by(space, filter, "folder", fold=fold),
         snapshot.count_by(space, filter, "month", fold=fold),
@@ -88,7 +88,7 @@ def facets(snapshot: SearchSnapshot, space: Space, filter: Filter, *, fold: bool
 
 
 def count_dates(snapshot: SearchSnapshot, space: Space, filter: Filter) -> dict[str, int]:
-    """Images by the source of their date, in the order of `memery.imaging.dates.SOURCES`."""
+    """Count images by the source of their date, in the order of `memery.imaging.dates.SOURCES`."""
     from memery.imaging.dates import SOURCES
 
     counts = snapshot.count_by(space, filter, "date_source")
@@ -96,20 +96,20 @@ def count_dates(snapshot: SearchSnapshot, space: Space, filter: Filter) -> dict[
 
 
 def count_texts(snapshot: SearchSnapshot, space: Space, filter: Filter) -> TextCounts:
-    """How many images an OCR engine has looked at, and how many of them have text."""
+    """Count the images whose text was recognised, and those of them that contain text."""
     engines = Counter(snapshot.count_by(space, filter, "ocr_engine"))
     with_text = count(snapshot, space, replace(filter, has_text=True))
     return TextCounts(engines.total(), with_text, tuple(engines.most_common()))
 
 
 def damaged_images(snapshot: SearchSnapshot, space: Space, filter: Filter) -> list[ImageFile]:
-    """Images whose files were decoded in part, by path."""
+    """List images whose files were only decoded in part, by path."""
     listing = snapshot.browse(space, Browse(filter=filter))
     return [image for image in listing.images if image.damage]
 
 
 def embedding_of(snapshot: SearchSnapshot, space: Space, digest: str) -> NDArray[np.float32] | None:
-    """The embedding of a content, float32 of shape (dim,), or None."""
+    """Read the embedding of a content: float32 of shape (dim,), or None."""
     import numpy as np
 
     found = snapshot.contents(space, [digest]).embeddings
@@ -119,15 +119,15 @@ def embedding_of(snapshot: SearchSnapshot, space: Space, digest: str) -> NDArray
 def scores_of(
     snapshot: SearchSnapshot, space: Space, vector: NDArray[np.float32], digests: Collection[str]
 ) -> dict[str, float]:
-    """The cosine of a unit vector with each of the contents that have an embedding."""
+    """Compute the cosine of a unit vector with each content that has an embedding."""
     found = snapshot.contents(space, digests)
     return dict(zip(found.digests, cosines(found.embeddings, vector).tolist(), strict=True))
 
 
 def cosines(embeddings: NDArray[np.float16], vector: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cosines of unit vectors of shape (n, dim) with one, the same number for the same vector.
+    """Compute the cosines of unit vectors of shape (n, dim) with a unit vector of shape (dim,).
 
-    A product of matrices would round differently with the number of rows.
+    Equal vectors get equal scores. In a matrix product, rounding depends on the number of rows.
     """
     import numpy as np
 

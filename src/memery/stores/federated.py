@@ -1,4 +1,4 @@
-"""Several stores that are searched as if they were one."""
+"""Several stores searched as one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from memery.stores.federated_snapshot import FederatedSnapshot, Part, first_of
+from memery.stores.federated_snapshot import FederatedSnapshot, MemberSnapshot, first_not_none
 from memery.stores.interface import Searchable
 from memery.stores.records import (
     Space,
@@ -21,24 +21,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One of the stores.
+    """One of the stores of a federated store.
 
     Attributes:
-        name: what the paths of its images begin with, before the first `/`; unique, without `/`.
+        name: prefix of its images' paths, up to the first `/`; unique, without `/`.
         store: the store.
-        scope: the folder that is searched, relative to the store's root.
+        folder: the folder that is searched, relative to the store's root.
     """
 
     name: str
     store: Searchable
-    scope: str = ""
+    folder: str = ""
 
 
 class FederatedStore:
-    """Answers from every member; filters hold within each of them.
+    """A store that combines the results of its members; filters apply within each member.
 
-    The images that it gives name their member (`ImageFile.member`), and their paths begin with its
-    name. They are looked up by the ids that they have in their member.
+    The images it returns name their member (`ImageFile.member`), and their paths begin with the
+    member's name. They keep the ids that they have in their member.
 
     Args:
         members: one or more.
@@ -49,21 +49,23 @@ class FederatedStore:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[FederatedSnapshot]:
-        """One snapshot of each member; all of them begin before anything is read."""
+        """Begin a snapshot of each member before the first read."""
         with contextlib.ExitStack() as stack:
             snapshots = [stack.enter_context(member.store.snapshot()) for member in self._members]
             parts = zip(self._members, snapshots, strict=True)
-            yield FederatedSnapshot([Part(m.name, m.scope, snapshot) for m, snapshot in parts])
+            yield FederatedSnapshot(
+                [MemberSnapshot(m.name, m.folder, snapshot) for m, snapshot in parts]
+            )
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The first embedding of a query's text that a member remembers, or None."""
-        return first_of(m.store.query_embedding(space, text) for m in self._members)
+        """Return the first embedding of a query's text that a member has stored, or None."""
+        return first_not_none(m.store.query_embedding(space, text) for m in self._members)
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Let the first member remember the embedding of a query's text."""
+        """Store the embedding of a query's text in the first member."""
         self._members[0].store.remember_query(space, text, embedding)
 
 
 def in_member(image: ImageFile) -> ImageFile:
-    """An image of a federated store as its member knows it."""
+    """Convert an image of a federated store to the image of its member."""
     return replace(image, path=image.path.removeprefix(f"{image.member}/"), member="")

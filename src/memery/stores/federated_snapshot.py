@@ -1,4 +1,4 @@
-"""The reads of a federated store: each asks all members, and merges their answers."""
+"""Reads of a federated store: each one queries all members and merges their results."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ Request = TypeVar("Request", Browse, TextSearch, VectorSearch)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MemberSnapshot:
     """A member's snapshot.
 
     Attributes:
-        name: the member's.
-        scope: the member's.
-        snapshot: its snapshot.
+        name: the member's name.
+        folder: the folder that is searched, relative to the member's root.
+        snapshot: the snapshot.
     """
 
     name: str
-    scope: str
+    folder: str
     snapshot: SearchSnapshot
 
     def within(self, filter: Filter) -> Filter:
-        """A filter whose folders are relative to the member's root."""
-        return filter.within(self.scope)
+        """Make the folders of a filter relative to the member's root."""
+        return filter.within(self.folder)
 
     def scoped(self, request: Request) -> Request:
-        """A request whose filter's folders are relative to the member's root."""
+        """Make the folders of a request's filter relative to the member's root."""
         return replace(request, filter=self.within(request.filter))
 
-    def named(self, image: ImageFile) -> ImageFile:
-        """An image as the federated store names it."""
+    def qualify(self, image: ImageFile) -> ImageFile:
+        """Convert an image of the member to one of the federated store."""
         return replace(image, path=f"{self.name}/{image.path}", member=self.name)
 
 
@@ -68,11 +68,11 @@ class FederatedSnapshot:
         parts: the members' snapshots.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[MemberSnapshot]) -> None:
         self._parts = parts
 
     def browse(self, space: Space, request: Browse) -> Listing:
-        """List images in one order over all members."""
+        """List the images of all members in one order."""
         first, last = request.offset, request.limit
         is_one = len(self._parts) == 1
         if not is_one:
@@ -83,7 +83,7 @@ class FederatedSnapshot:
         for part in self._parts:
             found = part.snapshot.browse(space, part.scoped(request))
             total += found.total
-            images += [part.named(image) for image in found.images]
+            images += [part.qualify(image) for image in found.images]
         if is_one:
             return Listing(images, total)
         images.sort(key=_path)
@@ -94,9 +94,9 @@ class FederatedSnapshot:
     def lookup(
         self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()
     ) -> Sequence[ImageFile]:
-        """Images that pass a filter and have one of the ids or contents, by path."""
+        """Find images by id or content among those that pass a filter, by path."""
         found = [
-            part.named(image)
+            part.qualify(image)
             for part in self._parts
             for image in part.snapshot.lookup(space, part.within(filter), ids=ids, digests=digests)
         ]
@@ -105,11 +105,11 @@ class FederatedSnapshot:
     def count_by(
         self, space: Space, filter: Filter, by: Facet, *, fold: bool = False
     ) -> dict[str, int]:
-        """Count the images that pass a filter, in all members."""
+        """Count the images of all members that pass a filter."""
         counts: Counter[str] = Counter()
         for part in self._parts:
             found = part.snapshot.count_by(space, part.within(filter), by, fold=fold)
-            counts.update(_below(found, part.scope) if by == "folder" else found)
+            counts.update(_below(found, part.folder) if by == "folder" else found)
         if by == "type":
             return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
         return dict(sorted(counts.items(), reverse=by == "month"))
@@ -119,20 +119,20 @@ class FederatedSnapshot:
         ranked, total, above = [], 0, 0
         for part in self._parts:
             found = part.snapshot.search(space, part.scoped(request))
-            ranked += [(part.named(image), score) for image, score in found.ranked]
+            ranked += [(part.qualify(image), score) for image, score in found.ranked]
             total += found.total
             above += found.above or 0
         ranked.sort(key=lambda pair: (-pair[1], _path(pair[0])))
         return Nearest(ranked[: request.limit], total, None if request.min_score is None else above)
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with embeddings that represent all members."""
+        """Compute the cosines of a unit vector with a sample of all members' embeddings."""
         import numpy as np
 
         return np.concatenate([part.snapshot.score_sample(space, vector) for part in self._parts])
 
     def contents(self, space: Space, digests: Collection[str]) -> Contents:
-        """The contents among these that a member has an embedding of."""
+        """Read those of the given contents that have an embedding in a member."""
         import numpy as np
 
         found = [part.snapshot.contents(space, digests) for part in self._parts]
@@ -147,14 +147,14 @@ class FederatedSnapshot:
         )
 
     def text(self, digest: str) -> RecognizedText | None:
-        """The text recognised in a content; None if no member has any."""
-        return first_of(part.snapshot.text(digest) for part in self._parts)
+        """Read the text recognised in a content; None if no member has any."""
+        return first_not_none(part.snapshot.text(digest) for part in self._parts)
 
     def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
-        """Images whose text contains terms; the members' best first, then their second."""
+        """Find images whose text contains terms: each member's best, then each one's second."""
         found = (
             [
-                replace(match, image=part.named(match.image))
+                replace(match, image=part.qualify(match.image))
                 for match in part.snapshot.search_text(space, part.scoped(request))
             ]
             for part in self._parts
@@ -164,7 +164,7 @@ class FederatedSnapshot:
     def search_names(
         self, space: Space, terms: Groups, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose name and notes together contain all of the terms."""
+        """Find images whose name and metadata together contain all of the terms."""
         return self._merged(lambda s, within: s.search_names(space, terms, within, limit), filter)[
             :limit
         ]
@@ -172,7 +172,7 @@ class FederatedSnapshot:
     def search_paths(
         self, space: Space, name: str, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose file has this name, then those in folders of this name."""
+        """Find images by file name, then by folder name."""
         found = self._merged(lambda s, within: s.search_paths(space, name, within, limit), filter)
         return sorted(found, key=lambda image: not matches_name(image.path, name))[:limit]
 
@@ -185,7 +185,7 @@ class FederatedSnapshot:
     ) -> list[ImageFile]:
         """The members' images: the best of each first, then the second of each."""
         found = (
-            [part.named(image) for image in ask(part.snapshot, part.within(filter))]
+            [part.qualify(image) for image in ask(part.snapshot, part.within(filter))]
             for part in self._parts
         )
         return list(_interleaved(found))
@@ -195,9 +195,9 @@ def _path(image: ImageFile) -> bytes:
     return image.path.encode("utf-8", "surrogateescape")
 
 
-def first_of(answers: Iterable[T | None]) -> T | None:
-    """The first answer that there is."""
-    return next((answer for answer in answers if answer is not None), None)
+def first_not_none(values: Iterable[T | None]) -> T | None:
+    """Return the first value that is not None."""
+    return next((value for value in values if value is not None), None)
 
 
 def _interleaved(parts: Iterable[Sequence[T]]) -> Iterator[T]:
@@ -205,11 +205,11 @@ def _interleaved(parts: Iterable[Sequence[T]]) -> Iterator[T]:
     return (item for item in chain.from_iterable(ranks) if item is not None)
 
 
-def _below(folders: Mapping[str, int], scope: str) -> dict[str, int]:
-    """The counts of a folder and those in it, by paths relative to it."""
-    inside = Filter(scope).prefix
+def _below(counts: Mapping[str, int], folder: str) -> dict[str, int]:
+    """Select the counts of a folder and of those in it, by paths relative to it."""
+    prefix = Filter(folder).prefix
     return {
-        path[len(inside) :]: count
-        for path, count in folders.items()
-        if path == scope or path.startswith(inside)
+        path[len(prefix) :]: count
+        for path, count in counts.items()
+        if path == folder or path.startswith(prefix)
     }

@@ -1,11 +1,11 @@
-"""What a store is: the truth about a folder's images, and the search over their embeddings.
+"""The interface of stores, which keep the facts and embeddings of images and search them.
 
-A third party writes three classes: a `Store` of seven methods, the `Snapshot` that it reads from
-and the `Writer` that it is changed by. What they take and give is in `memery.stores.records`,
-whatever can be computed from it in `memery.stores.derived`.
+A third-party store implements three classes: a `Store` with seven methods, a `Snapshot` for reads
+and a `Writer` for changes. Their arguments and results are defined in `memery.stores.records`;
+values derived from these are computed in `memery.stores.derived`.
 
-`tests/stores/contract.py` (also in the source distribution) holds any store to this page: subclass
-its `StoreContract` and give it a fixture that opens an empty store.
+`tests/stores/contract.py` (also in the source distribution) tests any store against this
+interface: subclass its `StoreContract` and add a fixture that opens an empty store.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 
 class SearchSnapshot(Protocol):
-    """Reads that searching needs, all of them from one committed state.
+    """Reads for searching, all from one committed state.
 
-    Paths are ordered by their bytes. `fold` counts exact copies as one image: the first of them by
-    path that passes the filter. An image belongs to a space if its content has an embedding there.
+    Paths are ordered by their bytes. `fold` counts exact copies as one image: the first by path
+    that passes the filter. An image belongs to a space if its content has an embedding in it.
     """
 
     # Images
@@ -56,7 +56,7 @@ class SearchSnapshot(Protocol):
     def lookup(
         self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()
     ) -> Sequence[ImageFile]:
-        """Images of a space that pass a filter and have one of the ids or contents, by path."""
+        """Find images of a space by id or content among those that pass a filter, by path."""
         ...
 
     def count_by(
@@ -65,8 +65,8 @@ class SearchSnapshot(Protocol):
         """Count the images of a space that pass a filter.
 
         Args:
-            space: whose images.
-            filter: which of them.
+            space: the space of the images.
+            filter: selects the images.
             by: "folder" (by path, images in folders below included; "" is the root), "month" (as
                 2023-05, newest first), "type" (extension in lower case, most first), "date_source"
                 (as in `ImageFile`) or "ocr_engine" (only images whose text was recognised).
@@ -81,98 +81,98 @@ class SearchSnapshot(Protocol):
         ...
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with embeddings that represent the space, float32 of shape (n,).
+        """Compute the cosines of a unit vector with a sample of the space: float32 of shape (n,).
 
-        All embeddings of a small space, a few thousand of a large one.
+        The sample is all embeddings of a small space, and a few thousand of a large one.
         """
         ...
 
     def contents(self, space: Space, digests: Collection[str]) -> Contents:
-        """The contents among these that have an embedding in the space."""
+        """Read those of the given contents that have an embedding in the space."""
         ...
 
     # Text
 
     def text(self, digest: str) -> RecognizedText | None:
-        """The text recognised in a content; None if no OCR engine has looked at it."""
+        """Read the text recognised in a content; None if OCR has not run on it."""
         ...
 
     def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
-        """Images whose text contains any of the terms, best first (bm25), equal ones by path."""
+        """Find images whose text contains any of the terms, best first (BM25), ties by path."""
         ...
 
     def search_names(
         self, space: Space, terms: Groups, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose name and notes together contain all of the terms, best first."""
+        """Find images whose name and metadata together contain all of the terms, best first."""
         ...
 
     def search_paths(
         self, space: Space, name: str, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose file has this name, then those in folders of this name, each by path.
+        """Find images by file name, then by folder name, both in the order of paths.
 
-        The name may include folders above it and lack the extension; case and Unicode normalisation
-        make no difference.
+        The name may include parent folders and lack the extension. Case and Unicode normalisation
+        are ignored.
         """
         ...
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
-        """The tokens among these that occur in the text of any image."""
+        """Select the tokens that occur in the text of any image."""
         ...
 
 
 class Snapshot(SearchSnapshot, Protocol):
-    """All reads: those of a search, and those that indexing needs."""
+    """All reads: for searching and for indexing."""
 
     def state(self) -> StoreState:
-        """Version, spaces and settings."""
+        """Read version, spaces and settings."""
         ...
 
     def scan_state(
         self, space: Space, filter: Filter, decoder_fingerprint: str
     ) -> dict[str, Stamp | None]:
-        """Every known path in the filter's folder, with the stamp of a file that is up to date.
+        """Map each stored path in the filter's folder to the stamp of its file, if up to date.
 
-        None means that the file is to be read in any case: it has no embedding in the space, no
-        hashes or date source, or a digest of `StoredDigests.outdated`; or it was skipped under
-        another decoder_fingerprint, or for one of `memery.errors.RETRIED_REASONS`.
+        None means that the file must be read again: it has no embedding in the space, no hashes or
+        date source, or a digest of `StoredDigests.outdated`; or it was skipped with another
+        decoder_fingerprint, or for one of `memery.errors.RETRIED_REASONS`.
         """
         ...
 
     def digests(self, space: Space) -> StoredDigests:
-        """The stored contents by what the next build has to do with them."""
+        """Classify the stored contents by what the next build has to do with them."""
         ...
 
     def skips(self, filter: Filter) -> Sequence[Skip]:
-        """Skipped files in the filter's folder, by path."""
+        """List skipped files in the filter's folder, by path."""
         ...
 
     def pending_ocr(
         self, filter: Filter, *, everything: bool = False
     ) -> Sequence[tuple[FileEntry, str]]:
-        """One file of each content without recognised text, newest first, with the digest.
+        """List one file of each content without recognised text, newest first, with the digest.
 
-        With everything, also of those whose text was recognised.
+        With everything, include contents whose text was recognised.
         """
         ...
 
 
 class Writer(Protocol):
-    """Changes to a store. Each method is one transaction: all of it is stored, or nothing."""
+    """Changes to a store. Each method is one transaction."""
 
     def commit(
         self, space: Space, records: Sequence[IndexRecord], skips: Sequence[SkipRecord]
     ) -> None:
-        """Store a batch. The first space that is committed to becomes the active one."""
+        """Store a batch. The first space committed to becomes the active one."""
         ...
 
     def commit_texts(self, texts: Sequence[RecognizedText]) -> None:
-        """Store recognised texts, replacing earlier ones; unknown contents are ignored."""
+        """Store recognised texts, replacing earlier ones; ignore unknown contents."""
         ...
 
     def remove(self, paths: Collection[str]) -> list[str]:
-        """Remove files, and return the digest of each that had a content.
+        """Remove files and return the digests of their contents.
 
         Embeddings stay, in case the content comes back under another name.
         """
@@ -183,30 +183,29 @@ class Writer(Protocol):
         ...
 
     def activate(self, space: Space) -> None:
-        """Let a space answer searches from now on; it may be new."""
+        """Make a space, which may be new, the one that searches use."""
         ...
 
     def drop_space(self, space: Space) -> None:
         """Delete an inactive space with its embeddings and queries.
 
-        Files whose content has no embedding in another space are removed too: they are new again.
+        Files whose content has no embedding in another space are removed too.
         """
         ...
 
     def remember(self, name: str, value: str) -> None:
-        """Remember a choice: see `StoreState.settings`."""
+        """Store a setting, see `StoreState.settings`."""
         ...
 
 
 class Searchable(Protocol):
-    """What a search reads: one store, or several as if they were one."""
+    """What a search reads: one store, or several searched as one."""
 
     def snapshot(self) -> AbstractContextManager[SearchSnapshot]:
         """Read from one committed state, whatever others commit, purge or replace meanwhile.
 
-        A snapshot belongs to the thread that entered it. One that is entered inside another is of
-        the same state. Hold it while reading, not while a model computes: a database's log grows
-        until it ends.
+        A snapshot belongs to the thread that entered it. A nested snapshot has the same state. Do
+        not hold it while a model computes: the database's log grows until it ends.
 
         Raises:
             ArchiveError: the store cannot be read, is damaged or is closed.
@@ -214,26 +213,26 @@ class Searchable(Protocol):
         ...
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The remembered embedding of a query's text, float32 of shape (dim,), or None."""
+        """Read the stored embedding of a query's text: float32 of shape (dim,), or None."""
         ...
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Remember the embedding of a query's text, if that is possible without waiting.
+        """Store the embedding of a query's text, if that is possible without waiting.
 
-        The oldest are dropped beyond a bound. Unknown spaces are ignored.
+        The oldest ones beyond a limit are deleted. Unknown spaces are ignored.
         """
         ...
 
 
 class Store(Searchable, Protocol):
-    """Facts and embeddings of one folder of images. The store is the truth."""
+    """Facts and embeddings of one folder of images: the source of truth."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Read from one committed state; see `Searchable.snapshot`."""
         ...
 
     def writing(self) -> AbstractContextManager[Writer]:
-        """Be the one writer.
+        """Write as the only writer.
 
         Raises:
             ArchiveLocked: another thread or process is writing.
@@ -242,11 +241,11 @@ class Store(Searchable, Protocol):
         ...
 
     def refresh(self, space: Space) -> None:
-        """Bring what is derived for searching up to date; not while `writing`."""
+        """Update data derived for searching; must not be called inside `writing`."""
         ...
 
     def verify(self, space: Space) -> Sequence[str]:
-        """What is wrong with the store, one sentence each; empty if nothing is."""
+        """Check the store and return one sentence for each fault found."""
         ...
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Why no image passes a filter: which of its conditions nothing meets."""
+"""Explanation of why no image passes a filter: the conditions that no image meets."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from memery.stores.records import Space
 
 
 def reasons(
-    snapshot: SearchSnapshot, space: Space, scope: Filter, searched: str = ""
+    snapshot: SearchSnapshot, space: Space, filter: Filter, searched: str = ""
 ) -> tuple[str, ...]:
-    """One sentence for each condition that no image meets; one for all where each is met.
+    """Explain why no image passes a filter.
 
     Args:
-        snapshot: what was searched.
+        snapshot: the snapshot searched.
         space: the space searched.
-        scope: the filter that no image passes, its folders relative to the store's root.
-        searched: the folder searched, likewise.
+        filter: the filter that no image passes, its folders relative to the store's root.
+        searched: the folder searched, relative to the store's root.
 
     Returns:
-        Nothing where the folder has no image at all.
+        One sentence for each condition that no image meets. If some image meets each of them, one
+        sentence that says so. Empty if the folder has no images.
     """
     whole = Filter(searched)
     if not count(snapshot, space, whole):
         return ()
-    inside = scope.under.removeprefix(whole.prefix) if scope.under != searched else ""
+    subfolder = filter.under.removeprefix(whole.prefix) if filter.under != searched else ""
     found = [
         sentence
-        for condition, sentence in _conditions(scope, whole, inside)
+        for condition, sentence in _conditions(filter, whole, subfolder)
         if not count(snapshot, space, condition)
     ]
     return tuple(found) or (
@@ -41,21 +42,21 @@ def reasons(
 
 
 def empty_folder(folder: str) -> str:
-    """What to say of a folder, relative to the one searched, in which no image is indexed."""
+    """Return the message for a folder, relative to the one searched, without indexed images."""
     return f"No indexed image is in the folder {folder!r}. Check its name."
 
 
-def _conditions(scope: Filter, whole: Filter, inside: str) -> Iterator[tuple[Filter, str]]:
-    """Each condition by itself, with what to say if no image meets it."""
-    if inside:
-        yield replace(whole, under=scope.under), empty_folder(inside)
-    for phrase in scope.quoted:
+def _conditions(filter: Filter, whole: Filter, subfolder: str) -> Iterator[tuple[Filter, str]]:
+    """Yield a filter for each single condition, with the message if no image meets it."""
+    if subfolder:
+        yield replace(whole, under=filter.under), empty_folder(subfolder)
+    for phrase in filter.quoted:
         yield (
             replace(whole, quoted=(phrase,)),
             f'No image contains "{phrase}" in its text, name or metadata.'
             " Without quotation marks the nearest images are found.",
         )
     for name, defined in parameters_of(Filter).items():
-        value = getattr(scope, name)
+        value = getattr(filter, name)
         if defined.unmatched is not None and value != defined.default:
             yield replace(whole, **{name: value}), defined.unmatched(value)

@@ -1,4 +1,4 @@
-"""What goes into a store and what comes out of it."""
+"""Records that stores take and return."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 Stamp = tuple[int, int]
-"""A file's size in bytes and its mtime_ns: while both stay, so does its content."""
+"""A file's size in bytes and its mtime_ns. If both are unchanged, so is its content."""
 Groups = Sequence[Sequence[tuple[str, ...]]]
-"""Terms to find: for each of them the phrases, of one token or more, any of which will do."""
+"""Terms to find. Each is a group of alternative phrases of one or more tokens."""
 Order = Literal["name", "date"]
-"""By path, or the newest first: `ImageFile.date`, then path."""
+"""By path, or newest first: by `ImageFile.date`, then path."""
 Facet = Literal["folder", "month", "type", "date_source", "ocr_engine"]
 """What images can be counted by."""
 
@@ -32,7 +32,7 @@ class Space:
 
     Attributes:
         model_id: the model's name.
-        fingerprint: of the model's towers, preprocessing and precision.
+        fingerprint: hash of the model's towers, preprocessing and precision.
         dim: numbers per embedding.
     """
 
@@ -47,8 +47,8 @@ class SpaceInfo:
 
     Attributes:
         space: the space.
-        embeddings: how many it holds, those of vanished files included.
-        is_active: it is the one that answers searches.
+        embeddings: how many it contains, including those of deleted files.
+        is_active: whether searches use it.
     """
 
     space: Space
@@ -63,7 +63,7 @@ class StoreState:
     Attributes:
         version: a number that grows with every commit, by any process.
         spaces: every space, oldest first.
-        settings: the choices that the archive remembers.
+        settings: the settings stored in the archive.
     """
 
     version: int
@@ -72,25 +72,25 @@ class StoreState:
 
     @property
     def active_space(self) -> Space | None:
-        """The space that answers searches; None where nothing was indexed."""
+        """The space that searches use; None if nothing was indexed."""
         return next((info.space for info in self.spaces if info.is_active), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was learnt from an image's bytes.
+    """Facts and embedding of an image's bytes.
 
     Attributes:
-        width: pixels, upright.
-        height: pixels, upright.
-        format: what the content is.
-        taken_at: date and time in ISO 8601 as its metadata says, or None.
+        width: of the upright image, pixels.
+        height: of the upright image, pixels.
+        format: image format.
+        taken_at: date and time from its metadata in ISO 8601, or None.
         embedding: float32 of shape (dim,), L2-normalised.
-        notes: what someone wrote into the file: title, description, keywords.
-        hashes: its perceptual hashes, as `memery.imaging.perceptual_hash` makes them.
+        notes: title, description and keywords from its metadata.
+        hashes: perceptual hashes, as `memery.imaging.perceptual_hash` computes them.
         colour: average colour, 0xRRGGBB.
-        date_source: of taken_at, one of `memery.imaging.dates.SOURCES`; "" where it is None.
-        damage: what is wrong with a file that was decoded in part; "" if nothing is.
+        date_source: source of taken_at, one of `memery.imaging.dates.SOURCES`; "" if it is None.
+        damage: why a file was only decoded in part, or "".
     """
 
     width: int
@@ -110,10 +110,10 @@ class IndexRecord:
     """An image to commit.
 
     Attributes:
-        entry: the file as it was when it was read.
+        entry: the file when it was read.
         digest: SHA-256 of its bytes, hexadecimal.
-        content: None if the digest has a current embedding in the space already.
-        taken: replaces the stored date of a content of `StoredDigests.undated`.
+        content: None if the digest already has a current embedding in the space.
+        taken: replaces the stored date of a content in `StoredDigests.undated`.
     """
 
     entry: FileEntry
@@ -124,12 +124,12 @@ class IndexRecord:
 
 @dataclass(frozen=True, slots=True)
 class SkipRecord:
-    """A skipped file to commit, so that it is not opened again without need.
+    """A skipped file to commit, so that it is not opened again needlessly.
 
     Attributes:
-        entry: the file as it was when it was read.
+        entry: the file when it was read.
         skip: its path and the reason.
-        decoder_fingerprint: of the decoders and limits that it was skipped under.
+        decoder_fingerprint: of the decoders and limits with which it was skipped.
     """
 
     entry: FileEntry
@@ -142,9 +142,9 @@ class RecognizedText:
     """The text recognised in an image.
 
     Attributes:
-        digest: of the image's content.
+        digest: SHA-256 of the image's content, hexadecimal.
         engine: name and version of the OCR engine.
-        lines: empty where the image has no text.
+        lines: empty if the image contains no text.
     """
 
     digest: str
@@ -157,12 +157,12 @@ class StoredDigests:
     """Contents by what the next build has to do with them; SHA-256, hexadecimal.
 
     Attributes:
-        known: have an embedding in the space and perceptual hashes: need not be encoded. Those of
-            vanished files are included.
-        outdated: their embedding is from pixels that an earlier `memery.imaging` decoded.
-            A record without a content confirms the embedding.
-        undated: their metadata was read by a version that knew fewer kinds of dates: to be read
-            again, but not encoded.
+        known: they have an embedding in the space and perceptual hashes and need not be encoded.
+            Includes contents of deleted files.
+        outdated: their pixels were decoded by an earlier `memery.imaging`. A record without a
+            content confirms the embedding.
+        undated: their metadata was read by a version that supported fewer kinds of dates. They
+            are read again, but not encoded.
     """
 
     known: set[str]
@@ -177,7 +177,7 @@ class Contents:
     Attributes:
         digests: ascending.
         embeddings: float16 of shape (n, dim).
-        hashes: perceptual hashes of each; b"" where there are none.
+        hashes: perceptual hashes of each content, or b"".
     """
 
     digests: Sequence[str]
@@ -187,14 +187,14 @@ class Contents:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browse:
-    """Which images to list without a query.
+    """A listing of images without a query.
 
     Attributes:
-        filter: which images.
+        filter: selects the images.
         order: "name" (by path) or "date" (newest first, then by path).
-        limit: how many, at most; 0 only counts them, None lists all.
-        offset: skip this many.
-        fold: count exact copies as one image: the first by path that passes the filter.
+        limit: the largest number of images to return; 0 only counts them, None lists all.
+        offset: skip this many images.
+        fold: treat exact copies as one image: the first by path that passes the filter.
     """
 
     filter: Filter
@@ -209,8 +209,8 @@ class Listing:
     """A page of the images that pass a filter.
 
     Attributes:
-        images: in the order asked for.
-        total: how many pass.
+        images: in the requested order.
+        total: number of images that pass.
     """
 
     images: Sequence[ImageFile]
@@ -219,14 +219,14 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorSearch:
-    """Which images to find by their embeddings.
+    """A search for the images nearest to a vector.
 
     Attributes:
         vector: a unit vector, float32 of shape (dim,).
-        filter: which images.
-        limit: how many, at most.
-        fold: count exact copies as one image: the first by path that passes the filter.
-        min_score: count the images whose cosine is this or more; None counts none.
+        filter: selects the images.
+        limit: the largest number of images to return.
+        fold: treat exact copies as one image: the first by path that passes the filter.
+        min_score: also count the images whose cosine is at least this; None counts none.
     """
 
     vector: NDArray[np.float32]
@@ -242,8 +242,8 @@ class Nearest:
 
     Attributes:
         ranked: images and their cosines, best first, equal scores ordered by path.
-        total: images that pass the filter.
-        above: those of total whose cosine is min_score or more; None if none was given.
+        total: number of images that pass the filter.
+        above: how many of them have a cosine of at least min_score; None without min_score.
     """
 
     ranked: Sequence[tuple[ImageFile, float]]
@@ -253,13 +253,13 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextSearch:
-    """Which images to find by the text recognised in them.
+    """A search for images by their recognised text.
 
     Attributes:
-        terms: any of them must occur.
-        filter: which images.
-        limit: how many, at most; None for all.
-        optional_terms: only affect the order.
+        terms: at least one of them must occur.
+        filter: selects the images.
+        limit: the largest number of images to return; None returns all.
+        optional_terms: they affect only the order.
     """
 
     terms: Groups
@@ -274,8 +274,8 @@ class Match:
 
     Attributes:
         image: the image.
-        matched_terms: how many of the terms occur in its text, 1 or more.
-        optional_share: share of the optional terms that occur there too, 0 to 1.
+        matched_terms: number of terms that occur in its text, at least 1.
+        optional_share: fraction of the optional terms that occur in its text, 0 to 1.
     """
 
     image: ImageFile

@@ -157,14 +157,14 @@ def test_uses_no_index_that_is_newer_than_the_snapshot(folder, store):
 
 
 def test_begins_a_snapshot_while_the_archive_is_purged(folder, store, monkeypatch):
-    take = store._db._take
+    take = store._db._take_idle
 
     def purge_first(idle):
         monkeypatch.undo()
         Archive(folder, folder / ".memery").purge()
         return take([])
 
-    monkeypatch.setattr(store._db, "_take", purge_first)
+    monkeypatch.setattr(store._db, "_take_idle", purge_first)
     with store.snapshot():
         assert names(store) == []
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from memery.archive import Archive
 from memery.query.filters import Filter
-from memery.stores.sqlite.index import ExactIndex
+from memery.stores.sqlite.faiss_index import ExactIndex
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import MemoryStore
 from stores.contract import DIM, EVERYWHERE, SPACE, commit, names, nearest_to, record, remove, unit

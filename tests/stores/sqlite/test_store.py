@@ -197,7 +197,10 @@ def test_does_not_call_a_value_that_cannot_be_stored_damage(store, mtime_ns):
 )
 def test_does_not_call_a_mistake_in_memery_damage(store, mistake):
     commit(store, record("b.png", unit(1)))
-    with pytest.raises(ArchiveError, match="report it") as raised, store._db.changing() as db:
+    with (
+        pytest.raises(ArchiveError, match="report it") as raised,
+        store._db.write_transaction() as db,
+    ):
         db.execute(mistake)
     assert not isinstance(raised.value, ArchiveDamaged)
 

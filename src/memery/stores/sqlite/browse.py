@@ -1,4 +1,4 @@
-"""Images of the SQLite store without a query: listed, looked up and counted by kind."""
+"""Reads of images without a query: listing, look-up and counts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from memery.query.filters import Filter
 from memery.stores.records import Browse, Facet, Listing, Space
 from memery.stores.sqlite.filter_sql import Condition, condition
-from memery.stores.sqlite.images import DATE_SOURCE, FACTS, image_of, marks, parts
+from memery.stores.sqlite.images import (
+    DATE_SOURCE,
+    IMAGE_COLUMNS,
+    chunked,
+    image_from_row,
+    placeholders,
+)
 from memery.stores.sqlite.reads import Reads
 from memery.types import ImageFile
 
@@ -32,12 +38,12 @@ _GROUPS = {
     "ocr_engine": "(SELECT CAST(reader AS TEXT) FROM texts WHERE texts.content = contents.id)",
 }
 _NO_LIMIT = -1
-PASSING = """
+FILTERED_EMBEDDINGS = """
     SELECT {} FROM files {}
     CROSS JOIN embeddings ON embeddings.content = files.content AND space = ? WHERE {}
 """
-"""CROSS keeps SQLite from beginning with all embeddings where a folder holds few of them."""
-FACTS_TOO = "CROSS JOIN contents ON contents.id = files.content"
+"""CROSS keeps SQLite from starting with all embeddings if a folder contains few of them."""
+JOIN_CONTENTS = "CROSS JOIN contents ON contents.id = files.content"
 
 
 class ImageReads(Reads):
@@ -46,30 +52,30 @@ class ImageReads(Reads):
     def browse(self, space: Space, request: Browse) -> Listing:
         """List images of a space."""
         where = condition(request.filter)
-        listed = _folded(where) if request.fold else where
+        listed = _one_file_per_content(where) if request.fold else where
         limit = _NO_LIMIT if request.limit is None else request.limit
         with self._reading(space) as (db, number):
             total = count_images(db, number, request.filter, fold=request.fold)
             if limit == 0:
                 return Listing((), total)
             rows = db.execute(
-                f"SELECT {FACTS} {_SEARCHABLE.format(listed.sql)}"
+                f"SELECT {IMAGE_COLUMNS} {_SEARCHABLE.format(listed.sql)}"
                 f" ORDER BY {_ORDERS[request.order]} LIMIT ? OFFSET ?",
                 (number, *listed.values, limit, request.offset),
             )
-            return Listing([image_of(db, row) for row in rows], total)
+            return Listing([image_from_row(db, row) for row in rows], total)
 
     def lookup(
         self, space: Space, filter: Filter, *, ids: Sequence[str] = (), digests: Sequence[str] = ()
     ) -> Sequence[ImageFile]:
-        """Images of a space that pass a filter and have one of the ids or contents, by path."""
+        """Find images of a space by id or content among those that pass a filter, by path."""
         handles = [bytes.fromhex(id_) for id_ in ids if _ID.fullmatch(id_)]
         keys = [bytes.fromhex(digest) for digest in digests]
         with self._reading(space) as (db, number):
-            found = list(_having(db, number, filter, "handle", handles))
-            # An archive may come from a stranger: an id that is not the image's own is ignored.
+            found = list(_images_with(db, number, filter, "handle", handles))
+            # Archives are untrusted: ignore a stored id that does not match the image.
             found = [image for image in found if image.id in ids]
-            found += [i for i in _having(db, number, filter, "digest", keys) if i not in found]
+            found += [i for i in _images_with(db, number, filter, "digest", keys) if i not in found]
         return sorted(found, key=lambda image: os.fsencode(image.path))
 
     def count_by(
@@ -84,7 +90,7 @@ class ImageReads(Reads):
                 rows = db.execute(sql, (number, *where.values))
                 paths = [(os.fsdecode(path), id_) for path, id_ in rows]
                 return count_folders(paths) if by == "folder" else count_types(paths)
-            listed = _folded(where) if fold else where
+            listed = _one_file_per_content(where) if fold else where
             rows = db.execute(
                 f"SELECT {_GROUPS[by]}, count(*) {_SEARCHABLE.format(listed.sql)}"
                 " GROUP BY 1 ORDER BY 1 DESC",
@@ -93,42 +99,43 @@ class ImageReads(Reads):
             return {name: count for name, count in rows if name is not None}
 
 
-def _having(
+def _images_with(
     db: sqlite3.Connection, space: int, filter: Filter, column: str, keys: list[bytes]
 ) -> Iterator[ImageFile]:
     where = condition(filter)
-    for part in parts(keys):
-        sql = f"SELECT {FACTS} {_SEARCHABLE.format(f'{where.sql} AND {column} IN ({marks(part)})')}"
-        for row in db.execute(sql, (space, *where.values, *part)):
-            yield image_of(db, row)
+    for chunk in chunked(keys):
+        wanted = f"{where.sql} AND {column} IN ({placeholders(chunk)})"
+        sql = f"SELECT {IMAGE_COLUMNS} {_SEARCHABLE.format(wanted)}"
+        for row in db.execute(sql, (space, *where.values, *chunk)):
+            yield image_from_row(db, row)
 
 
 def count_images(db: sqlite3.Connection, space: int, filter: Filter, *, fold: bool = False) -> int:
-    """Images of a space that pass a filter; with fold, exact copies are one."""
+    """Count the images of a space that pass a filter; fold counts exact copies as one."""
     counted = "count(DISTINCT files.content)" if fold else "count(*)"
     spaces = db.execute("SELECT count(*) FROM spaces").fetchone()[0]
     if spaces == 1 and space and filter == Filter():
-        # Every content came with an embedding in the only space there is: no need to join.
+        # With a single space every content has an embedding in it: no join needed.
         row = db.execute(f"SELECT {counted} FROM files WHERE content IS NOT NULL").fetchone()
         return int(row[0])
     where = condition(filter)
-    sql = PASSING.format(counted, "" if where.paths_only else FACTS_TOO, where.sql)
+    sql = FILTERED_EMBEDDINGS.format(counted, "" if where.paths_only else JOIN_CONTENTS, where.sql)
     return int(db.execute(sql, (space, *where.values)).fetchone()[0])
 
 
-def _folded(where: Condition) -> Condition:
-    """The same condition for one file of each content: the first by path of those that pass."""
-    # The inner `files` hides the outer one: there the condition is about the copies.
+def _one_file_per_content(where: Condition) -> Condition:
+    """Restrict a condition to one file of each content: the first by path that passes."""
+    # The inner `files` shadows the outer one, so the inner condition applies to the copies.
     first = f"SELECT min(path) FROM files WHERE content = contents.id AND {where.sql}"
     sql = f"({where.sql}) AND path = ({first})"
     return Condition(sql, (*where.values, *where.values), paths_only=False)
 
 
 def count_folders(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
-    """How many images lie in each folder or below, by path; "" is the root.
+    """Count the images in each folder and below it, by path; "" is the root.
 
     Args:
-        images: their paths, each with what it shares with those that count as the same image.
+        images: pairs of path and key; images with equal keys count as one.
     """
     below: dict[str, set[Hashable]] = defaultdict(set)
     for path, key in images:
@@ -142,7 +149,7 @@ def count_folders(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
 
 
 def count_types(images: Iterable[tuple[str, Hashable]]) -> dict[str, int]:
-    """How many images have each extension, most first; images as in `count_folders`."""
+    """Count the images with each extension, most first; images as in `count_folders`."""
     types: dict[str, set[Hashable]] = defaultdict(set)
     for path, key in images:
         types[posixpath.splitext(path)[1].removeprefix(".").lower()].add(key)

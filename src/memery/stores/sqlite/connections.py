@@ -1,4 +1,4 @@
-"""How a connection to the database of an archive is opened safely."""
+"""Safe opening of connections to the database of an archive."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ class Connection(sqlite3.Connection):
     """A connection to the database of an archive.
 
     Attributes:
-        is_read_only: nothing can be written, and what others write meanwhile may not be seen.
+        is_read_only: nothing can be written, and later commits of others may not be visible.
     """
 
     is_read_only = False
 
 
 def connect(file: Path | None, *, create: bool = False) -> Connection:
-    """Open the database, making or migrating its tables; without a file, an empty one in memory.
+    """Open the database, creating or migrating its tables.
 
-    Where it cannot be written, not even SQLite's files beside it, it is opened to be read.
+    It is opened read-only if the file, or SQLite's files next to it, cannot be written.
 
     Args:
-        file: where it lies, absolute.
-        create: make the file if there is none. Who only reads must not: it may have been deleted
-            a moment ago.
+        file: absolute path; None opens an empty database in memory.
+        create: create the file if it is missing. Readers must not: another process may just have
+            deleted it.
 
     Raises:
-        ArchiveError: it cannot be opened, is damaged, or was made by a newer memery.
+        ArchiveError: the database cannot be opened, is damaged, or was made by a newer memery.
     """
     place = file or Path(IN_MEMORY)
     with map_sqlite_errors(place):
@@ -81,25 +81,26 @@ def _open(address: str, file: Path, *, is_read_only: bool = False) -> Connection
 
 
 def _reading_mode(file: Path) -> str:
-    """How to open a database that cannot be written.
+    """Choose the URI parameters for opening a database that cannot be written.
 
-    SQLite writes even to read, unless it is told that nobody writes: so it is where there is no
-    write-ahead log (https://www.sqlite.org/wal.html, "Read-Only Databases").
+    SQLite writes files even for reading, unless `immutable` says that no process writes. This
+    holds without a write-ahead log (https://www.sqlite.org/wal.html, "Read-Only Databases").
     """
     log = file.with_name(f"{file.name}-wal")
     return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
 
 
 def _prepare(connection: Connection, file: Path) -> None:
-    # A database is not trusted: its schema may run no functions, and nothing of ours is optional.
+    # The database is untrusted: its schema must not run functions.
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     if version > len(MIGRATIONS):
         raise ArchiveError(
-            f"The archive {file} was made by a newer memery (format {version}; this one knows up"
-            f" to {len(MIGRATIONS)}). Update memery, or name another place with --archive."
+            f"The archive {file} was made by a newer memery (format {version}; this version"
+            f" supports up to {len(MIGRATIONS)}). Update memery, or choose another folder with"
+            " --archive."
         )
     if version and application != APPLICATION_ID:
         raise ArchiveDamaged(damage_message(file, "it is another program's database"))
@@ -108,23 +109,23 @@ def _prepare(connection: Connection, file: Path) -> None:
             raise not_writable(file)
         if version < len(MIGRATIONS):
             raise ArchiveError(
-                f"The archive {file} was made by an older memery, and cannot be written to bring it"
-                " up to date: make it writable, or name another place with --archive."
+                f"The archive {file} was made by an older memery and must be migrated, but is not"
+                " writable. Make it writable, or choose another folder with --archive."
             )
-        _refuse_strange(connection, file)
+        _reject_unknown_schema(connection, file)
         return
     if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] not in ("wal", "memory"):
-        raise ArchiveError(f"SQLite cannot keep a write-ahead log beside {file}.")
+        raise ArchiveError(f"SQLite cannot keep a write-ahead log next to {file}.")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    _refuse_strange(connection, file)  # before anything is written: a trigger would run
+    _reject_unknown_schema(connection, file)  # before the first write, which would run triggers
     if version < len(MIGRATIONS):
         migrate(connection)
-        _refuse_strange(connection, file)
+        _reject_unknown_schema(connection, file)
 
 
-def _refuse_strange(connection: sqlite3.Connection, file: Path) -> None:
-    """Refuse triggers, views and tables that memery does not make."""
+def _reject_unknown_schema(connection: sqlite3.Connection, file: Path) -> None:
+    """Reject triggers, views and tables that memery does not create."""
     unknown = [
         name
         for kind, name, sql in connection.execute("SELECT type, name, sql FROM sqlite_schema")
@@ -134,5 +135,5 @@ def _refuse_strange(connection: sqlite3.Connection, file: Path) -> None:
     ]
     if unknown:
         raise ArchiveDamaged(
-            damage_message(file, f"it holds {unknown[0]!r}, which memery never makes")
+            damage_message(file, f"it contains {unknown[0]!r}, which memery never creates")
         )

@@ -1,4 +1,4 @@
-"""The database of an archive: its connection, its transactions, its settings, its one writer."""
+"""The database of an archive: connections, transactions, settings and the writer lock."""
 
 from __future__ import annotations
 
@@ -17,50 +17,50 @@ from memery.errors import ArchiveDamaged, ArchiveError
 from memery.process.forks import ForkAware, abandon
 from memery.stores.sqlite import connections
 from memery.stores.sqlite.errors import damage_message, map_sqlite_errors, not_writable
-from memery.stores.sqlite.transactions import atomic, end_reading, ended, try_begin
+from memery.stores.sqlite.transactions import atomic, commit_or_roll_back, end_read, try_begin
 
 logger = logging.getLogger(__name__)
 
 READERS = 8
-"""Connections that read at a time; further readers wait for one."""
+"""Concurrent read connections; further readers wait."""
 _DIGITS = 18
-"""Of the version, at most."""
+"""Maximum number of digits of the version."""
 _LOG_BYTES = 16 << 20
-"""Of the write-ahead log, about: it is begun anew after a commit that finds it longer."""
+"""The write-ahead log is truncated after a commit if it is longer than this."""
 _ATTEMPTS = 5
-"""To begin a snapshot while the archive is being put in another's place."""
+"""Attempts to begin a snapshot while the archive is being replaced."""
 _FORK_SECONDS = 5.0
-"""How long a fork waits for what other threads read or write."""
+"""How long a fork waits for reads and writes of other threads."""
 _Identity = tuple[int, int]
-"""Of a file: its device and its number there."""
+"""Device and inode number of a file."""
 
 
 class Database(ForkAware):
-    """One connection writes, a few read beside it, so that threads do not wait for one another.
+    """One write connection and several read connections, so that threads do not block each other.
 
-    Nothing is created on disk before the first write; until then an empty one in memory serves.
-    Should another process delete the archive, or put another in its place, the next transaction
-    goes on with what lies there then. When this process forks, connections are closed before, once
-    what is under way has ended; parent and child open their own at their next transaction.
+    Nothing is created on disk before the first write; until then an empty in-memory database is
+    used. If another process deletes or replaces the archive, the next transaction uses the new
+    state. Before this process forks, running transactions end and connections are closed; parent
+    and child open their own at their next transaction.
 
     Args:
-        archive: whose database to open.
+        archive: the archive of the database.
 
     Raises:
-        ArchiveError: it cannot be opened, is damaged, or belongs to another folder.
+        ArchiveError: the database cannot be opened, is damaged, or belongs to another folder.
     """
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._make_locks()
         self._idle: list[connections.Connection] = []
-        self._notes: tuple[sqlite3.Connection, _Identity | None] | None = None
+        self._best_effort: tuple[sqlite3.Connection, _Identity | None] | None = None
         self._thread = threading.local()
         self._closed, self._is_writing = True, False
-        self._held: contextlib.ExitStack | None = None
-        self._is_parted = self._is_forked_amid = False
+        self._fork_locks: contextlib.ExitStack | None = None
+        self._is_closed_for_fork = self._is_forked_in_use = False
         self.watch_forks()
-        with self._mutex:  # a fork waits: it must not cut SQLite short either, which has locks, too
+        with self._mutex:  # makes a fork wait: SQLite holds locks of its own while it opens a file
             self._connection = self._connect(on_disk=archive.exists(), create=False)
             try:
                 self._check_root()
@@ -71,35 +71,39 @@ class Database(ForkAware):
 
     def _make_locks(self) -> None:
         self._mutex = threading.RLock()
-        self._places = threading.Semaphore(READERS)
-        self._note_mutex = threading.Lock()
+        self._reader_slots = threading.Semaphore(READERS)
+        self._best_effort_mutex = threading.Lock()
 
     def before_fork(self) -> None:
-        """Close the connections: SQLite takes a child's for the parent's, and forgets its locks."""
-        self._held = self._hold_all(time.monotonic() + _FORK_SECONDS)
-        if self._held is None or self._closed or self._is_parted:
+        """Close the connections: SQLite connections must not be used across a fork."""
+        self._fork_locks = self._hold_all(time.monotonic() + _FORK_SECONDS)
+        if self._fork_locks is None or self._closed or self._is_closed_for_fork:
             return
         if not self._connection.in_transaction:
             self._close_connections()
-            self._is_parted = True
+            self._is_closed_for_fork = True
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Let threads go on; a child without connections of its own may not use the parent's."""
+        """Release the locks; a child must not use connections that stayed open in the parent."""
         if not in_child:
-            if self._held is not None:
-                self._held.close()
+            if self._fork_locks is not None:
+                self._fork_locks.close()
             return
         self._make_locks()
         self._is_writing = False
-        if not (self._is_parted or self._closed):
-            self._is_forked_amid = True
+        if not (self._is_closed_for_fork or self._closed):
+            self._is_forked_in_use = True
             self._thread = threading.local()
-            for connection in (self._connection, *self._idle, *(self._notes or ())[:1]):
+            for connection in (self._connection, *self._idle, *(self._best_effort or ())[:1]):
                 abandon(connection)
 
     def _hold_all(self, until: float) -> contextlib.ExitStack | None:
-        """Every lock, when nothing is read or written any more; None where that takes too long."""
-        locks: tuple[Any, ...] = (*[self._places] * READERS, self._note_mutex, self._mutex)
+        """Acquire every lock, once no thread reads or writes; None if that takes too long."""
+        locks: tuple[Any, ...] = (
+            *[self._reader_slots] * READERS,
+            self._best_effort_mutex,
+            self._mutex,
+        )
         with contextlib.ExitStack() as held:
             for lock in locks:
                 if not lock.acquire(timeout=max(0.0, until - time.monotonic())):
@@ -107,35 +111,35 @@ class Database(ForkAware):
                 held.callback(lock.release)
             return held.pop_all()
 
-    def _rejoin(self) -> None:
-        """Open the connection again after a fork."""
+    def _reopen_after_fork(self) -> None:
+        """Reopen the connection after a fork."""
         with self._mutex:
-            if not self._is_parted:
+            if not self._is_closed_for_fork:
                 return
             before = self._file
             self._connection = self._connect(on_disk=self._archive.exists(), create=False)
-            self._is_parted = False
+            self._is_closed_for_fork = False
             if self._file != before:
                 if self._is_writing:
-                    raise self._deleted()
+                    raise self._deleted_error()
                 self._check_root()
 
     def _connect(self, *, on_disk: bool, create: bool) -> connections.Connection:
         """Open the file, or an empty database in memory."""
-        # Looked at before: what is deleted or replaced while it is opened is then noticed.
+        # Taken before opening, so that a concurrent deletion or replacement is noticed.
         file = _identity(self._archive.store) if on_disk else None
         on_disk = create or file is not None
         connection = connections.connect(self._archive.store if on_disk else None, create=create)
         self._in_memory = not on_disk
         self._file = _identity(self._archive.store) if create else file
-        self._seen = self._stamps() if connection.is_read_only else []
+        self._opened_stamps = self._stamps() if connection.is_read_only else []
         return connection
 
     def _reconnect(self, *, on_disk: bool, create: bool = False) -> None:
-        """Go on with what lies there now.
+        """Replace all connections by one to the current file.
 
-        Closing the old connection does not touch the log of a new file: SQLite looks first whether
-        its own has moved (`SQLITE_FCNTL_HAS_MOVED`).
+        Closing the old connection does not touch the log of a new file: SQLite first checks whether
+        its own file has moved (`SQLITE_FCNTL_HAS_MOVED`).
         """
         before, idle = self._connection, self._idle
         self._connection, self._idle = self._connect(on_disk=on_disk, create=create), []
@@ -145,38 +149,38 @@ class Database(ForkAware):
         self._check_root()
 
     def _reopen_if_replaced(self) -> None:
-        """Notice that another process has deleted the archive or put another in its place.
+        """Reopen the database if another process has deleted or replaced the archive.
 
-        One that could only be read is opened again when it, or its log, has changed; and after this
-        process has forked.
+        A read-only database is also reopened if it, or its log, has changed. After a fork every
+        database is reopened.
         """
-        if self._is_forked_amid:
+        if self._is_forked_in_use:
             raise ArchiveError(
-                f"The archive {self._archive.folder} was being read or written when this process"
-                " was forked: open it in each process, after the fork."
+                f"The archive {self._archive.folder} was in use when this process was forked."
+                " Open it in each process, after the fork."
             )
-        if self._is_parted and not self._closed:
-            self._rejoin()
+        if self._is_closed_for_fork and not self._closed:
+            self._reopen_after_fork()
         if self._is_current():
             return
         with self._mutex:
             if self._is_current():
                 return
-            if self._connection.in_transaction:  # this thread's own: it ends first
+            if self._connection.in_transaction:  # of this thread: it must end first
                 return
             if self._is_writing:
-                raise self._deleted()
+                raise self._deleted_error()
             self._reconnect(on_disk=self._archive.exists())
 
     def _is_current(self) -> bool:
         if self._closed:
             return True
-        if self._connection.is_read_only and self._stamps() != self._seen:
+        if self._connection.is_read_only and self._stamps() != self._opened_stamps:
             return False
         return _identity(self._archive.store) == self._file
 
     def _stamps(self) -> list[tuple[int, int]]:
-        """Size and time of the database and its log."""
+        """Return size and modification time of the database and its log."""
         stamps = []
         for end in ("", "-wal"):
             with contextlib.suppress(OSError):
@@ -184,32 +188,34 @@ class Database(ForkAware):
                 stamps.append((facts.st_size, facts.st_mtime_ns))
         return stamps
 
-    def _deleted(self) -> ArchiveError:
+    def _deleted_error(self) -> ArchiveError:
         return ArchiveError(
-            f"The archive {self._archive.folder} was deleted while it was being written:"
-            " run the command again."
+            f"The archive {self._archive.folder} was deleted while it was being written."
+            " Run the command again."
         )
 
     def _check_root(self) -> None:
         with self._mutex, map_sqlite_errors(self._archive.store):
-            # Not by `setting`: in a snapshot it would answer for the file from before.
+            # Not by `setting`: in a snapshot it would read the previous file.
             sql = "SELECT value FROM settings WHERE name = 'root'"
             row = self._connection.execute(sql).fetchone()
         if row is not None and row[0] != os.fsencode(self._archive.root).hex():
             raise ArchiveError(
                 f"The archive {self._archive.folder} belongs to another folder than"
-                f" {self._archive.root}. Name another place with --archive."
+                f" {self._archive.root}. Choose another folder with --archive."
             )
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one writer, creating the archive if need be."""
+        """Hold the writer lock, creating the archive if necessary."""
         with self._archive.lock():
             self._reopen_if_replaced()
             if self._in_memory:
                 self._reconnect(on_disk=True, create=True)
                 for file in self._archive.seed_files():
-                    logger.warning("%s was made by memery 0.1 and is ignored: it can go.", file)
+                    logger.warning(
+                        "%s was made by memery 0.1 and is ignored. You can delete it.", file
+                    )
                 if self._archive.folder.parent != self._archive.root:
                     self.remember("root", os.fsencode(self._archive.root).hex())
             if self._connection.is_read_only:
@@ -224,7 +230,7 @@ class Database(ForkAware):
 
     @contextlib.contextmanager
     def transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
-        """All of what happens inside, or nothing."""
+        """Run a transaction on the write connection."""
         self._reopen_if_replaced()
         with (
             self._mutex,
@@ -235,15 +241,15 @@ class Database(ForkAware):
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, that of the thread's snapshot if it has one."""
+        """Read in the transaction of the thread's snapshot, or in a new one."""
         with self.snapshot(), map_sqlite_errors(self._archive.store):
             yield self._thread.connection
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Let all that this thread reads inside be of one transaction.
+        """Run all reads of this thread in one transaction.
 
-        Should the archive be deleted meanwhile, its file stays readable until the end.
+        If the archive is deleted meanwhile, its file stays readable until the end.
         """
         if getattr(self._thread, "connection", None) is not None:
             yield
@@ -256,7 +262,7 @@ class Database(ForkAware):
                 self._thread.connection = None
 
     def _begin_snapshot(self, stack: contextlib.ExitStack) -> sqlite3.Connection:
-        """Begin a transaction that ends with the stack, on what lies there now."""
+        """Begin a read transaction on the current file; it ends with the stack."""
         for attempt in range(1, _ATTEMPTS + 1):
             before = _identity(self._archive.store)
             with contextlib.ExitStack() as attempted:
@@ -265,10 +271,10 @@ class Database(ForkAware):
                     with map_sqlite_errors(self._archive.store):
                         connection = self._reader(attempted)
                         connection.execute("BEGIN DEFERRED")
-                        attempted.callback(end_reading, connection)
-                        # The transaction begins with what it reads first.
+                        attempted.callback(end_read, connection)
+                        # The state is fixed by the first read, not by BEGIN.
                         connection.execute("SELECT 1 FROM settings").fetchone()
-                except ArchiveError:  # its files go one after the other
+                except ArchiveError:  # expected while the archive's files are being deleted
                     now = _identity(self._archive.store)
                     if attempt == _ATTEMPTS or (now is not None and now == before):
                         raise
@@ -279,46 +285,46 @@ class Database(ForkAware):
         raise AssertionError("the last attempt returns or raises")
 
     def _reader(self, stack: contextlib.ExitStack) -> connections.Connection:
-        """A connection that no other thread uses until the stack ends."""
+        """Take a connection that no other thread uses until the stack ends."""
         if self._closed:
-            return self._connection  # it says so
+            return self._connection  # its use raises the right error
         if self._in_memory:
             return stack.enter_context(contextlib.closing(connections.connect(None)))
-        stack.enter_context(self._places)
+        stack.enter_context(self._reader_slots)
         idle = self._idle
-        connection = self._take(idle)
+        connection = self._take_idle(idle)
         stack.callback(self._give_back, connection, idle)
         return connection
 
-    def _take(self, idle: list[connections.Connection]) -> connections.Connection:
+    def _take_idle(self, idle: list[connections.Connection]) -> connections.Connection:
         with contextlib.suppress(IndexError):
-            return idle.pop()  # one step: no other thread gets the same
+            return idle.pop()  # atomic: no other thread gets the same one
         return connections.connect(self._archive.store)
 
     def _give_back(
         self, connection: connections.Connection, idle: list[connections.Connection]
     ) -> None:
         with self._mutex:
-            if self._closed or idle is not self._idle:  # of a file that has gone
+            if self._closed or idle is not self._idle:  # the file was replaced
                 connection.close()
             else:
                 idle.append(connection)
 
     @contextlib.contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that makes the store's version grow."""
+    def write_transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run a transaction that increments the store's version."""
         with self.transaction("BEGIN IMMEDIATE") as db:
             yield db
             db.execute(
                 "UPDATE settings SET value = CAST(value AS INTEGER) + 1 WHERE name = 'version'"
             )
-        self._shorten_log()
+        self._truncate_log()
 
-    def _shorten_log(self) -> None:
-        """Begin the write-ahead log anew where it has grown long.
+    def _truncate_log(self) -> None:
+        """Truncate a long write-ahead log.
 
-        SQLite does it when nobody reads, and on a server somebody always does: this waits for those
-        who read now, some milliseconds; who comes meanwhile reads past the log.
+        SQLite truncates it only without readers, but a server always has some. This waits some
+        milliseconds for the current readers; new readers do not need the log.
         """
         with self._mutex, contextlib.suppress(OSError, sqlite3.Error):
             log = self._archive.store.with_name(f"{self._archive.store.name}-wal")
@@ -327,86 +333,86 @@ class Database(ForkAware):
 
     @contextlib.contextmanager
     def best_effort_write(self) -> Iterator[sqlite3.Connection | None]:
-        """A transaction for what may be lost: nobody is waited for, and no disk.
+        """Run a transaction for data that may be lost, without waiting for locks or the disk.
 
-        None where somebody writes just now.
+        Yields None if another thread or process is writing.
         """
-        if not self._note_mutex.acquire(blocking=False):
+        if not self._best_effort_mutex.acquire(blocking=False):
             yield None
             return
         try:
-            with map_sqlite_errors(self._archive.store), self._noted() as db:
+            with map_sqlite_errors(self._archive.store), self._best_effort_transaction() as db:
                 yield db
         finally:
-            self._note_mutex.release()
+            self._best_effort_mutex.release()
 
     @contextlib.contextmanager
-    def _noted(self) -> Iterator[sqlite3.Connection | None]:
+    def _best_effort_transaction(self) -> Iterator[sqlite3.Connection | None]:
         self._reopen_if_replaced()
         if self._in_memory or self._closed:
             with self.transaction("BEGIN IMMEDIATE") as db:
                 yield db
             return
-        notes = self._open_notes()
+        notes = self._best_effort_connection()
         if not try_begin(notes):
             yield None
             return
-        with ended(notes):
+        with commit_or_roll_back(notes):
             yield notes
 
-    def _open_notes(self) -> sqlite3.Connection:
-        if self._notes is not None:
-            notes, file = self._notes
+    def _best_effort_connection(self) -> sqlite3.Connection:
+        if self._best_effort is not None:
+            notes, file = self._best_effort
             if file == self._file:
                 return notes
-            self._notes = None
+            self._best_effort = None
             notes.close()
         notes = connections.connect(self._archive.store)
         notes.execute("PRAGMA busy_timeout = 0")
         notes.execute("PRAGMA synchronous = NORMAL")
-        self._notes = notes, self._file
+        self._best_effort = notes, self._file
         return notes
 
     def shrink(self) -> None:
-        """Give the space of what was deleted back to the disk, if there is room to do it."""
+        """Return unused space to the file system, if there is room to do it."""
         with self._mutex, contextlib.suppress(sqlite3.Error):
             self._connection.execute("VACUUM")
 
     def version(self) -> int:
-        """A number that grows with every commit, by any process."""
+        """Read the version, which grows with every commit by any process."""
         version = self.setting("version") or ""
         if not version.isdecimal() or len(version) > _DIGITS:
             raise self.damaged("it has no valid version")
         return int(version)
 
     def setting(self, name: str) -> str | None:
-        """A choice that the archive remembers, or None."""
+        """Read a setting, or None."""
         with self.reading() as db:
             row = db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
 
     def remember(self, name: str, value: str) -> None:
-        """Remember a choice."""
-        with self.changing() as db:
+        """Store a setting."""
+        with self.write_transaction() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close all connections."""
         with self._mutex:
             self._closed = True
-            if not self._is_forked_amid:  # then they are the parent's
+            if not self._is_forked_in_use:  # otherwise they belong to the parent
                 self._close_connections()
 
     def _close_connections(self) -> None:
         self._connection.close()
-        if self._notes is not None:
-            self._notes[0].close()
-            self._notes = None
+        if self._best_effort is not None:
+            self._best_effort[0].close()
+            self._best_effort = None
         while self._idle:
             self._idle.pop().close()
 
     def damaged(self, what: str) -> ArchiveDamaged:
-        """The error for content that memery does not write."""
+        """Return the error for data that memery does not write."""
         return ArchiveDamaged(damage_message(self._archive.store, what))
 
 

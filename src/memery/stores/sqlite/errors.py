@@ -1,4 +1,4 @@
-"""SQLite's errors as memery's: what is wrong with an archive, and what helps."""
+"""Translation of SQLite's errors into `ArchiveError`s that say what to do."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ UNWRITABLE = (
     sqlite3.SQLITE_READONLY,
 )
 _LEAST_BYTES = 1 << 16
-"""On the disk: SQLite needs half of that to open a database with a write-ahead log."""
-_UNCLEAR = (
+"""Free disk space; SQLite needs half of it to open a database with a write-ahead log."""
+_AMBIGUOUS = (
     sqlite3.SQLITE_OK,
     sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CONSTRAINT,
@@ -31,11 +31,11 @@ _UNCLEAR = (
     sqlite3.SQLITE_RANGE,
     sqlite3.SQLITE_TOOBIG,
 )
-"""Results that damage may have caused, or memery itself."""
+"""Result codes caused either by damage or by a bug in memery."""
 
 
 def damage_message(file: Path, what: str) -> str:
-    """The message about a damaged archive."""
+    """Return the message about a damaged archive."""
     return (
         f"The archive {file} is damaged: {what}."
         " Your images are untouched. Delete the archive with memery purge, then build it again."
@@ -43,14 +43,14 @@ def damage_message(file: Path, what: str) -> str:
 
 
 def damaged(db: sqlite3.Connection, what: str) -> ArchiveDamaged:
-    """The error for content that memery does not write."""
+    """Return the error for data that memery does not write."""
     file = Path(db.execute("PRAGMA database_list").fetchone()[2])
     return ArchiveDamaged(damage_message(file, what))
 
 
 @contextlib.contextmanager
 def map_sqlite_errors(file: Path) -> Iterator[None]:
-    """Turn SQLite's errors into memery's."""
+    """Translate SQLite's errors into memery's."""
     try:
         yield
     except (sqlite3.Error, OverflowError, UnicodeError) as error:
@@ -60,33 +60,33 @@ def map_sqlite_errors(file: Path) -> Iterator[None]:
 
 
 def _archive_error(file: Path, error: Exception) -> ArchiveError:
-    """What an error of SQLite, or of Python on the way to or from it, means to the user."""
-    # What Python refuses has no code of SQLite's.
+    """Translate an error of SQLite, or of Python's conversion of its values."""
+    # Errors raised by Python have no SQLite result code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
     if code == sqlite3.SQLITE_FULL or (code in UNWRITABLE and _is_full(file.parent)):
         return ArchiveFull(
-            f"The disk is full: the archive {file} cannot grow. What was committed is kept;"
-            " make room, or name another place with --archive, then run the command again."
+            f"The disk is full: the archive {file} cannot grow. Committed data is kept. Free some"
+            " space, or choose another folder with --archive, then run the command again."
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return ArchiveError(f"The archive {file} stayed busy for {BUSY_SECONDS:.0f} s: try again.")
+        return ArchiveError(f"The archive {file} was busy for {BUSY_SECONDS:.0f} s. Try again.")
     if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
         return ArchiveError(f"The archive {file} is closed: open it again.")
-    if code in _DAMAGE or (code in _UNCLEAR and _is_damaged(file)):
+    if code in _DAMAGE or (code in _AMBIGUOUS and _is_damaged(file)):
         return ArchiveDamaged(damage_message(file, str(error)))
-    if code in _UNCLEAR:
+    if code in _AMBIGUOUS:
         return ArchiveError(
-            f"The archive {file} could not be used: {error}. It is not damaged: this is a fault of"
+            f"The archive {file} could not be used: {error}. It is not damaged; this is a bug in"
             " memery. Please report it."
         )
     return ArchiveError(
         f"The archive {file} cannot be read or written: {error}."
-        " Mend its permissions, or name another place with --archive."
+        " Fix its permissions, or choose another folder with --archive."
     )
 
 
 def not_writable(file: Path) -> ArchiveError:
-    """The error for a connection that is only read."""
+    """Return the error for writing to a read-only archive."""
     error = sqlite3.OperationalError("it is read-only")
     error.sqlite_errorcode = sqlite3.SQLITE_READONLY
     return _archive_error(file, error)
@@ -99,7 +99,7 @@ def _is_full(folder: Path) -> bool:
 
 
 def _is_damaged(file: Path) -> bool:
-    """Whether SQLite finds damage, tables or columns are missing, or a text is not UTF-8."""
+    """Whether SQLite finds damage, a table or column is missing, or a text is not UTF-8."""
     if file == Path(IN_MEMORY):
         return False
     try:

@@ -1,4 +1,4 @@
-"""A Filter as SQL over `files` joined with `contents`."""
+"""Translation of a Filter into SQL over `files` joined with `contents`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from memery.stores.sqlite.images import TAKEN
 
 _SECOND_NS = 1_000_000_000
 _YEARS = range(1677, 2263)
-"""Those that 64 bits of nanoseconds hold, the first and the last of them in part."""
+"""Years that 64 bits of nanoseconds cover, the first and the last one in part."""
 _PAST_EVERY_PATH = b"\xff" * 256  # no file system has names that long
 _ORIENTATION = {
     "landscape": "width > height",
@@ -28,12 +28,12 @@ _PATHS = "path >= ? AND path < ?"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What stands behind WHERE.
+    """The expression of a WHERE clause.
 
     Attributes:
         sql: an expression.
         values: for its question marks, in order.
-        paths_only: it speaks of nothing but paths, so that `contents` need not be joined.
+        paths_only: it refers only to paths, so that `contents` need not be joined.
     """
 
     sql: str
@@ -42,11 +42,11 @@ class Condition:
 
 
 def condition(filter: Filter) -> Condition:
-    """The condition of a filter."""
+    """Translate a filter."""
     if filter.is_folder:
         return Condition(_PATHS, folder_bounds(filter.under), paths_only=True)
     parts: list[tuple[str, tuple[Any, ...]]] = [
-        # Without a folder no bounds: SQLite would walk the files by their paths, four times slower.
+        # No bounds without a folder: SQLite would scan the files by path, four times slower.
         *([(_PATHS, folder_bounds(filter.under))] if filter.under else []),
         *((f"NOT ({_PATHS})", folder_bounds(folder)) for folder in filter.not_under),
         *_dates(filter),
@@ -69,22 +69,22 @@ def condition(filter: Filter) -> Condition:
     return Condition(" AND ".join(f"({sql})" for sql, _ in parts), values, paths_only=False)
 
 
-def naming(words: Groups) -> str:
-    """An FTS5 expression over names: all of the groups, numbers among them where there are words.
+def fts_name_query(words: Groups) -> str:
+    """Build an FTS5 expression over names and metadata that requires all of the groups.
 
-    What cameras count by is a number alone.
+    Next to words, numbers also match the counters that cameras put into names.
     """
     numbers = [group for group in words if all(phrase[0].isdecimal() for phrase in group)]
     others = [group for group in words if group not in numbers]
-    parts = [f"{{name notes}} : ({matching([group])})" for group in others or numbers]
-    parts += [f"{{whole notes}} : ({matching([group])})" for group in numbers if others]
+    parts = [f"{{name notes}} : ({fts_query([group])})" for group in others or numbers]
+    parts += [f"{{whole notes}} : ({fts_query([group])})" for group in numbers if others]
     return " AND ".join(f"({part})" for part in parts)
 
 
-def matching(words: Groups, operator: str = "OR") -> str:
-    """An FTS5 expression: any phrase of a group stands for the group.
+def fts_query(words: Groups, operator: str = "OR") -> str:
+    """Build an FTS5 expression in which a group matches if any of its phrases does.
 
-    Every phrase is quoted, so that nothing a user types is syntax.
+    Phrases are quoted, so that user input is never FTS5 syntax.
     """
     groups = (
         " OR ".join('"' + " ".join(phrase).replace('"', "") + '"' for phrase in group)
@@ -94,7 +94,7 @@ def matching(words: Groups, operator: str = "OR") -> str:
 
 
 def folder_bounds(folder: str) -> tuple[bytes, bytes]:
-    """First and one past the last path of a folder, as bytes."""
+    """Return the bounds of a folder's paths, as bytes: inclusive start, exclusive end."""
     prefix = os.fsencode(f"{folder}/") if folder else b""
     return prefix, (prefix[:-1] + b"0" if prefix else _PAST_EVERY_PATH)
 
@@ -110,9 +110,9 @@ def _dates(filter: Filter) -> list[tuple[str, tuple[Any, ...]]]:
 
 
 def _nanoseconds(moment: datetime) -> float:
-    """Since the epoch; infinite where no time that is stored is as early or as late.
+    """Convert to nanoseconds since the epoch; infinite if out of the range that is stored.
 
-    The nearest integer would be the time of every file whose own is out of reach.
+    Clamping would compare equal with files whose times were clamped when they were stored.
     """
     if moment.year in _YEARS:
         count = int(moment.timestamp() * _SECOND_NS)
@@ -129,11 +129,11 @@ def _extensions(negation: str, extensions: Sequence[str]) -> tuple[str, tuple[An
 
 
 def _quoted(phrase: str) -> tuple[str, tuple[Any, ...]]:
-    """A phrase in the picture's text, its name or its notes; one without a word is nowhere."""
+    """Match a phrase in an image's text, name or metadata; a phrase without words never matches."""
     cuts = dict.fromkeys(
         tuple(tokens(split_cjk(cut))) for cut in (phrase, strip_apostrophes(phrase))
     )
-    match = matching([list(cuts)])
+    match = fts_query([list(cuts)])
     return (
         "contents.id IN (SELECT rowid FROM text_words WHERE text_words MATCH ?)"
         " OR files.id IN (SELECT rowid FROM file_words WHERE file_words MATCH ?)",

@@ -1,4 +1,4 @@
-"""What all reads of the SQLite store have in common."""
+"""Base class of the reads of the SQLite store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from memery.stores.records import Space
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.indexes import Indexes
+from memery.stores.sqlite.generations import SearchIndexes
 from memery.stores.sqlite.spaces import space_number
 
 
@@ -16,16 +16,16 @@ class Reads:
     """Reads in the transaction of the thread's snapshot.
 
     Args:
-        database: of the archive.
-        indexes: its search indexes.
+        database: the archive's database.
+        indexes: the archive's search indexes.
     """
 
-    def __init__(self, database: Database, indexes: Indexes) -> None:
+    def __init__(self, database: Database, indexes: SearchIndexes) -> None:
         self._db = database
         self._indexes = indexes
 
     @contextlib.contextmanager
     def _reading(self, space: Space) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """The connection, and the row id of a space."""
+        """Yield the connection and the row id of a space."""
         with self._db.reading() as db:
             yield db, space_number(db, space)

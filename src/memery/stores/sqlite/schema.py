@@ -1,4 +1,4 @@
-"""The tables of `store.sqlite3`, and how each version's become the next version's."""
+"""The tables of `store.sqlite3` and the migrations between their versions."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
 )
-"""Each brings `user_version` one further. Never edited once released: a change is a new entry."""
+"""Each increments `user_version`. Never edit a released one: add a new entry instead."""
 
 _SHADOWS = ("data", "idx", "content", "docsize", "config")
-"""What FTS5 makes beside a table of its own (SQLite, fts5.html, "Internal Details")."""
+"""Suffixes of FTS5's shadow tables (https://www.sqlite.org/fts5.html)."""
 TABLES = frozenset(
     [
         *("settings", "spaces", "contents", "files", "embeddings", "queries", "sqlite_sequence"),
@@ -112,16 +112,16 @@ TABLES = frozenset(
 
 
 def migrate(connection: sqlite3.Connection, target: int = len(MIGRATIONS)) -> None:
-    """Bring the tables up to a version, in one transaction."""
+    """Migrate the tables to a version, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        # Read again under the lock: another process may have migrated meanwhile.
+        # Read under the lock: another process may have migrated meanwhile.
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         for number in range(version, target):
             for statement in MIGRATIONS[number].split(";"):
                 connection.execute(statement)
-            if number in _FILLED:
-                _FILLED[number](connection)
+            if number in _BACKFILLS:
+                _BACKFILLS[number](connection)
             if number == 0:
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.executemany(
@@ -136,9 +136,9 @@ def migrate(connection: sqlite3.Connection, target: int = len(MIGRATIONS)) -> No
         raise
 
 
-def _name_files(connection: sqlite3.Connection) -> None:
-    """Let the files of an archive from before be found by their names and ids."""
-    # Of another type they are a stranger's: such files are read again.
+def _backfill_names(connection: sqlite3.Connection) -> None:
+    """Add ids and searchable names to the files of an older archive."""
+    # memery stores blobs; files with values of another type are read again.
     rows = connection.execute(
         "SELECT files.id, path, digest FROM files JOIN contents ON contents.id = content"
         " WHERE typeof(path) = 'blob' AND typeof(digest) = 'blob'"
@@ -155,8 +155,8 @@ def _name_files(connection: sqlite3.Connection) -> None:
         )
 
 
-def _date_files(connection: sqlite3.Connection) -> None:
-    """Give the files of an archive from before the dates in their names."""
+def _backfill_dates(connection: sqlite3.Connection) -> None:
+    """Add the dates in file names to the files of an older archive."""
     from memery.imaging.dates import date_in_name
 
     sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
@@ -166,17 +166,17 @@ def _date_files(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE files SET named_at = ? WHERE id = ?", (named_at, id_))
 
 
-def _date_and_call_files(connection: sqlite3.Connection) -> None:
-    _date_files(connection)
+def _backfill_dates_and_names(connection: sqlite3.Connection) -> None:
+    _backfill_dates(connection)
     sql = "SELECT id, path FROM files WHERE content IS NOT NULL AND typeof(path) = 'blob'"
     for id_, path in connection.execute(sql).fetchall():
-        keep_name(connection, path)
-        whole = " ".join(all_name_words(os.fsdecode(path)))  # it had no extension before
+        add_name_keys(connection, path)
+        whole = " ".join(all_name_words(os.fsdecode(path)))  # now includes the extension
         connection.execute("UPDATE file_words SET whole = ? WHERE rowid = ?", (whole, id_))
 
 
-def keep_name(connection: sqlite3.Connection, path: bytes) -> None:
-    """Let a file and the folders above it be found by their names."""
+def add_name_keys(connection: sqlite3.Connection, path: bytes) -> None:
+    """Make a file findable by its name and by those of its parent folders."""
     name = os.fsdecode(path)
     rows = [(file_key(name), path)]
     while name := posixpath.dirname(name):
@@ -185,19 +185,19 @@ def keep_name(connection: sqlite3.Connection, path: bytes) -> None:
     connection.executemany(sql, rows)
 
 
-_FILLED = {1: _name_files, 2: _date_and_call_files}
-"""What fills the new columns of a migration."""
+_BACKFILLS = {1: _backfill_names, 2: _backfill_dates_and_names}
+"""Functions that fill the new columns and tables of a migration."""
 
 
 def expected_columns(version: int) -> dict[tuple[str, str], str]:
-    """The declared type of every column of a version, by table and name."""
+    """Return the declared type of each column of a version, by table and name."""
     with contextlib.closing(sqlite3.connect(IN_MEMORY, isolation_level=None)) as fresh:
         migrate(fresh, target=min(version, len(MIGRATIONS)))
         return columns(fresh)
 
 
 def columns(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """The declared type of every column, by table and name."""
+    """Read the declared type of each column, by table and name."""
     return {
         (table, column): kind
         for table in sorted(TABLES)

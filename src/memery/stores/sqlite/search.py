@@ -1,4 +1,4 @@
-"""Vector search in the SQLite store: candidates from the index and from what is newer."""
+"""Vector search in the SQLite store: candidates from the index and from newer embeddings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from memery.query.filters import Filter
 from memery.stores.records import Nearest, VectorSearch
-from memery.stores.sqlite.browse import FACTS_TOO, PASSING, count_images
+from memery.stores.sqlite.browse import FILTERED_EMBEDDINGS, JOIN_CONTENTS, count_images
 from memery.stores.sqlite.filter_sql import Condition, condition
-from memery.stores.sqlite.images import FACTS, image_of, marks, parts
-from memery.stores.sqlite.indexes import Generation
+from memery.stores.sqlite.generations import Generation
+from memery.stores.sqlite.images import IMAGE_COLUMNS, chunked, image_from_row, placeholders
 from memery.stores.sqlite.vectors import exact_scores, scan
 from memery.types import ImageFile
 
@@ -22,24 +22,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MARGIN = 64
-"""Candidates beyond those asked for: vanished files and equal scores take some."""
+"""Extra candidates, since some belong to deleted files or have equal scores."""
 _ROUNDING = 1e-5
-"""How far float32 sums in another order may lie apart, for unit vectors."""
+"""Difference between float32 sums of unit vectors in another order."""
 _DAMAGE = 1e-2
-"""An index whose score is this far from the store's does not belong to it."""
+"""An index whose scores differ more from the store's does not belong to it."""
 _ABOVE, _ABOVE_GROWS = 1024, 8
-"""How many of the best are looked at for those above a score; faiss's range search is slower."""
+"""Number of best candidates to fetch when counting scores above a threshold, and its growth factor.
+faiss's range search is slower."""
 
 _IMAGES_FROM = """
     FROM embeddings JOIN files USING (content) JOIN contents ON contents.id = embeddings.content
     WHERE {} AND embeddings.id IN ({})
 """
-_IMAGES = f"SELECT embeddings.id, {FACTS} {_IMAGES_FROM}"
+_IMAGES = f"SELECT embeddings.id, {IMAGE_COLUMNS} {_IMAGES_FROM}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Scored:
-    """Embeddings and their approximate scores, best first where they come from the index.
+    """Embeddings and their approximate scores; those from the index are sorted, best first.
 
     Attributes:
         ids: int64 of shape (n,).
@@ -62,8 +63,8 @@ class Search:
     Args:
         db: the connection.
         space: the space's row id.
-        request: what to find.
-        generation: of the search index.
+        request: selects the images.
+        generation: the generation of the search index to use.
     """
 
     def __init__(
@@ -76,12 +77,12 @@ class Search:
         self._db, self._space, self._generation = db, space, generation
         self._vector, self._fold = request.vector, request.fold
         self._limit, self._min_score = request.limit, request.min_score
-        self._condition, self._everything = condition(request.filter), request.filter == Filter()
+        self._condition, self._matches_all = condition(request.filter), request.filter == Filter()
         self._allowed: NDArray[np.int64] | None = None
         self._indexed: _Scored | None = None
 
     def run(self) -> Nearest:
-        """The best images that pass, best first, equal scores by path."""
+        """Find the best images that pass, best first, equal scores by path."""
         limit, min_score = self._limit, self._min_score
         total = self._count()
         ranked = self._rank(limit)
@@ -92,12 +93,12 @@ class Search:
         return Nearest(ranked, total, sum(score >= min_score for _, score in ranked))
 
     def _count(self) -> int:
-        """How many images pass; unless all do, note which embeddings are theirs."""
+        """Count the images that pass and, if the filter excludes any, collect their embeddings."""
         import numpy as np
 
-        if self._everything:
+        if self._matches_all:
             return count_images(self._db, self._space, Filter(), fold=self._fold)
-        rows = _rows_passing(self._db, self._space, self._condition)
+        rows = _filtered_rows(self._db, self._space, self._condition)
         self._allowed = np.unique(rows)
         return len(self._allowed if self._fold else rows)
 
@@ -106,11 +107,11 @@ class Search:
         while True:
             best = self._candidates(want, newer)
             exact = exact_scores(self._db, self._space, self._vector, best.ids.tolist())
-            if not self._agrees(exact, best):
+            if not self._index_matches_store(exact, best):
                 newer = self._scan_newer()
                 continue
             found = _images(self._db, list(exact), self._condition)
-            images = _first(found) if self._fold else found
+            images = _first_per_embedding(found) if self._fold else found
             pairs = [(image, exact[id_]) for id_, image in images]
             pairs.sort(key=lambda pair: (-pair[1], os.fsencode(pair[0].path)))
             complete = len(best.ids) < want
@@ -121,7 +122,7 @@ class Search:
             want *= 4
 
     def _candidates(self, want: int, newer: _Scored) -> _Scored:
-        """The best of the index and of what is newer."""
+        """Select the best of the index and of the newer embeddings."""
         import numpy as np
 
         found, opened, allowed = newer, self._generation.index, self._allowed
@@ -136,8 +137,8 @@ class Search:
         best = np.argsort(-found.scores, kind="stable")[:want]
         return _Scored(found.ids[best], found.scores[best])
 
-    def _agrees(self, exact: dict[int, float], best: _Scored) -> bool:
-        """Whether the index is this store's own; if not, it is dropped."""
+    def _index_matches_store(self, exact: dict[int, float], best: _Scored) -> bool:
+        """Whether the scores of the index match the store's; if not, delete the index."""
         if self._generation.index is None:
             return True
         for id_, score in zip(best.ids.tolist(), best.scores.tolist(), strict=True):
@@ -148,7 +149,7 @@ class Search:
         return True
 
     def _scan_newer(self) -> _Scored:
-        """Embeddings that the index does not hold yet, of those that may be found."""
+        """Score the allowed embeddings that are newer than the index."""
         import numpy as np
 
         newer = self._scan()
@@ -161,11 +162,11 @@ class Search:
         return _Scored(*scan(self._db, self._space, self._vector, self._generation.last_id))
 
     def _count_above(self, min_score: float) -> int:
-        """Images that pass and whose score is min_score or more."""
+        """Count the images that pass and whose score is at least min_score."""
         import numpy as np
 
-        near_all = self._indexed_above(min_score) + self._scan()
-        ids, scores = near_all.ids, near_all.scores
+        candidates = self._indexed_above(min_score) + self._scan()
+        ids, scores = candidates.ids, candidates.scores
         near = np.abs(scores - min_score) <= _ROUNDING
         exact = exact_scores(self._db, self._space, self._vector, ids[near].tolist())
         above = ids[(scores >= min_score) & ~near].tolist()
@@ -173,20 +174,21 @@ class Search:
         counted = "DISTINCT embeddings.id" if self._fold else "*"
         return sum(
             self._db.execute(
-                f"SELECT count({counted}) {_IMAGES_FROM.format(self._condition.sql, marks(part))}",
-                (*self._condition.values, *part),
+                f"SELECT count({counted})"
+                f" {_IMAGES_FROM.format(self._condition.sql, placeholders(chunk))}",
+                (*self._condition.values, *chunk),
             ).fetchone()[0]
-            for part in parts(above)
+            for chunk in chunked(above)
         )
 
     def _indexed_above(self, min_score: float) -> _Scored:
-        """The best of the index, as far down as min_score."""
+        """Find the best of the index, down to min_score."""
         import numpy as np
 
         opened = self._generation.index
         if opened is None:
             return _Scored(np.empty(0, np.int64), np.empty(0, np.float32))
-        found = self._indexed  # the search has found them already
+        found = self._indexed  # of the search that ran before
         want = _ABOVE if found is None else len(found.ids)
         if found is None:
             found = _Scored(*opened.search(self._vector, want, None))
@@ -198,11 +200,13 @@ class Search:
         return found
 
 
-def _rows_passing(db: sqlite3.Connection, space: int, where: Condition) -> NDArray[np.int64]:
-    """The embedding's id of every file that passes, ascending; one twice for two files of it."""
+def _filtered_rows(db: sqlite3.Connection, space: int, where: Condition) -> NDArray[np.int64]:
+    """Read the embedding id of each file that passes, ascending, with repetitions for copies."""
     import numpy as np
 
-    sql = PASSING.format("embeddings.id", "" if where.paths_only else FACTS_TOO, where.sql)
+    sql = FILTERED_EMBEDDINGS.format(
+        "embeddings.id", "" if where.paths_only else JOIN_CONTENTS, where.sql
+    )
     rows = db.execute(sql, (space, *where.values))
     return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
 
@@ -210,18 +214,20 @@ def _rows_passing(db: sqlite3.Connection, space: int, where: Condition) -> NDArr
 def _images(
     db: sqlite3.Connection, ids: list[int], where: Condition
 ) -> Iterator[tuple[int, ImageFile]]:
-    """Every file of the embeddings' contents that passes, one by one."""
-    for part in parts(ids):
-        sql = _IMAGES.format(where.sql, marks(part))
-        for id_, *facts in db.execute(sql, (*where.values, *part)):
-            yield id_, image_of(db, facts)
+    """Yield each file that passes and has one of the embeddings."""
+    for chunk in chunked(ids):
+        sql = _IMAGES.format(where.sql, placeholders(chunk))
+        for id_, *facts in db.execute(sql, (*where.values, *chunk)):
+            yield id_, image_from_row(db, facts)
 
 
-def _first(images: Iterable[tuple[int, ImageFile]]) -> Iterable[tuple[int, ImageFile]]:
-    """The first by path of the images that share an embedding."""
+def _first_per_embedding(
+    images: Iterable[tuple[int, ImageFile]],
+) -> Iterable[tuple[int, ImageFile]]:
+    """Select the first by path of the images that share an embedding."""
     first: dict[int, ImageFile] = {}
     for id_, image in images:
-        held = first.setdefault(id_, image)
-        if os.fsencode(image.path) < os.fsencode(held.path):
+        current = first.setdefault(id_, image)
+        if os.fsencode(image.path) < os.fsencode(current.path):
             first[id_] = image
     return first.items()

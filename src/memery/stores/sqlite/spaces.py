@@ -1,4 +1,4 @@
-"""The embedding spaces of an archive: the rows of `spaces`, checked before they are used."""
+"""The embedding spaces of an archive: the rows of `spaces`, validated."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _DIM_MAX = 1 << 14
 
 
 def all_spaces(db: sqlite3.Connection) -> tuple[SpaceInfo, ...]:
-    """Every space, oldest first.
+    """Read all spaces, oldest first.
 
     Raises:
-        ArchiveDamaged: a dimension makes no sense.
+        ArchiveDamaged: a dimension is not valid.
     """
     rows = db.execute(
         "SELECT model_id, fingerprint, dim,"
@@ -35,7 +35,7 @@ def _space(db: sqlite3.Connection, model_id: object, fingerprint: object, dim: o
 
 
 def ensure_space(db: sqlite3.Connection, space: Space) -> int:
-    """The space's row id, made if need be; the first space becomes the active one."""
+    """Return the space's row id, creating it if necessary; activate the first space."""
     db.execute(
         "INSERT OR IGNORE INTO spaces (model_id, fingerprint, dim) VALUES (?, ?, ?)",
         (space.model_id, space.fingerprint, space.dim),
@@ -46,10 +46,10 @@ def ensure_space(db: sqlite3.Connection, space: Space) -> int:
 
 
 def space_number(db: sqlite3.Connection, space: Space) -> int:
-    """The space's row id, or 0, which no row has.
+    """Return the space's row id, or 0 if it has none.
 
     Raises:
-        ArchiveDamaged: the archive has another dimension for it.
+        ArchiveDamaged: the archive stores another dimension for it.
     """
     row = db.execute(
         "SELECT id, dim FROM spaces WHERE model_id = ? AND fingerprint = ?",
@@ -61,7 +61,7 @@ def space_number(db: sqlite3.Connection, space: Space) -> int:
 
 
 def generation_prefix(db: sqlite3.Connection, space: Space) -> str:
-    """What the names of the folders of the space's search index begin with.
+    """Return the prefix of the folder names of the space's search index.
 
     Raises:
         ArchiveDamaged: the archive's uuid is missing or not alphanumeric.

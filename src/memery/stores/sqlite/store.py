@@ -1,4 +1,4 @@
-"""The SQLite store: facts, embeddings and remembered queries in one file of committed batches."""
+"""The SQLite store: facts, embeddings and query embeddings in one database file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from memery.errors import ArchiveError, ArchiveLocked
 from memery.stores.records import Space
 from memery.stores.sqlite.browse import ImageReads
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.index_upkeep import lags, verify_vectors, write_index
-from memery.stores.sqlite.indexes import Indexes
-from memery.stores.sqlite.indexing import IndexingReads
+from memery.stores.sqlite.generations import SearchIndexes
+from memery.stores.sqlite.index_maintenance import is_stale, verify_vectors, write_index
+from memery.stores.sqlite.indexing_reads import IndexingReads
 from memery.stores.sqlite.spaces import generation_prefix, space_number
+from memery.stores.sqlite.text_index import verify_text_index
 from memery.stores.sqlite.text_search import TextReads
 from memery.stores.sqlite.vector_reads import VectorReads
-from memery.stores.sqlite.words import verify_words
 from memery.stores.sqlite.writer import SQLiteWriter
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 REMEMBERED_QUERIES = 2000
 """Query embeddings kept per space."""
 
-_STRANGE_TYPES = """
+_WRONG_TYPES = """
     SELECT 1 FROM files WHERE typeof(path) != 'blob' OR instr(path, x'00') > 0
         OR typeof(size) != 'integer' OR typeof(mtime_ns) != 'integer'
         OR typeof(named_at) NOT IN ('text', 'null')
@@ -45,7 +45,7 @@ _STRANGE_TYPES = """
 
 
 class SQLiteSnapshot(ImageReads, VectorReads, TextReads, IndexingReads):
-    """All reads of one thread, in one transaction."""
+    """All reads, in one transaction of one thread."""
 
 
 class SQLiteStore:
@@ -53,22 +53,22 @@ class SQLiteStore:
 
     def __init__(self, archive: Archive) -> None:
         self._db = Database(archive)
-        self._indexes = Indexes(archive.index)
+        self._indexes = SearchIndexes(archive.index)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SQLiteSnapshot]:
-        """Read from one transaction, with an index that is no newer."""
+        """Read in one transaction, with indexes that are not newer than it."""
         with self._indexes.pinned(), self._db.snapshot():
             yield SQLiteSnapshot(self._db, self._indexes)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[SQLiteWriter]:
-        """Be the one writer, creating the archive if need be."""
+        """Write as the only writer, creating the archive if necessary."""
         with self._db.writing():
             yield SQLiteWriter(self._db, self._indexes)
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The remembered embedding of a text, or None."""
+        """Read the stored embedding of a query's text: float32 of shape (dim,), or None."""
         import numpy as np
 
         sql = "SELECT vector FROM queries WHERE space = ? AND text = ?"
@@ -79,11 +79,11 @@ class SQLiteStore:
         if not isinstance(row[0], bytes) or len(row[0]) != space.dim * np.dtype("<f4").itemsize:
             raise self._db.damaged("an embedding has the wrong size")
         vector = np.frombuffer(row[0], dtype="<f4").astype(np.float32)
-        # What is not a unit vector was not written here: it is encoded again, and replaced.
+        # memery stores unit vectors only: encode the text again and replace any other vector.
         return vector if np.isclose(np.linalg.norm(vector), 1, atol=1e-3) else None
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Remember the embedding of a text; the oldest are forgotten beyond a bound."""
+        """Store the embedding of a query's text; delete the oldest beyond a limit."""
         with self._db.best_effort_write() as db:
             number = space_number(db, space) if db is not None else 0
             if db is None or not number:
@@ -99,13 +99,14 @@ class SQLiteStore:
             )
 
     def refresh(self, space: Space) -> None:
-        """Write a new generation of the search index if the present one lags far behind.
+        """Write a new generation of the search index if the current one is stale.
 
-        Where that cannot be done now, searches read the rest from the store: slower, as right.
+        If that is not possible now, searches read newer embeddings from the store: slower, but with
+        the same results.
         """
         with self._indexes.pinned(), self._db.reading() as db:
             generation = self._indexes.open(generation_prefix(db, space), space.dim)
-            if not lags(db, space_number(db, space), generation):
+            if not is_stale(db, space_number(db, space), generation):
                 return
         try:
             with self._db.writing(), self._db.reading() as db:
@@ -117,16 +118,16 @@ class SQLiteStore:
             logger.warning("The search index could not be written. %s", error)
 
     def verify(self, space: Space) -> Sequence[str]:
-        """What is wrong with the store."""
+        """Check the store and return one sentence for each fault found."""
         with self._indexes.pinned(), self._db.reading() as db:
             faults = [
                 str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"
             ]
             if db.execute("PRAGMA foreign_key_check").fetchone():
-                faults.append("a row refers to one that does not exist")
-            if db.execute(_STRANGE_TYPES).fetchone():
+                faults.append("a row refers to a row that does not exist")
+            if db.execute(_WRONG_TYPES).fetchone():
                 faults.append("a value has the wrong type")
-            faults += verify_words(db)
+            faults += verify_text_index(db)
             generation = self._indexes.open(generation_prefix(db, space), space.dim)
             faults += verify_vectors(db, space_number(db, space), space.dim, generation)
         return faults

@@ -1,4 +1,4 @@
-"""Text search in the SQLite store: recognised text, names of files, and notes, by FTS5."""
+"""Text search in the SQLite store with FTS5: recognised text, file names and metadata."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Collection, Sequence
 from memery.query.filters import Filter
 from memery.query.text_search.names import matches_name, name_keys
 from memery.stores.records import Groups, Match, RecognizedText, Space, TextSearch
-from memery.stores.sqlite.filter_sql import condition, folder_bounds, matching, naming
-from memery.stores.sqlite.images import FACTS, image_of, marks, parts
+from memery.stores.sqlite.filter_sql import condition, folder_bounds, fts_name_query, fts_query
+from memery.stores.sqlite.images import IMAGE_COLUMNS, chunked, image_from_row, placeholders
 from memery.stores.sqlite.reads import Reads
-from memery.stores.sqlite.words import parse_lines
+from memery.stores.sqlite.text_index import parse_lines
 from memery.types import ImageFile
 
 _NO_LIMIT = -1
 
 _FOUND = f"""
-    SELECT contents.id, {FACTS} FROM {{table}}
+    SELECT contents.id, {IMAGE_COLUMNS} FROM {{table}}
     JOIN files ON {{link}} JOIN contents ON contents.id = files.content
     WHERE {{table}} MATCH ? AND {{where}}
         AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
     ORDER BY {{table}}.rank, path LIMIT ?
 """
-_CALLED = f"""
-    SELECT {FACTS} FROM files JOIN contents ON contents.id = files.content
+_IMAGES_AT = f"""
+    SELECT {IMAGE_COLUMNS} FROM files JOIN contents ON contents.id = files.content
     WHERE {{}} AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
     ORDER BY path LIMIT ?
 """
@@ -35,7 +35,7 @@ class TextReads(Reads):
     """Reads `texts`, `names` and the FTS5 tables over them."""
 
     def text(self, digest: str) -> RecognizedText | None:
-        """The text recognised in a content; None if no OCR engine has looked at it."""
+        """Read the text recognised in a content; None if OCR has not run on it."""
         with self._db.reading() as db:
             row = db.execute(
                 "SELECT CAST(reader AS TEXT), lines FROM texts"
@@ -47,18 +47,18 @@ class TextReads(Reads):
         try:
             return RecognizedText(digest, row[0], parse_lines(row[1]))
         except (ValueError, TypeError):
-            raise self._db.damaged("the text of a picture has the wrong form") from None
+            raise self._db.damaged("the text of an image has the wrong form") from None
 
     def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
-        """Images whose text contains any of the terms, best first."""
+        """Find images whose text contains any of the terms, best first."""
         terms, optional = request.terms, request.optional_terms
-        match = matching(terms)
+        match = fts_query(terms)
         if optional:
-            match = f"({match}) AND ({matching([*terms, *optional])})"
+            match = f"({match}) AND ({fts_query([*terms, *optional])})"
         with self._reading(space) as (db, number):
             found = _found(db, number, "text_words", match, request.filter, request.limit)
-            matched = [_holders(db, group) for group in terms]
-            more = [_holders(db, group) for group in optional]
+            matched = [_contents_matching(db, group) for group in terms]
+            more = [_contents_matching(db, group) for group in optional]
         return [
             Match(
                 image,
@@ -71,15 +71,15 @@ class TextReads(Reads):
     def search_names(
         self, space: Space, terms: Groups, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose name and notes together contain all of the terms, best first."""
+        """Find images whose name and metadata together contain all of the terms, best first."""
         with self._reading(space) as (db, number):
-            found = _found(db, number, "file_words", naming(terms), filter, limit)
+            found = _found(db, number, "file_words", fts_name_query(terms), filter, limit)
         return [image for _, image in found]
 
     def search_paths(
         self, space: Space, name: str, filter: Filter, limit: int | None
     ) -> Sequence[ImageFile]:
-        """Images whose file has this name, then those in folders of this name."""
+        """Find images by file name, then by folder name."""
         keys = name_keys(name)
         sql = f"SELECT path FROM names WHERE key IN ({','.join('?' * len(keys))}) ORDER BY path"
         found: dict[str, ImageFile] = {}
@@ -100,14 +100,14 @@ class TextReads(Reads):
                 left = _NO_LIMIT if limit is None else limit - len(found)
                 if left == 0:
                     break
-                sql = _CALLED.format(f"{place} AND {where.sql}")
+                sql = _IMAGES_AT.format(f"{place} AND {where.sql}")
                 for facts in db.execute(sql, (*values, *where.values, number, left)):
-                    image = image_of(db, facts)
+                    image = image_from_row(db, facts)
                     found.setdefault(image.path, image)
         return list(found.values())
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
-        """The tokens among these that occur in the text of any image."""
+        """Select the tokens that occur in the text of any image."""
         wanted = sorted(tokens)
         found: set[str] = set()
         with self._db.reading() as db:
@@ -115,24 +115,24 @@ class TextReads(Reads):
                 "CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary"
                 " USING fts5vocab(main, text_words, row)"
             )
-            for part in parts(wanted):
-                sql = f"SELECT term FROM temp.vocabulary WHERE term IN ({marks(part)})"
-                found.update(term for (term,) in db.execute(sql, part))
+            for chunk in chunked(wanted):
+                sql = f"SELECT term FROM temp.vocabulary WHERE term IN ({placeholders(chunk)})"
+                found.update(term for (term,) in db.execute(sql, chunk))
         return found
 
 
 def _found(
     db: sqlite3.Connection, space: int, table: str, match: str, filter: Filter, limit: int | None
 ) -> list[tuple[int, ImageFile]]:
-    """The images that an FTS5 expression matches, best first, with the ids of their contents."""
+    """Find the images that match an FTS5 expression, best first, with their contents' row ids."""
     where = condition(filter)
     row = "files.content" if table == "text_words" else "files.id"
     sql = _FOUND.format(table=table, link=f"{row} = {table}.rowid", where=where.sql)
     values = (match, *where.values, space, _NO_LIMIT if limit is None else limit)
-    return [(content, image_of(db, facts)) for content, *facts in db.execute(sql, values)]
+    return [(content, image_from_row(db, facts)) for content, *facts in db.execute(sql, values)]
 
 
-def _holders(db: sqlite3.Connection, group: Sequence[tuple[str, ...]]) -> set[int]:
-    """The contents whose text holds a group of phrases."""
+def _contents_matching(db: sqlite3.Connection, group: Sequence[tuple[str, ...]]) -> set[int]:
+    """Find the contents whose text contains a phrase of the group."""
     sql = "SELECT rowid FROM text_words WHERE text_words MATCH ?"
-    return {row[0] for row in db.execute(sql, (matching([group]),))}
+    return {row[0] for row in db.execute(sql, (fts_query([group]),))}

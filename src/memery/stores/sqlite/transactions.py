@@ -1,4 +1,4 @@
-"""How a transaction on a connection begins and ends."""
+"""Begin and end of transactions on a connection."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def atomic(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """Begin a transaction by a statement, and end it as in `ended`."""
+    """Begin a transaction with a statement, then commit it or roll it back."""
     connection.execute(begin)
-    with ended(connection):
+    with commit_or_roll_back(connection):
         yield
 
 
 @contextlib.contextmanager
-def ended(connection: sqlite3.Connection) -> Iterator[None]:
-    """Commit what has begun, or take it back."""
+def commit_or_roll_back(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit the current transaction, or roll it back after an exception."""
     try:
         yield
         connection.execute("COMMIT")
@@ -27,18 +27,18 @@ def ended(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def end_reading(connection: sqlite3.Connection) -> None:
-    """End a transaction that has only read."""
+def end_read(connection: sqlite3.Connection) -> None:
+    """End a transaction that only read."""
     try:
         if connection.in_transaction:
             connection.execute("COMMIT")
-    except sqlite3.Error:  # it reads FTS5's tables once more, which may be damaged
+    except sqlite3.Error:  # COMMIT reads FTS5's tables, which may be damaged
         if connection.in_transaction:
             connection.execute("ROLLBACK")
 
 
 def try_begin(connection: sqlite3.Connection) -> bool:
-    """Whether a transaction that writes could begin at once."""
+    """Begin a write transaction; return False if another writer holds the lock."""
     try:
         connection.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:

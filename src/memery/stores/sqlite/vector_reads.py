@@ -1,4 +1,4 @@
-"""The reads of the SQLite store that concern embeddings."""
+"""Reads of embeddings and vector search."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from memery.stores.records import Contents, Nearest, Space, VectorSearch
-from memery.stores.sqlite.images import marks, parts
-from memery.stores.sqlite.index_upkeep import rows_amiss
-from memery.stores.sqlite.indexes import BEFORE_ALL, Generation
+from memery.stores.sqlite.generations import BEFORE_ALL, Generation
+from memery.stores.sqlite.images import chunked, placeholders
+from memery.stores.sqlite.index_maintenance import count_stale_rows
 from memery.stores.sqlite.reads import Reads
 from memery.stores.sqlite.search import Search
 from memery.stores.sqlite.spaces import generation_prefix
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SAMPLE = 4096
-"""Embeddings that stand for the whole archive: their mean and deviation are known to 1 or 2 %."""
+"""Sample size that gives mean and deviation of the archive's scores to within 1 or 2 %."""
 _EXPONENT = 0x7C00
-"""The bits of a float16's exponent: all of them are set in what is not finite."""
+"""The exponent bits of a float16, all of which are set in infinity and NaN."""
 _CONTENTS = """
     SELECT CAST(digest AS BLOB), vector, CASE WHEN typeof(hashes) = 'blob' THEN hashes ELSE x'' END
     FROM contents CROSS JOIN embeddings ON content = contents.id AND space = ?
@@ -40,15 +40,15 @@ class VectorReads(Reads):
             return Search(db, number, request, generation).run()
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with embeddings that represent the space."""
+        """Compute the cosines of a unit vector with a sample of the space."""
         import numpy as np
 
         with self._reading(space) as (db, number):
             generation = self._generation(db, space)
             sql = "SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE space = ? LIMIT ?)"
             few = db.execute(sql, (number, _SAMPLE + 1)).fetchone()[0] <= _SAMPLE
-            if generation.index is None or (few and rows_amiss(db, number, generation)):
-                # The index holds embeddings that are gone, or not all: among few that would count.
+            if generation.index is None or (few and count_stale_rows(db, number, generation)):
+                # In a small sample, deleted or missing embeddings of the index would matter.
                 scores = scan(db, number, vector, BEFORE_ALL)[1]
             else:
                 newer = scan(db, number, vector, generation.last_id)[1]
@@ -56,15 +56,15 @@ class VectorReads(Reads):
         return scores[np.isfinite(scores)]
 
     def contents(self, space: Space, digests: Collection[str]) -> Contents:
-        """The contents among these that have an embedding in the space."""
+        """Read those of the given contents that have an embedding in the space."""
         keys = sorted({bytes.fromhex(digest) for digest in digests})
         rows = []
         with self._reading(space) as (db, number):
-            for part in parts(keys):
-                sql = _CONTENTS.format(marks(part))
-                rows += sorted(db.execute(sql, (number, *part)))
+            for chunk in chunked(keys):
+                sql = _CONTENTS.format(placeholders(chunk))
+                rows += sorted(db.execute(sql, (number, *chunk)))
             embeddings = matrix(db, [vector for _, vector, _ in rows], space.dim)
-        # All bits of the exponent: `isfinite` takes ten times as long for half precision.
+        # Tests the exponent bits: `isfinite` takes ten times as long for half precision.
         if ((embeddings.view("<u2") & _EXPONENT) == _EXPONENT).any():
             raise self._db.damaged("an embedding is not finite")
         return Contents([row[0].hex() for row in rows], embeddings, [row[2] for row in rows])

@@ -1,4 +1,4 @@
-"""The stored embeddings: read in blocks, and scored exactly."""
+"""Stored embeddings: reading in blocks and exact scoring."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from memery.stores.derived import cosines
-from memery.stores.sqlite import index
+from memery.stores.sqlite import faiss_index
 from memery.stores.sqlite.errors import damaged
-from memery.stores.sqlite.images import marks, parts
+from memery.stores.sqlite.images import chunked, placeholders
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 _BLOCK = 256
-"""Embeddings read at a time: as fast as with 4,096, and a search holds 1 MB for them, not 16."""
+"""Embeddings read at a time: as fast as 4,096, and takes 1 MB of memory instead of 16."""
 
 
 def blocks(
     db: sqlite3.Connection, space: int, after: int, dim: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
-    """Embeddings with ids above a number, ascending: ids of shape (n,), vectors of (n, dim)."""
+    """Read embeddings with ids above a number, ascending: ids (n,) and vectors (n, dim)."""
     import numpy as np
 
     cursor = db.execute(
-        # The plus keeps SQLite from walking the whole space by its index instead of the ids.
+        # The plus keeps SQLite from using the index on space instead of the row ids.
         "SELECT id, vector FROM embeddings WHERE id > ? AND +space = ? ORDER BY id",
         (after, space),
     )
@@ -36,14 +36,14 @@ def blocks(
 
 
 def matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.float16]:
-    """Stored vectors as an array of shape (n, dim).
+    """Convert stored vectors to an array of shape (n, dim).
 
     Raises:
         ArchiveDamaged: one has the wrong type or size.
     """
     import numpy as np
 
-    if any(not isinstance(v, bytes) or len(v) != dim * index.FLOAT16 for v in vectors):
+    if any(not isinstance(v, bytes) or len(v) != dim * faiss_index.FLOAT16 for v in vectors):
         raise damaged(db, "an embedding has the wrong size")
     return np.frombuffer(b"".join(vectors), dtype="<f2").reshape(-1, dim)
 
@@ -51,7 +51,7 @@ def matrix(db: sqlite3.Connection, vectors: list[Any], dim: int) -> NDArray[np.f
 def scan(
     db: sqlite3.Connection, space: int, vector: NDArray[np.float32], after: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Ids and scores of the stored embeddings with ids above a number."""
+    """Score the stored embeddings with ids above a number: ids (n,) and scores (n,)."""
     import numpy as np
 
     ids, scores = [np.empty(0, np.int64)], [np.empty(0, np.float32)]
@@ -64,7 +64,7 @@ def scan(
 def exact_scores(
     db: sqlite3.Connection, space: int, vector: NDArray[np.float32], ids: list[int]
 ) -> dict[int, float]:
-    """Cosines of stored embeddings, the same number for the same vector wherever it is found.
+    """Compute the cosines of stored embeddings; equal vectors get equal scores.
 
     Raises:
         ArchiveDamaged: an embedding is not finite.
@@ -72,10 +72,10 @@ def exact_scores(
     import numpy as np
 
     exact: dict[int, float] = {}
-    for part in parts(ids):
+    for chunk in chunked(ids):
         rows = db.execute(
-            f"SELECT id, vector FROM embeddings WHERE +space = ? AND id IN ({marks(part)})",
-            (space, *part),
+            f"SELECT id, vector FROM embeddings WHERE +space = ? AND id IN ({placeholders(chunk)})",
+            (space, *chunk),
         ).fetchall()
         if rows:
             scores = cosines(matrix(db, [row[1] for row in rows], len(vector)), vector)

@@ -1,4 +1,4 @@
-"""The changes that can be made to the SQLite store, one transaction each."""
+"""Changes to the SQLite store, one transaction each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 
 from memery.stores.records import IndexRecord, RecognizedText, SkipRecord, Space
 from memery.stores.sqlite.database import Database
-from memery.stores.sqlite.indexes import Indexes
+from memery.stores.sqlite.generations import SearchIndexes
 from memery.stores.sqlite.spaces import ensure_space, generation_prefix, space_number
-from memery.stores.sqlite.words import forget_name, forget_unused, write_name, write_text
+from memery.stores.sqlite.text_index import remove_name, remove_unused, write_name, write_text
 from memery.types import image_id
 
 _UPSERT_FILE = """
@@ -30,11 +30,11 @@ class SQLiteWriter:
     """Writes to an archive whose lock is held.
 
     Args:
-        database: of the archive.
-        indexes: its search indexes.
+        database: the archive's database.
+        indexes: the archive's search indexes.
     """
 
-    def __init__(self, database: Database, indexes: Indexes) -> None:
+    def __init__(self, database: Database, indexes: SearchIndexes) -> None:
         self._db = database
         self._indexes = indexes
 
@@ -42,7 +42,7 @@ class SQLiteWriter:
         self, space: Space, records: Sequence[IndexRecord], skips: Sequence[SkipRecord]
     ) -> None:
         """Store a batch in one transaction."""
-        with self._db.changing() as db:
+        with self._db.write_transaction() as db:
             number = ensure_space(db, space)
             for record in records:
                 _write_record(db, number, record)
@@ -57,9 +57,9 @@ class SQLiteWriter:
             )  # fmt: skip
 
     def remove(self, paths: Collection[str]) -> list[str]:
-        """Remove files, and return the digest of each that had a content."""
+        """Remove files and return the digests of their contents."""
         digests: list[str] = []
-        with self._db.changing() as db:
+        with self._db.write_transaction() as db:
             for path in map(os.fsencode, paths):
                 row = db.execute(
                     "SELECT CAST(digest AS BLOB) FROM files JOIN contents ON contents.id = content"
@@ -67,33 +67,33 @@ class SQLiteWriter:
                     (path,),
                 ).fetchone()
                 digests.extend(digest.hex() for digest in row or ())
-                forget_name(db, path)
+                remove_name(db, path)
                 db.execute("DELETE FROM files WHERE path = ?", (path,))
         return digests
 
     def prune(self) -> None:
         """Delete the contents that no file has."""
         unused = "content NOT IN (SELECT content FROM files WHERE content IS NOT NULL)"
-        with self._db.changing() as db:
+        with self._db.write_transaction() as db:
             db.execute(f"DELETE FROM embeddings WHERE {unused}")
-            forget_unused(db)
+            remove_unused(db)
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
 
     def commit_texts(self, texts: Sequence[RecognizedText]) -> None:
-        """Store recognised texts, replacing earlier ones; unknown contents are ignored."""
-        with self._db.changing() as db:
+        """Store recognised texts, replacing earlier ones; ignore unknown contents."""
+        with self._db.write_transaction() as db:
             for text in texts:
                 write_text(db, text)
 
     def activate(self, space: Space) -> None:
-        """Let a space answer searches from now on; it may be new."""
-        with self._db.changing() as db:
+        """Make a space, which may be new, the one that searches use."""
+        with self._db.write_transaction() as db:
             number = ensure_space(db, space)
             db.execute("INSERT OR REPLACE INTO settings VALUES ('space', ?)", (str(number),))
 
     def drop_space(self, space: Space) -> None:
         """Delete an inactive space with its embeddings, queries and index."""
-        with self._db.changing() as db:
+        with self._db.write_transaction() as db:
             number = space_number(db, space)
             prefix = generation_prefix(db, space)
             for table in ("embeddings", "queries", "outdated"):
@@ -101,18 +101,18 @@ class SQLiteWriter:
             db.execute("DELETE FROM spaces WHERE id = ?", (number,))
             unknown = "content NOT IN (SELECT content FROM embeddings)"
             db.execute(f"DELETE FROM files WHERE content IS NOT NULL AND {unknown}")
-            forget_unused(db)
+            remove_unused(db)
             db.execute("DELETE FROM contents WHERE id NOT IN (SELECT content FROM embeddings)")
         self._indexes.forget(prefix)
         self._db.shrink()
 
     def remember(self, name: str, value: str) -> None:
-        """Remember a choice."""
+        """Store a setting."""
         self._db.remember(name, value)
 
 
 def _utf8(text: str) -> str:
-    """A text from a file or a decoder as SQLite can store it: lone surrogates become `?`."""
+    """Replace lone surrogates, which SQLite cannot store, by `?`."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -135,12 +135,12 @@ def _write_record(db: sqlite3.Connection, space: int, record: IndexRecord) -> No
             "INSERT OR REPLACE INTO embeddings (space, content, vector) VALUES (?, ?, ?)",
             (space, content, record.content.embedding.astype("<f2").tobytes()),
         )
-    # Without a content, it was found that the embedding would be no other.
+    # A record without a content confirms that the embedding is still right.
     db.execute("DELETE FROM outdated WHERE space = ? AND content = ?", (space, content))
 
 
 def _write_content(db: sqlite3.Connection, record: IndexRecord) -> tuple[int, str | None]:
-    """Store what was learnt from an image; the row id of its content, and its notes."""
+    """Store an image's content; return its row id and its metadata text."""
     digest = bytes.fromhex(record.digest)
     new = record.content
     if new is not None:

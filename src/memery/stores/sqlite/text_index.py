@@ -1,4 +1,4 @@
-"""What words are found by: the search tables over texts, names and notes, kept up to date."""
+"""Maintenance of the FTS5 tables over recognised text, names and metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from memery.stores.sqlite import schema
 from memery.stores.sqlite.filter_sql import folder_bounds
 from memery.types import Line
 
-_UNSEARCHED = """
+_NOT_INDEXED = """
     SELECT content FROM texts WHERE lines != '[]' EXCEPT SELECT rowid FROM text_words
     UNION ALL SELECT id FROM files WHERE content IS NOT NULL EXCEPT SELECT rowid FROM file_words
     LIMIT 1
@@ -23,7 +23,7 @@ _UNSEARCHED = """
 
 
 def write_text(db: sqlite3.Connection, text: RecognizedText) -> None:
-    """Store what was recognised in an image, and let it be found; ignore unknown contents."""
+    """Store and index the text recognised in an image; ignore unknown contents."""
     row = db.execute("SELECT id FROM contents WHERE digest = ?", (bytes.fromhex(text.digest),))
     for (content,) in row.fetchall():
         lines: list[Any] = [[line.text, line.confidence, *line.box] for line in text.lines]
@@ -41,8 +41,8 @@ def write_text(db: sqlite3.Connection, text: RecognizedText) -> None:
 
 
 def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) -> None:
-    """Let a file be found by its name, the words in it, and its notes."""
-    schema.keep_name(db, os.fsencode(path))
+    """Index the name of a file, the words in the name, and its metadata."""
+    schema.add_name_keys(db, os.fsencode(path))
     db.execute(
         "INSERT OR REPLACE INTO file_words (rowid, name, whole, notes) VALUES (?, ?, ?, ?)",
         (
@@ -54,8 +54,8 @@ def write_name(db: sqlite3.Connection, file: int, path: str, notes: str | None) 
     )
 
 
-def forget_name(db: sqlite3.Connection, path: bytes) -> None:
-    """A file is gone: its name is not to be found any more."""
+def remove_name(db: sqlite3.Connection, path: bytes) -> None:
+    """Remove a file's name from the index."""
     db.execute(
         "DELETE FROM names WHERE key = ? AND path = ?",
         (file_key(os.fsdecode(path)), path),
@@ -64,8 +64,8 @@ def forget_name(db: sqlite3.Connection, path: bytes) -> None:
     db.execute(f"DELETE FROM file_words WHERE rowid = {file}", (path,))
 
 
-def forget_unused(db: sqlite3.Connection) -> None:
-    """Drop the words of files and contents that are gone, and the names of empty folders."""
+def remove_unused(db: sqlite3.Connection) -> None:
+    """Delete the entries of deleted files and contents, and the names of empty folders."""
     folders = "SELECT key, path FROM names WHERE CAST(substr(path, -1) AS TEXT) = '/'"
     for key, path in db.execute(folders).fetchall():
         bounds = folder_bounds(os.fsdecode(path[:-1]))
@@ -78,11 +78,10 @@ def forget_unused(db: sqlite3.Connection) -> None:
 
 
 def parse_lines(lines: str) -> tuple[Line, ...]:
-    """The lines of a text as they are stored.
+    """Parse the lines of a stored text.
 
     Raises:
-        ValueError: they are not what `write_text` stores.
-        TypeError: likewise.
+        ValueError, TypeError: they were not stored by `write_text`.
     """
     return tuple(_line(*values) for values in json.loads(lines))
 
@@ -95,19 +94,19 @@ def _line(text: object, confidence: object, *box: object) -> Line:
     return Line(text, sure, (left, top, right, bottom))
 
 
-def verify_words(db: sqlite3.Connection) -> list[str]:
-    """What is wrong with the texts and the search over them, one sentence each."""
+def verify_text_index(db: sqlite3.Connection) -> list[str]:
+    """Check texts and text search; return one sentence for each fault found."""
     faults = [fault for table in ("text_words", "file_words") for fault in _check(db, table)]
-    if not faults and db.execute(_UNSEARCHED).fetchone():
-        faults.append("the search over the text in pictures misses some of it")
+    if not faults and db.execute(_NOT_INDEXED).fetchone():
+        faults.append("text search does not cover all recognised text and names")
     rows = db.execute("SELECT typeof(reader), typeof(lines), lines FROM texts")
     if not all(types == ["text", "text"] and _is_sound(lines) for *types, lines in rows):
-        faults.append("the text of a picture has the wrong form")
+        faults.append("the text of an image has the wrong form")
     return faults
 
 
 def _check(db: sqlite3.Connection, table: str) -> list[str]:
-    """FTS5's own comparison of an index with what is indexed; it needs the right to write."""
+    """Run FTS5's integrity check, which needs write access."""
     try:
         db.execute(f"INSERT INTO {table} ({table}) VALUES ('integrity-check')")
     except sqlite3.DatabaseError as error:
@@ -116,7 +115,7 @@ def _check(db: sqlite3.Connection, table: str) -> list[str]:
             sqlite3.SQLITE_READONLY,
         ):
             raise
-        return [f"the search over words is broken ({table}: {error})"]
+        return [f"text search is damaged ({table}: {error})"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""The reads of the SQLite store that indexing needs."""
+"""Reads of the SQLite store for indexing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class IndexingReads(Reads):
     """Reads `files` and `contents`, and the archive's settings."""
 
     def state(self) -> StoreState:
-        """Version, spaces and settings."""
+        """Read version, spaces and settings."""
         with self._db.reading() as db:
             settings = {
                 str(name): str(value) for name, value in db.execute("SELECT * FROM settings")
@@ -48,7 +48,7 @@ class IndexingReads(Reads):
     def scan_state(
         self, space: Space, filter: Filter, decoder_fingerprint: str
     ) -> dict[str, Stamp | None]:
-        """Every known path, with the stamp of a file that is up to date."""
+        """Map each stored path to the stamp of its file, if up to date."""
         where = condition(Filter(filter.under))
         reasons = sorted(RETRIED_REASONS)
         with self._reading(space) as (db, number):
@@ -70,7 +70,7 @@ class IndexingReads(Reads):
             }
 
     def digests(self, space: Space) -> StoredDigests:
-        """The stored contents by what the next build has to do with them."""
+        """Classify the stored contents by what the next build has to do with them."""
         with self._reading(space) as (db, number):
             known, outdated, undated = (
                 {digest.hex() for (digest,) in db.execute(sql, values)}
@@ -79,7 +79,7 @@ class IndexingReads(Reads):
             return StoredDigests(known, outdated, undated)
 
     def skips(self, filter: Filter) -> Sequence[Skip]:
-        """Skipped files, by path."""
+        """List skipped files, by path."""
         where = condition(Filter(filter.under))
         with self._db.reading() as db:
             rows = db.execute(
@@ -92,7 +92,7 @@ class IndexingReads(Reads):
     def pending_ocr(
         self, filter: Filter, *, everything: bool = False
     ) -> Sequence[tuple[FileEntry, str]]:
-        """One file of each content without recognised text, newest first, with the digest."""
+        """List one file of each content without recognised text, newest first, with the digest."""
         where = condition(filter)
         with self._db.reading() as db:
             rows = db.execute(_PENDING.format(where.sql), (everything, *where.values)).fetchall()
@@ -103,5 +103,5 @@ class IndexingReads(Reads):
 
 
 def _name(path: bytes | str) -> str:
-    """A path as text. One stored as text is a stranger's: its file is read again."""
+    """Decode a path. memery stores bytes; a file whose path is stored as text is read again."""
     return path if isinstance(path, str) else path.decode(_NAMES, "surrogateescape")

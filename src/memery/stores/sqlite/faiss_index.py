@@ -5,8 +5,8 @@ A generation is a folder `<store's uuid>-<space>-<number>/` with two files:
     vectors.faiss   faiss's header for a scalar-quantised fp16 flat index, then rows × dim float16
     ids.i64         rows × int64, ascending: the embeddings' ids in the store; then their CRC-32
 
-The header is a function of rows and dim alone. It is compared byte by byte before faiss sees the
-file, so that no length or pointer from the archive is ever believed.
+The header depends only on rows and dim. It is compared byte by byte before faiss opens the file, so
+that no length from an untrusted archive reaches faiss.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 _VECTORS, _IDS = GENERATION_FILES
 _ROWS_AT = 8
-"""Where faiss's header has the number of vectors; its last 8 bytes count the codes' bytes."""
+"""Offset of the number of vectors in faiss's header; its last 8 bytes are the size of the codes."""
 FLOAT16 = 2
 """Bytes per number."""
 _DIGITS = 20
-"""Of a generation's number, at most."""
+"""Maximum number of digits of a generation's number."""
 
 
 class ExactIndex:
@@ -48,7 +48,7 @@ class ExactIndex:
         """Open a generation.
 
         Raises:
-            ValueError: it is not what `write` makes.
+            ValueError: it was not written by `write`.
             OSError: it cannot be read.
         """
         import faiss
@@ -61,7 +61,7 @@ class ExactIndex:
             raise ValueError(f"{folder} has files of the wrong size")
         ids = np.fromfile(folder / _IDS, dtype="<i8")
         if zlib.crc32(ids[:-1].tobytes()) != ids[-1]:
-            raise ValueError(f"{folder / _IDS} has another checksum")
+            raise ValueError(f"{folder / _IDS} has a wrong checksum")
         with vectors.open("rb") as file:
             if file.read(len(header)) != header:
                 raise ValueError(f"{vectors} has a header that memery does not write")
@@ -72,7 +72,16 @@ class ExactIndex:
     def search(
         self, vector: NDArray[np.float32], limit: int, allowed: NDArray[np.int64] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids and scores of the best embeddings, best first; allowed (ids) narrows the search."""
+        """Find the best embeddings.
+
+        Args:
+            vector: a unit vector, float32 of shape (dim,).
+            limit: the largest number of results.
+            allowed: ids to search among, int64 of shape (n,); None searches all.
+
+        Returns:
+            Ids and scores, best first.
+        """
         import faiss
         import numpy as np
 
@@ -90,9 +99,9 @@ class ExactIndex:
         return self.ids[rows[0][found]], scores[0][found]
 
     def sample(self, count: int) -> NDArray[np.float32]:
-        """At most count vectors, evenly spread over the rows: float32 of shape (n, dim).
+        """Return at most count vectors, evenly spread over the rows: float32 of shape (n, dim).
 
-        They are kept: drawing them costs as much as a quarter of a search.
+        They are cached, since reading them takes a quarter of the time of a search.
         """
         import numpy as np
 
@@ -101,8 +110,8 @@ class ExactIndex:
             self._sample = self._faiss.reconstruct_batch(rows)
         return self._sample
 
-    def holds(self, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> bool:
-        """Whether the file has these embeddings, or has none of these ids yet."""
+    def contains(self, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> bool:
+        """Whether the file has these embeddings, or does not have their ids yet."""
         import numpy as np
 
         rows = np.searchsorted(self.ids, ids)
@@ -115,7 +124,7 @@ class ExactIndex:
 
 
 def _regular_size(file: Path) -> int:
-    """Size of a regular file in bytes; anything else a stranger may have put there is refused."""
+    """Return the size of a regular file in bytes; reject other kinds of files."""
     facts = file.lstat()
     if not stat.S_ISREG(facts.st_mode):
         raise ValueError(f"{file} is not a regular file")
@@ -123,7 +132,7 @@ def _regular_size(file: Path) -> int:
 
 
 def _header(rows: int, dim: int) -> bytes:
-    """What faiss writes before the codes of an fp16 index of this shape."""
+    """Return the bytes that faiss writes before the codes of an fp16 index of this shape."""
     import faiss
 
     empty = faiss.IndexScalarQuantizer(
@@ -143,10 +152,13 @@ def write(
 
     Args:
         parent: the archive's index folder.
-        name: of the new generation's folder.
+        name: name of the new generation's folder.
         dim: numbers per vector.
-        rows: how many vectors the blocks hold together.
-        blocks: pairs of ids and of the float16 vectors' bytes, ids ascending.
+        rows: total number of vectors in the blocks.
+        blocks: pairs of ids (int64 of shape (n,), ascending) and bytes of float16 vectors.
+
+    Returns:
+        The folder of the new generation.
     """
     parent.mkdir(parents=True, exist_ok=True)
     draft = parent / f".{name}-{uuid.uuid4().hex}"
@@ -171,15 +183,15 @@ def write(
     return parent / name
 
 
-def folders(parent: Path) -> list[Path]:
-    """What lies in the index folder, if there is one."""
+def list_folders(parent: Path) -> list[Path]:
+    """List the entries of the index folder, if it exists."""
     with contextlib.suppress(OSError):
         return list(parent.iterdir())
     return []
 
 
 def generations(present: Iterable[Path], prefix: str) -> list[Path]:
-    """The folders that are named prefix and a number, newest first."""
+    """Select the folders named prefix and a number, newest first."""
     found = []
     for folder in present:
         number = folder.name.removeprefix(prefix)
@@ -188,9 +200,9 @@ def generations(present: Iterable[Path], prefix: str) -> list[Path]:
     return [folder for _, folder in sorted(found, reverse=True) if not folder.is_symlink()]
 
 
-def drop_others(parent: Path, keep: Path | None, prefix: str) -> None:
-    """Delete older generations and drafts of writers that died. Open maps of them stay readable."""
+def delete_other_generations(parent: Path, keep: Path | None, prefix: str) -> None:
+    """Delete other generations and drafts of killed writers. Open memory maps stay readable."""
     drafts = parent.glob(f".{prefix}*")
-    for folder in [*generations(folders(parent), prefix), *drafts]:
+    for folder in [*generations(list_folders(parent), prefix), *drafts]:
         if folder != keep:
             shutil.rmtree(folder, ignore_errors=True)
