@@ -17,6 +17,7 @@ import json
 import statistics
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,9 +95,9 @@ def percent(share: float) -> float:
     return round(100 * share, 1)
 
 
-def main() -> None:
-    """Read the arguments, print one JSON line."""
-    parser = argparse.ArgumentParser(description="measure retrieval on captioned pictures")
+def print_measurements(description: str, evaluate: Callable[[Path, str], dict[str, Any]]) -> None:
+    """Evaluate a model on a folder, both given on the command line, and print one JSON line."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
     arguments = parser.parse_args()
@@ -104,4 +105,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print_measurements("measure retrieval on captioned pictures", evaluate)

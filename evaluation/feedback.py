@@ -17,15 +17,13 @@ JSON line:
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import tempfile
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from evaluation.captions import percent, read_rows
+from evaluation.captions import percent, print_measurements, read_rows
 from memery import Memery
 
 _JUDGED = 10
@@ -86,14 +84,5 @@ def evaluate(folder: Path, model: str) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    """Read the arguments, print one JSON line."""
-    parser = argparse.ArgumentParser(description="measure what relevance feedback brings")
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--model", default="starter")
-    arguments = parser.parse_args()
-    print(json.dumps(evaluate(arguments.folder.resolve(), arguments.model)))
-
-
 if __name__ == "__main__":
-    main()
+    print_measurements("measure what relevance feedback brings", evaluate)

@@ -25,6 +25,14 @@ hypothesis.settings.load_profile("memery")
 
 
 @pytest.fixture
+def colours(monkeypatch, tmp_path):
+    """The colour model by default, and nothing from this user's settings or cache."""
+    monkeypatch.setenv("MEMERY_MODEL", "colours")
+    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
 def invoke(capfdbinary, monkeypatch):
     """Run `memery` in this process; gives bytes and an exit code, as `subprocess.run` does.
 

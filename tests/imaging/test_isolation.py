@@ -48,10 +48,7 @@ ImageFile.ImageFile.load = evil
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMERY_MODEL", "colours")
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def environment(colours, monkeypatch):
     monkeypatch.setenv("MEMERY_WORKERS", "2")
 
 

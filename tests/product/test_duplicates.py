@@ -28,11 +28,7 @@ def scene(seed, size=(240, 180)):
     return Image.blend(broad, fine, 0.4)
 
 
-@pytest.fixture(autouse=True)
-def colours(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMERY_MODEL", "colours")
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("colours")
 
 
 @pytest.fixture

@@ -27,10 +27,7 @@ COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown"
 PAGE = "memes"
 
 
-@pytest.fixture(autouse=True)
-def colours(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMERY_MODEL", "colours")
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+pytestmark = pytest.mark.usefixtures("colours")
 
 
 def paint(folder, name, colour, size=(40, 30), *, taken_at=None, when=1_700_000_000):

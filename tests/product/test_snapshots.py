@@ -36,10 +36,7 @@ EVERYWHERE = Filter()
 PURGE = "import sys; from memery.archive import find_archive; find_archive(sys.argv[1]).purge()"
 
 
-@pytest.fixture(autouse=True)
-def colours(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMERY_MODEL", "colours")
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
+pytestmark = pytest.mark.usefixtures("colours")
 
 
 @functools.cache

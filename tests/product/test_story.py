@@ -37,11 +37,7 @@ def paint(path, colour, size=(40, 30)):
     os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
-@pytest.fixture(autouse=True)
-def colours(monkeypatch, tmp_path):
-    monkeypatch.setenv("MEMERY_MODEL", "colours")
-    monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("colours")
 
 
 @pytest.fixture
