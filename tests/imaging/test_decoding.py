@@ -91,6 +91,8 @@ def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
     ("start", "kind"),
     [
         (b"\xff\x0a", "JPEG XL: convert it to JPEG or PNG"),
+        (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG: export it as PNG"),
+        (b'\xef\xbb\xbf<?xml version="1.0"?>\n<svg/>', "SVG: export it as PNG"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL: convert it to JPEG or PNG"),
         (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000: convert it to JPEG or PNG"),
         (b"8BPS\0\1", "Photoshop: export it as JPEG or PNG"),
@@ -250,7 +252,7 @@ def test_large_photographs_are_decoded_at_a_reduced_size():
     [
         (b"", "truncated"),
         (b"words", "not an image"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not an image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported format"),
         (encoded(Image.new("RGB", (50, 50), "red"), "JPEG")[:400], "truncated"),
         (encoded(Image.new("RGB", (50, 50), "red"), "PNG")[:60], "truncated"),
         (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too large"),

@@ -66,13 +66,16 @@ _SIGNATURES = (
     (b"\x1aE\xdf\xa3", "mkv"),
 )
 """What the content of such files begins with, and an extension of their kind."""
+_BLANK = b"\xef\xbb\xbf \t\r\n"
+_XML = (b"<svg", b"<?xml", b"<!--", b"<!DOCTYPE svg")
+"""What SVG, which is text, may begin with, and what may precede that."""
 _BRANDS = {b"crx ": "cr3", b"jp2 ": "jp2", b"jxl ": "jxl"} | dict.fromkeys(
     (b"isom", b"iso2", b"avc1", b"mp41", b"mp42", b"M4V ", b"MSNV", b"qt  ", b"3gp4", b"3gp5"),
     "mp4",
 )
 """Major brands of ISO base media files (ISO/IEC 14496-12, 4.3), likewise."""
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-SIGNATURE_BYTES = 16
+SIGNATURE_BYTES = 1024
 UNREADABLE = frozenset(_KIND_OF)
 """Extensions of images and videos that memery cannot read, lower case."""
 
@@ -101,6 +104,8 @@ def unsupported(start: bytes) -> str | None:
         start: the first `SIGNATURE_BYTES` of its content.
     """
     known = next((ext for signature, ext in _SIGNATURES if start.startswith(signature)), None)
+    if b"<svg" in start and start.lstrip(_BLANK).startswith(_XML):
+        known = "svg"
     if start[4:8] == b"ftyp":
         if start[8:12] in _HEIC_BRANDS:
             return ": ".join(_HEIC)

@@ -390,7 +390,7 @@ def test_collections_and_status(both, photos, more):
     assert status["index_allowed"] is True
     skipped = both.get("/v1/skipped").json()
     assert [(s["collection"], s["path"], s["reason"]) for s in skipped["skipped"]] == [
-        ("photos", "broken.png", "not an image")
+        ("photos", "broken.png", "unsupported format")
     ]
     assert both.get("/v1/skipped?offset=1").json() == {"total": 1, "skipped": []}
 
