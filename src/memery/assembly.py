@@ -25,7 +25,7 @@ from memery.imaging import decoding as in_process
 from memery.imaging.thumbnails import Thumbnails
 from memery.models import selection
 from memery.models.interface import EmbeddingModel
-from memery.ocr.interface import TextReader
+from memery.ocr.interface import OcrEngine
 from memery.query.filters import Filter
 from memery.query.terms import Query
 from memery.stores.interface import Searchable, Store
@@ -173,13 +173,13 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
     return Reader(archive, engine, config, make_decoder(config))
 
 
-def open_reader(config: Config) -> TextReader:
+def open_reader(config: Config) -> OcrEngine:
     """Make the OCR engine that is configured; its networks are loaded when they are first needed.
 
     Raises:
         ReaderError: it is not available.
     """
-    return cast(TextReader, plugins.load("memery.readers", config.reader)())
+    return cast(OcrEngine, plugins.load("memery.readers", config.reader)())
 
 
 def make_thumbnails(archive: Archive, config: Config) -> Thumbnails:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 BUILT_IN = {
     "memery.models": {"starter": "memery.models.starter:StarterModel"},
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
-    "memery.readers": {"rapidocr": "memery.ocr.rapidocr:RapidReader"},
+    "memery.readers": {"rapidocr": "memery.ocr.rapidocr:RapidOcrEngine"},
 }
 """What comes with memery, by entry point group and name: module:attribute."""
 

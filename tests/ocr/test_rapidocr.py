@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from memery.imaging.decoding import decode_upright
 from memery.ocr import rapidocr
-from memery.ocr.rapidocr import RapidReader
+from memery.ocr.rapidocr import RapidOcrEngine
 from memery.query.text_search.tokens import tokens
 from support.commands import run_python
 
@@ -20,7 +20,7 @@ TEXT = "grumpy penguin dances"
 
 @pytest.fixture(scope="module")
 def reader():
-    return RapidReader()
+    return RapidOcrEngine()
 
 
 def written(text=TEXT, ink="black", paper="white", size=(640, 200)):
@@ -78,9 +78,9 @@ def test_turned_text_is_read(reader, angle):
 
 def test_what_is_sure_is_read_once(reader, monkeypatch):
     attempts = []
-    attempt = RapidReader._attempt
+    attempt = RapidOcrEngine._run
     monkeypatch.setattr(
-        RapidReader, "_attempt", lambda self, p: attempts.append(p) or attempt(self, p)
+        RapidOcrEngine, "_run", lambda self, p: attempts.append(p) or attempt(self, p)
     )
     read(reader, written())
     read(reader, Image.new("RGB", (300, 200), "white"))
@@ -127,8 +127,8 @@ seen = []
 sys.addaudithook(lambda event, a: seen.append(event) if event == "socket.connect" else None)
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from memery.ocr.rapidocr import RapidReader
-reader = RapidReader()
+from memery.ocr.rapidocr import RapidOcrEngine
+reader = RapidOcrEngine()
 assert "cv2" not in sys.modules and "onnxruntime" not in sys.modules
 image = Image.new("RGB", (400, 120), "white")
 ImageDraw.Draw(image).text((30, 30), "offline", fill="black", font=ImageFont.load_default(48))
@@ -144,9 +144,9 @@ def test_it_needs_no_network_and_says_nothing():
 
 BROKEN = """
 import numpy as np
-from memery.ocr.rapidocr import RapidReader
+from memery.ocr.rapidocr import RapidOcrEngine
 try:
-    RapidReader().read(np.zeros((40, 40, 3), np.uint8))
+    RapidOcrEngine().read(np.zeros((40, 40, 3), np.uint8))
 except Exception as error:
     print(f"{type(error).__name__}: {error}")
 """
@@ -160,6 +160,6 @@ def test_a_broken_installation_is_told(tmp_path):
     assert "pip install" in told
 
 
-def test_missing_networks_are_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no network"):
+def test_names_missing_networks(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"contains no \*_det_\*\.onnx"):
         rapidocr._network(tmp_path, "det")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from memery.ocr.interface import ReaderInfo, Reading
-from memery.ocr.rapidocr import RapidReader
-from memery.ocr.tiling import is_long, long_side, read_tiles
+from memery.ocr.interface import OcrEngineInfo, OcrResult
+from memery.ocr.rapidocr import RapidOcrEngine
+from memery.ocr.tiling import is_long, long_side, recognize_tiles
 from memery.query.text_search.tokens import tokens
 from memery.types import Line
 
@@ -14,7 +14,7 @@ from memery.types import Line
 class MarkReader:
     """Finds runs of black rows, or of black columns where the tile is wider than high."""
 
-    info = ReaderInfo("marks", "1", side=200)
+    info = OcrEngineInfo("marks", "1", side=200)
 
     def __init__(self):
         self.shapes = []
@@ -28,7 +28,7 @@ class MarkReader:
         for first, last in edges.reshape(-1, 2) / len(dark):
             box = (first, 0.2, last, 0.4) if is_wide else (0.2, first, 0.4, last)
             lines.append(Line("mark", 1.0, box))
-        return Reading(tuple(lines), 1.0, 2.0)
+        return OcrResult(tuple(lines), 1.0, 2.0)
 
 
 @pytest.mark.parametrize("extent", [300, 301, 555, 1600, 3000])
@@ -39,7 +39,7 @@ def test_each_line_is_read_once_and_whole(extent, is_wide):
     for first, last in marks:
         pixels[first:last, 20:40] = 0
     reader = MarkReader()
-    reading = read_tiles(reader, pixels.swapaxes(0, 1) if is_wide else pixels)
+    reading = recognize_tiles(reader, pixels.swapaxes(0, 1) if is_wide else pixels)
     assert max(max(shape) for shape in reader.shapes) <= reader.info.side
     side = 0 if is_wide else 1
     found = [(line.box[side] * extent, line.box[side + 2] * extent) for line in reading.lines]
@@ -71,8 +71,8 @@ def test_small_text_of_a_long_screenshot_is_read():
     for number, word in enumerate(words):
         place = (40, 60 + number * 540)
         ImageDraw.Draw(image).text(place, word, fill="black", font=ImageFont.load_default(16))
-    reader = RapidReader()
-    reading = read_tiles(reader, np.asarray(image))
+    reader = RapidOcrEngine()
+    reading = recognize_tiles(reader, np.asarray(image))
     assert [tokens(line.text) for line in reading.lines] == [[word] for word in words]
     tops = [line.box[1] * image.height for line in reading.lines]
     assert tops == [pytest.approx(60 + number * 540, abs=15) for number in range(len(words))]

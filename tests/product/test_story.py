@@ -372,7 +372,7 @@ def test_a_folder_of_somebody_elses_is_no_archive(photos, tmp_path):
     for name, text in things.items():
         (project / name).write_text(text)
     for place in (project, photos):
-        with pytest.raises(ArchiveError, match="holds other things"):
+        with pytest.raises(ArchiveError, match="contains other files"):
             index_flow(photos, archive=place)
     (project / "store.sqlite3").write_text("mine")
     with pytest.raises(ArchiveError):

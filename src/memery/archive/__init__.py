@@ -1,4 +1,4 @@
-"""Where the archive of a folder lies, and what memery keeps in it."""
+"""Location and files of a folder's archive."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ _OWN_PARTS = {
     _IGNORE_NAME: stat.S_ISREG,
 }
 GENERATION_NAME = re.compile(r"\.?[0-9a-f]{32}-\d+-\d+(-[0-9a-f]{32})?")
-"""Folders of the search index, drafts among them."""
+"""Names of the search index's folders, including drafts."""
 GENERATION_FILES = ("vectors.faiss", "ids.i64")
 _THUMBNAIL = re.compile(r"[0-9a-f]{64}-\d{2,4}(-\d{1,4})?\.webp|\.[0-9a-f]{32}")
-"""Thumbnails by the digest, the side and the decoder's version, drafts among them."""
+"""Names of thumbnails: digest, side and decoder version; or drafts."""
 APPLICATION_ID = 0x6D656D72  # "memr"
 _APPLICATION_ID_AT = 68
-"""Where a database's header has it: https://www.sqlite.org/fileformat.html"""
+"""Its offset in a database file: https://www.sqlite.org/fileformat.html"""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The archive that answers for a folder.
+    """The archive of a folder.
 
     Attributes:
-        root: the folder of images that the archive describes, absolute.
-        folder: where the archive's own files lie, absolute.
-        scope: the folder asked for, relative to root, with `/`; empty if it is root itself.
+        root: the folder of images that the archive covers, absolute.
+        folder: the folder with the archive's files, absolute.
+        scope: the requested folder, relative to root, with `/`; empty if it is root itself.
     """
 
     root: Path
@@ -78,7 +78,7 @@ class Archive:
         return self.folder / THUMBNAILS_NAME
 
     def kept_thumbnails(self) -> Iterator[Path]:
-        """The files in that folder which are memery's; a link to another folder has none."""
+        """Yield the files in that folder that memery wrote; none if it is a symbolic link."""
         if stat.S_ISDIR(_mode(self.thumbnails)):
             for place in self.thumbnails.iterdir():
                 if _THUMBNAIL.fullmatch(place.name) and stat.S_ISREG(_mode(place)):
@@ -86,34 +86,34 @@ class Archive:
 
     @property
     def searched(self) -> Path:
-        """The folder asked for."""
+        """The requested folder: root, or the folder below it that is in scope."""
         return self.root / self.scope if self.scope else self.root
 
     def exists(self) -> bool:
         """Whether there is a database.
 
         Raises:
-            ArchiveError: it cannot be looked at, or a part of it is not of the kind that memery
-                makes. Following a stranger's link it would write outside the folder, reading a
-                stranger's pipe it would hang.
+            ArchiveError: it cannot be checked, or one of its parts is not a regular file or folder
+                as expected. Following a link could write outside the folder; reading a pipe hangs.
         """
         try:
             for name, is_kind in _OWN_PARTS.items():
                 part = self.folder / name
                 if (mode := _mode(part)) and not is_kind(mode):
                     raise ArchiveError(
-                        f"{part} is not a {_KIND_NAMES[is_kind]}, as memery makes it (symbolic"
-                        " links are not followed): delete it, or name another place with --archive."
+                        f"{part} is not a {_KIND_NAMES[is_kind]}, as expected in an archive"
+                        " (symbolic links are not followed). Delete it, or choose another folder"
+                        " with --archive."
                     )
             return bool(_mode(self.store))
         except OSError as error:
             raise unwritable(self.folder, error) from error
 
     def create(self) -> None:
-        """Make the archive's folder, invisible to git.
+        """Create the archive's folder, ignored by git.
 
         Raises:
-            ArchiveError: it cannot be made, or the folder named for it holds other things.
+            ArchiveError: it cannot be created, or the folder chosen for it contains other files.
         """
         if not self.exists():
             self._refuse_foreign_folder()
@@ -126,7 +126,7 @@ class Archive:
             raise unwritable(self.folder, error) from error
 
     def _refuse_foreign_folder(self) -> None:
-        """A folder that somebody named must be new, empty, or left by a memery that was killed."""
+        """Reject a folder given by the user unless it is new, empty, or left by a killed memery."""
         if self._is_own_place or not _mode(self.folder):
             return
         try:
@@ -135,29 +135,29 @@ class Archive:
             raise unwritable(self.folder, error) from error
         if foreign:
             raise ArchiveError(
-                f"The folder {self.folder} holds other things, {foreign[0].name!r} for one:"
-                " name a new or an empty folder with --archive."
+                f"The folder {self.folder} contains other files, for example {foreign[0].name!r}."
+                " Choose a new or empty folder with --archive."
             )
 
     @property
     def _is_own_place(self) -> bool:
-        """Whether the folder's name or place is memery's own choice."""
+        """Whether memery chose the folder, rather than the user."""
         own = self.root / FOLDER_NAME
         return self.folder == own or self.folder == _cache_folder(self.root)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the archive's one writer.
+        """Hold the archive's writer lock.
 
         Raises:
-            ArchiveLocked: another process is; the message names it.
+            ArchiveLocked: another process holds it; the message names the process.
         """
         self.create()
         with WriterLock(self.folder).hold():
             yield
 
     def holder(self) -> int | None:
-        """The process id of the one that is writing now, or None."""
+        """Return the process id of the current writer, or None."""
         return WriterLock(self.folder).holder()
 
     @property
@@ -167,27 +167,27 @@ class Archive:
 
     @property
     def is_marked(self) -> bool:
-        """Whether the last one who decoded in its own process never came to the end."""
+        """Whether the last process that decoded images itself did not finish."""
         with contextlib.suppress(OSError):
             return bool(_mode(self.folder / _MARK_NAME))
         return False
 
     def mark(self) -> None:
-        """Note that this process decodes images itself, in case that it dies of one."""
-        with contextlib.suppress(OSError):  # a full disk must not keep anyone from decoding
+        """Record that this process decodes images itself, in case an image crashes it."""
+        with contextlib.suppress(OSError):  # a full disk must not prevent decoding
             (self.folder / _MARK_NAME).open("x").close()
 
     def unmark(self) -> None:
-        """All went well."""
+        """Record that decoding finished."""
         with contextlib.suppress(OSError):
             (self.folder / _MARK_NAME).unlink(missing_ok=True)
 
     def purge(self) -> None:
-        """Delete what memery wrote into the archive's folder; the folder too if that was all.
+        """Delete the files that memery wrote, and the archive's folder if it is empty then.
 
         Raises:
-            ArchiveError: it lies in a folder above the one asked for, is not memery's, or cannot be
-                deleted.
+            ArchiveError: the archive belongs to a parent of the requested folder, was not written
+                by memery, or cannot be deleted.
         """
         if self.scope:
             raise ArchiveError(
@@ -196,8 +196,8 @@ class Archive:
             )
         if not self._is_own_place and not self._has_own_store():
             raise ArchiveError(
-                f"{self.store} is not a store that memery wrote: nothing was deleted."
-                " If it was one, delete the folder yourself."
+                f"{self.store} was not written by memery, or is damaged. Nothing was deleted."
+                " If it is an archive of memery, delete the folder yourself."
             )
         with self.lock():
             try:
@@ -205,11 +205,11 @@ class Archive:
             except OSError as error:
                 raise unwritable(self.folder, error) from error
         (self.folder / LOCK_NAME).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # something that is not memery's is in it: it stays
+        with contextlib.suppress(OSError):  # it stays if it contains other files
             self.folder.rmdir()
 
     def _has_own_store(self) -> bool:
-        """Whether the database says in its header that it is memery's."""
+        """Whether the database's header has memery's application id."""
         try:
             with self.store.open("rb") as file:
                 file.seek(_APPLICATION_ID_AT)
@@ -242,15 +242,15 @@ class Archive:
         _remove_if_empty(self.index)
 
     def seed_files(self) -> list[Path]:
-        """Files that memery 0.1 left beside the images; they are ignored."""
+        """List files that memery 0.1 left next to the images; they are ignored."""
         return [path for name in _SEED_NAMES if _is_file(path := self.root / name)]
 
 
 def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> Archive:
-    """Find the archive that answers for a folder, as git finds a repository.
+    """Find the archive of a folder, in it or above it, as git finds a repository.
 
     Raises:
-        FolderError: the folder is missing, is no folder or cannot be read, or has no name.
+        FolderError: the path is empty, does not exist, is not a folder or cannot be read.
     """
     if not os.fspath(path):
         raise FolderError("The name of the folder is empty. Use . for the current folder.")
@@ -267,7 +267,7 @@ def find_archive(path: str | os.PathLike[str], override: Path | None = None) -> 
 
 
 def find_orphan(path: str | os.PathLike[str], override: Path | None = None) -> Archive | None:
-    """The archive of a folder that is gone, where it was kept elsewhere; None if there is none."""
+    """Find the archive of a deleted folder, if the archive is in another folder; else None."""
     try:
         folder = Path(path).expanduser().resolve()
         if not os.fspath(path) or _mode(folder):
@@ -279,7 +279,7 @@ def find_orphan(path: str | os.PathLike[str], override: Path | None = None) -> A
 
 
 def _mode(path: Path) -> int:
-    """What a path is, links not followed; 0 if there is nothing."""
+    """Return the mode of a path, without following links; 0 if it does not exist."""
     try:
         return path.lstat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -287,7 +287,7 @@ def _mode(path: Path) -> int:
 
 
 def _is_leftover(path: Path) -> bool:
-    """Whether a file is one that memery leaves beside its store, to the letter."""
+    """Whether a file is exactly one of those that memery writes next to its store."""
     try:
         text = path.read_bytes()[:20] if stat.S_ISREG(_mode(path)) else b"?"
     except OSError:
@@ -306,7 +306,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is a file; what cannot be looked at counts as none."""
+    """Whether a file exists; False if that cannot be checked."""
     try:
         return path.is_file()
     except OSError:
@@ -317,11 +317,11 @@ def _override(place: Path) -> Path:
     try:
         place = Path(place).expanduser().absolute()
         if place.exists() and not place.is_dir():
-            raise ArchiveError(f"The archive {place} is a file: name a folder for it.")
+            raise ArchiveError(f"The archive {place} is a file. Choose a folder with --archive.")
     except OSError as error:
         raise unwritable(place, error) from error
     except (RuntimeError, ValueError) as error:
-        raise ArchiveError(f"There can be no archive at {place}: {error}.") from None
+        raise ArchiveError(f"{place} cannot be an archive: {error}.") from None
     return place
 
 
@@ -329,13 +329,13 @@ def _existing_folder(path: Path) -> Path:
     try:
         folder = path.expanduser().resolve(strict=True)
         if not folder.is_dir():
-            raise FolderError(f"{path} is a file, not a folder: name the folder that it lies in.")
+            raise FolderError(f"{path} is a file, not a folder. Name the folder that contains it.")
         os.scandir(folder).close()
     except (FileNotFoundError, NotADirectoryError):
-        raise FolderError(f"There is no folder {path}: check the spelling.") from None
+        raise FolderError(f"The folder {path} does not exist. Check the spelling.") from None
     except PermissionError:
         raise FolderError(
-            f"The folder {path} cannot be read: ask its owner for permission to read it."
+            f"The folder {path} cannot be read. Ask its owner for permission."
         ) from None
     except (OSError, RuntimeError, ValueError) as error:
         raise FolderError(f"The folder {path!s} cannot be read: {error}.") from None
@@ -343,7 +343,7 @@ def _existing_folder(path: Path) -> Path:
 
 
 def _own_ancestors(folder: Path) -> Iterator[Path]:
-    """The folder and those above it, up to a mount point or a folder of another owner."""
+    """Yield the folder and its parents, up to a mount point or a folder of another owner."""
     owner = folder.stat().st_uid
     for ancestor in (folder, *folder.parents):
         try:
@@ -357,7 +357,7 @@ def _own_ancestors(folder: Path) -> Iterator[Path]:
 
 
 def _is_usable(root: Path) -> bool:
-    """Whether SQLite can write safely below this folder."""
+    """Whether SQLite can safely write an archive in this folder."""
     place = root / FOLDER_NAME
     writable = os.access(place if os.path.lexists(place) else root, os.W_OK | os.X_OK)
     return writable and not is_on_network(root)

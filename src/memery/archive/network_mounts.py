@@ -17,17 +17,17 @@ _NETWORK_FILE_SYSTEMS = frozenset(
 def is_on_network(folder: Path) -> bool:
     """Whether a folder is on a network file system.
 
-    SQLite's write-ahead log needs shared memory, which network file systems do not give.
+    SQLite's write-ahead log needs shared memory, which network file systems do not provide.
     """
     if sys.platform == "win32":
         return str(folder).startswith("\\\\")
     try:
         mounts = Path("/proc/self/mountinfo").read_bytes().splitlines()
-    except OSError:  # macOS: not known here, taken as local
+    except OSError:  # not available on macOS: assume a local file system
         return False
     device = folder.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}".encode()
-    # By device, not by path: one path may have several mounts, and names are escaped there.
+    # Compare devices, not paths: one path may have several mounts, and paths are escaped.
     for fields in map(bytes.split, mounts):
         if fields[2] == number:
             kind = fields[fields.index(b"-") + 1]

@@ -29,17 +29,17 @@ class WriterLock:
 
     @contextlib.contextmanager
     def hold(self) -> Iterator[None]:
-        """Be the one writer of the archive.
+        """Hold the lock as the only writer.
 
         Raises:
-            ArchiveLocked: another process is; the message names it.
+            ArchiveLocked: another process holds it; the message names the process.
         """
         lock = self._acquire()
         if lock is None:
             raise self._locked()
         holder = self._folder / HOLDER_NAME
         try:
-            with contextlib.suppress(OSError):  # a courtesy to others, not the lock itself
+            with contextlib.suppress(OSError):  # informational, not the lock itself
                 holder.write_text(str(os.getpid()), encoding="ascii")
             yield
         finally:
@@ -47,7 +47,7 @@ class WriterLock:
             lock.release()
 
     def _acquire(self) -> FileLock | None:
-        """The lock, taken; None while another process has it."""
+        """Acquire the lock; return None if another process holds it."""
         import filelock
 
         lock = filelock.FileLock(self._folder / LOCK_NAME, blocking=False, mode=0o600)
@@ -60,25 +60,25 @@ class WriterLock:
         return lock
 
     def _locked(self) -> ArchiveLocked:
-        pid = self._noted_pid()
+        pid = self._recorded_pid()
         who = f"process {pid}" if pid else "another process"
         return ArchiveLocked(
-            f"The archive {self._folder} is being written by {who}: wait until it has finished.",
+            f"The archive {self._folder} is being written by {who}. Wait until it has finished.",
             pid,
         )
 
     def holder(self) -> int | None:
-        """The process id of the one that is writing now, or None."""
-        pid = self._noted_pid()
+        """Return the process id of the current writer, or None."""
+        pid = self._recorded_pid()
         if pid is None:
             return None
-        with contextlib.suppress(ArchiveError):  # not ours to lock: believe the note
-            if (lock := self._acquire()) is not None:  # a note of one that was killed
+        with contextlib.suppress(ArchiveError):  # no permission to lock: trust the recorded pid
+            if (lock := self._acquire()) is not None:  # the recorded process was killed
                 lock.release()
                 return None
         return pid
 
-    def _noted_pid(self) -> int | None:
+    def _recorded_pid(self) -> int | None:
         try:
             text = (self._folder / HOLDER_NAME).read_text(encoding="ascii")[:20]
         except (OSError, UnicodeDecodeError):

@@ -21,7 +21,7 @@ from memery.errors import ImageError, MemeryError, ReaderError
 from memery.executors.types import OcrBatch
 from memery.imaging import decoding as in_process
 from memery.imaging.files import read_file
-from memery.ocr.interface import Reading, TextReader
+from memery.ocr.interface import OcrEngine, OcrResult
 from memery.stores.records import RecognizedText
 from memery.types import FileEntry
 
@@ -54,7 +54,7 @@ class Reader:
     def __init__(
         self,
         archive: Archive,
-        reader: TextReader,
+        reader: OcrEngine,
         config: Config,
         decoder: ImageDecoder = in_process,
     ) -> None:
@@ -78,7 +78,7 @@ class Reader:
         pool = ThreadPoolExecutor(threads, thread_name_prefix="memery-reader")
         try:
             waiting = iter(pending)
-            running: deque[tuple[str, Future[Reading | Exception | None]]] = deque()
+            running: deque[tuple[str, Future[OcrResult | Exception | None]]] = deque()
             while True:
                 for entry, digest in islice(waiting, 2 * _BATCH - len(running)):
                     running.append((digest, pool.submit(self._read, entry, digest, info.side)))
@@ -91,7 +91,7 @@ class Reader:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _read(self, entry: FileEntry, digest: str, side: int) -> Reading | Exception | None:
+    def _read(self, entry: FileEntry, digest: str, side: int) -> OcrResult | Exception | None:
         """What stands in a file, or None if it is not (any more) what was indexed."""
         try:
             _, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
@@ -103,22 +103,22 @@ class Reader:
             logger.warning(
                 "The text in %s is not read: twice the process ended while it was.", entry.path
             )
-            return Reading((), 0.0, 0.0)
+            return OcrResult((), 0.0, 0.0)
         try:
             with self._unfinished.attempt(digest):
                 return self._read_image(data, side)
         except ImageError as error:
             # The content is what was indexed: unless a limit was lowered, it would fail again.
             logger.debug("The text in %s was not read: %s", entry.path, error)
-            return None if error.reason == "too large" else Reading((), 0.0, 0.0)
+            return None if error.reason == "too large" else OcrResult((), 0.0, 0.0)
         except MemeryError:
             raise
         except Exception as error:  # a reader is anyone's code
             logger.debug("The text in %s was not read: %r", entry.path, error)
             return error
 
-    def _read_image(self, data: bytes, side: int) -> Reading:
-        from memery.ocr.tiling import is_long, long_side, read_tiles
+    def _read_image(self, data: bytes, side: int) -> OcrResult:
+        from memery.ocr.tiling import is_long, long_side, recognize_tiles
 
         limit = self._config.max_pixels
         pixels = self._decoder.decode_upright(data, side, limit)
@@ -128,7 +128,7 @@ class Reader:
         whole = long_side(*self._decoder.upright_size(data, limit), side)
         if whole > side:
             pixels = self._decoder.decode_upright(data, whole, limit)
-        return read_tiles(self._reader, pixels)
+        return recognize_tiles(self._reader, pixels)
 
 
 class _Unfinished:
@@ -181,7 +181,9 @@ class _Unfinished:
                 file.truncate(size)
 
 
-def _ocr_batch(readings: Sequence[tuple[str, Reading | Exception | None]], reader: str) -> OcrBatch:
+def _ocr_batch(
+    readings: Sequence[tuple[str, OcrResult | Exception | None]], reader: str
+) -> OcrBatch:
     """A batch. What the reader fails on counts as without text: it would fail again."""
     failures = [reading for _, reading in readings if isinstance(reading, Exception)]
     if len(failures) == _BATCH:
@@ -191,7 +193,7 @@ def _ocr_batch(readings: Sequence[tuple[str, Reading | Exception | None]], reade
             " is kept. Repair its installation, or build with --no-ocr."
         ) from error
     known = [
-        (digest, Reading((), 0.0, 0.0) if isinstance(reading, Exception) else reading)
+        (digest, OcrResult((), 0.0, 0.0) if isinstance(reading, Exception) else reading)
         for digest, reading in readings
         if reading is not None
     ]

@@ -1,4 +1,4 @@
-"""What a reader is: pixels of a picture → the lines of text in it."""
+"""The interface of OCR engines, which recognise the lines of text in an image."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ReaderInfo:
-    """Facts about a reader.
+class OcrEngineInfo:
+    """Facts about an OCR engine.
 
     Attributes:
-        name: of the engine.
-        version: of the engine; its models belong to it.
-        side: pictures are handed to it with no side longer than this, pixels.
+        name: the engine's name.
+        version: version of the engine and its models.
+        side: the longest side of the images it takes, pixels.
     """
 
     name: str
@@ -28,13 +28,13 @@ class ReaderInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What was read in one picture.
+class OcrResult:
+    """The text recognised in an image.
 
     Attributes:
-        lines: from the top to the bottom; none where there is no text.
-        finding: seconds spent on finding where text stands.
-        recognising: seconds spent on saying what it is; 0 where none was found.
+        lines: from top to bottom; empty without text.
+        finding: seconds spent on text detection.
+        recognising: seconds spent on text recognition; 0 if no text was detected.
     """
 
     lines: tuple[Line, ...]
@@ -42,14 +42,14 @@ class Reading:
     recognising: float
 
 
-class TextReader(Protocol):
-    """Reads pictures. It may be called from several threads at once."""
+class OcrEngine(Protocol):
+    """Recognises text. Several threads may call it at once."""
 
     @property
-    def info(self) -> ReaderInfo:
-        """What it is, known without loading it."""
+    def info(self) -> OcrEngineInfo:
+        """Facts about the engine, available without loading it."""
         ...
 
-    def read(self, pixels: NDArray[np.uint8]) -> Reading:
-        """Read an upright picture, RGB, height × width × 3."""
+    def read(self, pixels: NDArray[np.uint8]) -> OcrResult:
+        """Recognise the text in an upright image: uint8 RGB of shape (height, width, 3)."""
         ...

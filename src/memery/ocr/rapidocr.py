@@ -1,8 +1,8 @@
-"""RapidOCR: PP-OCR networks on the onnxruntime; they come inside its wheel.
+"""RapidOCR: PP-OCR networks, part of its wheel, run by ONNX Runtime.
 
-Configured as measured best on memes and screenshots: pictures are searched with their longest side
-at 960 pixels, and each line is recognised by itself. Where that is unsure of all it finds, the
-picture is read once more, turned by half a turn.
+The configuration performed best on memes and screenshots: text is detected with the longest side at
+960 pixels, and lines are recognised one at a time. If the confidence of all lines is low, the image
+is tried again, rotated by 180°.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memery.errors import ReaderError
-from memery.ocr.interface import ReaderInfo, Reading
+from memery.ocr.interface import OcrEngineInfo, OcrResult
 from memery.process.forks import ForkAware, abandon
 from memery.process.telemetry import import_onnxruntime
 from memery.types import Line
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _SIDE = 2000
-"""Lines are cut out of the picture at this size: small text needs it."""
-_SURE = 0.5
-"""Confidence from which a line counts."""
+"""Longest side of the images that lines are cut from, pixels; small text needs this much."""
+_CONFIDENCE_MIN = 0.5
+"""Lines with a lower confidence are dropped."""
 _UPRIGHT = 0.85
-"""Mean confidence that only readable text has: it is 0.94 and more upright, 0.81 and less upside
-down, where the engine takes letters for others."""
+"""Mean confidence that only upright text reaches. It is at least 0.94 for upright text, and at most
+0.81 for text upside down."""
 _REVISION = 1
-"""Of how the engine is used: it reads text that is turned by 90° or 180° since revision 1."""
+"""Revision of how the engine is used. Revision 1 recognises text rotated by 90° or 180°."""
 _PARAMETERS = {
     "Global.use_cls": False,
-    # It would enlarge a picture of one row to 30, and then to gigabytes; sizes are bounded here.
+    # It would enlarge an image of one row to 30 rows and take gigabytes; memery limits sizes.
     "Global.use_preprocess_img": False,
-    "Global.text_score": 0.0,  # what it leaves out, it tells no time for
+    "Global.text_score": 0.0,  # it reports no times if it drops all lines
     "Global.log_level": "critical",
     "Det.limit_type": "max",
     "Det.limit_side_len": 960,
@@ -50,135 +50,136 @@ _PARAMETERS = {
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
 }
 _LONE_HAN = r"(?<![㐀-鿿])[㐀-鿿](?![㐀-鿿])"
-"""A Han character alone: what a mark or an ornament is taken for. Compiled when it is used: that
-takes 3 ms, and a search only asks for the reader's version."""
+"""A single Han character, usually a misread mark or ornament. Compiled at use: that takes 3 ms, and
+a search only needs the version of the engine."""
 _MMAP_THRESHOLD, _THRESHOLD = -3, 4 << 20
-"""glibc's M_MMAP_THRESHOLD, and the bytes from which a block goes back to the system when freed."""
-_GET = "pip install --force-reinstall 'memery[ocr]'"
+"""glibc's M_MMAP_THRESHOLD, and the size in bytes of blocks that are returned when freed."""
+_INSTALL = "pip install --force-reinstall 'memery[ocr]'"
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
+class _EngineRun:
     """One run of the engine.
 
     Attributes:
-        reading: its result.
-        scores: of each line found, those left out too, its characters and the confidence.
+        result: its result.
+        scores: number of characters and confidence of each detected line, dropped ones included.
     """
 
-    reading: Reading
+    result: OcrResult
     scores: tuple[tuple[int, float], ...] = ()
 
     @property
     def confidence(self) -> float:
-        """The mean over all characters, 0 to 1."""
+        """The mean confidence over all characters, 0 to 1."""
         characters = sum(length for length, _ in self.scores)
         return sum(length * score for length, score in self.scores) / max(characters, 1)
 
 
-class RapidReader(ForkAware):
-    """Reads Chinese, Japanese, English and other languages in Latin script."""
+class RapidOcrEngine(ForkAware):
+    """Recognises Chinese, Japanese, English and other languages in Latin script."""
 
     def __init__(self) -> None:
         if importlib.util.find_spec("rapidocr") is None:
             raise ReaderError(
-                "Reading the text in pictures needs RapidOCR: pip install 'memery[ocr]'"
+                "Recognising the text in images needs RapidOCR: pip install 'memery[ocr]'"
             )
         self._loading = threading.Lock()
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In a child, load the engine again at its next use."""
+        """Make a child load the engine again at its next use."""
         if in_child:
             self._loading = threading.Lock()
             if (engine := self.__dict__.pop("_loaded", None)) is not None:
                 abandon(engine)
 
     @cached_property
-    def info(self) -> ReaderInfo:
-        """The installed version, and the revision of how it is used."""
+    def info(self) -> OcrEngineInfo:
+        """Name, installed version and revision of how the engine is used."""
         from importlib.metadata import version
 
-        return ReaderInfo("rapidocr", f"{version('rapidocr')}+{_REVISION}", _SIDE)
+        return OcrEngineInfo("rapidocr", f"{version('rapidocr')}+{_REVISION}", _SIDE)
 
     @cached_property
     def _loaded(self) -> Any:
-        """The engine. All threads share it: it keeps nothing of a picture in itself."""
-        _give_memory_back()
+        """The engine, shared by all threads: it keeps no state of an image."""
+        _limit_malloc_hoarding()
         try:
-            import_onnxruntime()  # before rapidocr does
+            import_onnxruntime()  # before rapidocr does, to turn its telemetry off
             import rapidocr
 
             models = Path(rapidocr.__file__).parent / "models"
-            # With files named, it looks for none and asks no network.
+            # With explicit files it neither searches nor downloads any.
             files = {
                 f"{network}.model_path": str(_network(models, network.lower()))
                 for network in ("Det", "Rec")
             }
             return rapidocr.RapidOCR(params=_PARAMETERS | files)
-        except Exception as error:  # it stands on half a dozen packages, with errors of their own
+        except Exception as error:  # its dependencies raise many types of errors
             raise ReaderError(
                 f"RapidOCR cannot be loaded ({type(error).__name__}: {_first_line(error)})."
-                f" Install it anew: {_GET}"
+                f" Reinstall it: {_INSTALL}"
             ) from error
 
     def _engine(self) -> Any:
         with self._loading:
             return self._loaded
 
-    def read(self, pixels: NDArray[np.uint8]) -> Reading:
-        """Read an upright picture, RGB, height × width × 3.
+    def read(self, pixels: NDArray[np.uint8]) -> OcrResult:
+        """Recognise the text in an upright image: uint8 RGB of shape (height, width, 3).
 
         Raises:
             ReaderError: the engine cannot be loaded.
         """
-        upright = self._attempt(pixels)
+        upright = self._run(pixels)
         if not upright.scores or upright.confidence >= _UPRIGHT:
-            return upright.reading
-        # The engine turns lines that stand on end to one side: half a turn of the whole image makes
-        # those that stand on the other, and those that are upside down, readable.
-        turned = self._attempt(pixels[::-1, ::-1])
-        finding = upright.reading.finding + turned.reading.finding
-        recognising = upright.reading.recognising + turned.reading.recognising
-        lines = upright.reading.lines
-        if turned.confidence >= _UPRIGHT:
+            return upright.result
+        # The engine rotates vertical lines in one direction only. Rotating the image by 180° covers
+        # the other direction, and text upside down.
+        rotated = self._run(pixels[::-1, ::-1])
+        finding = upright.result.finding + rotated.result.finding
+        recognising = upright.result.recognising + rotated.result.recognising
+        lines = upright.result.lines
+        if rotated.confidence >= _UPRIGHT:
             lines = tuple(
-                sorted(map(_half_turn, turned.reading.lines), key=lambda line: line.box[1])
+                sorted(map(_half_turn, rotated.result.lines), key=lambda line: line.box[1])
             )
-        return Reading(lines, finding, recognising)
+        return OcrResult(lines, finding, recognising)
 
-    def _attempt(self, pixels: NDArray[np.uint8]) -> _Attempt:
+    def _run(self, pixels: NDArray[np.uint8]) -> _EngineRun:
         engine = self._engine()
         started = time.perf_counter()
         found = engine(pixels[:, :, ::-1])  # it takes BGR, as OpenCV does
         if not getattr(found, "txts", None):
-            return _Attempt(Reading((), time.perf_counter() - started, 0.0))
+            return _EngineRun(OcrResult((), time.perf_counter() - started, 0.0))
         height, width = pixels.shape[:2]
         lines = (
             _line(text, score, box / (width, height))
             for text, score, box in zip(found.txts, found.scores, found.boxes, strict=True)
-            if score >= _SURE
+            if score >= _CONFIDENCE_MIN
         )
         finding, _, recognising = found.elapse_list
-        reading = Reading(tuple(line for line in lines if line.text), finding, recognising)
+        result = OcrResult(tuple(line for line in lines if line.text), finding, recognising)
         scores = [(len(text), score) for text, score in zip(found.txts, found.scores, strict=True)]
-        return _Attempt(reading, tuple(scores))
+        return _EngineRun(result, tuple(scores))
 
 
-def _give_memory_back() -> None:
-    """Keep glibc from hoarding: networks free blocks of tens of megabytes of ever other sizes.
+def _limit_malloc_hoarding() -> None:
+    """Make glibc return large freed blocks to the system.
 
-    By itself it learns to keep such blocks (mallopt(3)): 728 MB for a build, instead of 500.
+    The networks free blocks of tens of megabytes in many sizes. glibc's dynamic threshold
+    (mallopt(3)) would keep them: a build took 728 MB instead of 500.
     """
     with contextlib.suppress(OSError, TypeError, AttributeError):  # other systems have no mallopt
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _THRESHOLD)
 
 
 def _network(models: Path, kind: str) -> Path:
-    """The file of a network: each version of the engine has names of its own."""
+    """Find the file of a network, whose name differs between versions of the engine."""
     found = sorted(models.glob(f"*_{kind}_*.onnx"))
     if not found:
-        raise FileNotFoundError(f"no network *_{kind}_*.onnx in {models}")
+        raise FileNotFoundError(f"{models} contains no *_{kind}_*.onnx")
     return found[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from memery.ocr.interface import ReaderInfo, Reading
+from memery.ocr.interface import OcrEngineInfo, OcrResult
 from memery.testing.model import COLOURS
 from memery.types import Line
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 class ColourReader:
     """Reads the name of a picture's colour where the picture is wider than high, else nothing."""
 
-    info = ReaderInfo("colour-reader", "1", 64)
+    info = OcrEngineInfo("colour-reader", "1", 64)
 
-    def read(self, pixels: NDArray[np.uint8]) -> Reading:
+    def read(self, pixels: NDArray[np.uint8]) -> OcrResult:
         """One line over the whole picture: the colour in `COLOURS` nearest to the middle pixel."""
         import numpy as np
 
         height, width = pixels.shape[:2]
         if width <= height:
-            return Reading((), 0.001, 0.0)
+            return OcrResult((), 0.001, 0.0)
         middle = pixels[height // 2, width // 2].astype(np.int32)
         nearest = np.square(np.array(list(COLOURS.values())) - middle).sum(axis=1).argmin()
         line = Line(list(COLOURS)[nearest], 1.0, (0.0, 0.0, 1.0, 1.0))
-        return Reading((line,), 0.001, 0.002)
+        return OcrResult((line,), 0.001, 0.002)

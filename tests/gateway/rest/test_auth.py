@@ -220,7 +220,7 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
         ([], 2, "Name a folder to serve"),
         (["--encoder-only", "."], 2, "Remove the folders"),
         (["--encoder-only", "--open"], 2, "no page"),
-        (["nowhere"], 3, "There is no folder"),
+        (["nowhere"], 3, "does not exist"),
         ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
         ([".", "--host", "no such host"], 2, "cannot be listened on"),
         ([".", "--host", "a" * 64], 2, "cannot be listened on"),

@@ -102,7 +102,7 @@ def test_a_job_that_fails_says_why(folder):
         assert server.ask("POST", "/v1/index").status == 202
         (job,) = server.wait_until_indexed()
         assert job["state"] == "failed"
-        assert "There is no folder" in job["message"]
+        assert "does not exist" in job["message"]
         assert server.get("/healthz").status == 200
 
 
