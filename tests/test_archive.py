@@ -171,9 +171,9 @@ def test_rejects_given_archive_that_is_a_file(photos, tmp_path):
     ("name", "message"),
     [
         ("", "is empty"),
-        ("missing", "no folder missing"),
+        ("missing", "folder missing does not exist"),
         ("file", "is a file"),
-        ("file/below", "no folder"),
+        ("file/below", "does not exist"),
         ("loop", "cannot be read"),
         ("a\0b", "cannot be read"),
         ("n" * 5000, "cannot be read"),

@@ -241,7 +241,7 @@ def test_a_model_that_gives_no_numbers_is_refused(photos):
 
 
 def test_folders_and_pictures_that_cannot_be_used(photos):
-    with pytest.raises(FolderError, match="no folder"):
+    with pytest.raises(FolderError, match="does not exist"):
         index_flow(photos / "missing")
     with pytest.raises(FolderError, match="is a file"):
         index_flow(photos / "red.png")
@@ -475,7 +475,7 @@ def test_an_archive_kept_elsewhere_is_purged_when_its_folder_is_gone(photos, tmp
     elsewhere = tmp_path / "elsewhere"
     index_flow(photos, archive=elsewhere)
     shutil.rmtree(photos)
-    with pytest.raises(FolderError, match="no folder"):
+    with pytest.raises(FolderError, match="does not exist"):
         purge(photos)
     other = tmp_path / "other"
     with pytest.raises(ArchiveError, match="belongs to another folder"):

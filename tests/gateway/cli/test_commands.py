@@ -123,7 +123,7 @@ def test_many_queries_share_a_process(run, photos, tmp_path):
         (["recall", "photos", "-t", "red", "--not", "dog^NaN"], 2, "at most 1000000"),
         (["recall", "photos", "-i", "missing.png^inf"], 2, "Invalid boost inf"),
         (["recall", "photos", "red", "--nonsense"], 2, "No such option"),
-        (["recall", "missing", "red"], 3, "no folder"),
+        (["recall", "missing", "red"], 3, "does not exist"),
         (["recall", "photos/red.png", "red"], 3, "is a file"),
         (["recall", "photos", "-i", "missing.png"], 3, "missing.png"),
         (["recall", "photos", "red", "--no-index"], 3, "memery build"),
