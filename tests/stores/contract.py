@@ -473,7 +473,7 @@ class SearchContract:
 
         def find(*texts):
             with self.reading(store) as snapshot:
-                images = snapshot.search_names(SPACE, terms(*texts), EVERYWHERE, None)
+                images = snapshot.search_names(SPACE, terms(*texts), EVERYWHERE)
             return sorted(names(images))
 
         assert find("norway") == ["Norway 2023/IMG_1234.jpg", "Norway 2023/lake.jpg"]
@@ -485,9 +485,9 @@ class SearchContract:
         assert find("dog") == ["dog.png"]
 
     def test_finds_images_by_names_of_files_and_folders(self, store):
-        def found(name, filter=EVERYWHERE, limit=None):
+        def found(name, filter=EVERYWHERE):
             with self.reading(store) as snapshot:
-                return names(snapshot.search_paths(SPACE, name, filter, limit))
+                return names(snapshot.search_paths(SPACE, name, filter))
 
         commit(store, *BROWSED)
         assert found("A") == found("a.PNG") == ["a.png"]
@@ -495,12 +495,11 @@ class SearchContract:
         assert found("B.jpg") == found("trip/b") == found("TRIP/B.JPG/") == ["trip/b.JPG"]
         assert found("trap/b") == []
         assert found("far") == ["trip/far/c.png", "trip/far/copy.png"]
-        assert found("trip", limit=2) == found("trip")[:2]
         assert set(found("trip")) == {"trip/b.JPG", "trip/far/c.png", "trip/far/copy.png"}
         assert found("trip", Filter("trip/far")) == found("far")
         assert found("odd\udcff") == ["odd\udcff/noextension"]
         with self.reading(store) as snapshot:
-            assert list(snapshot.search_paths(OTHER, "a", EVERYWHERE, None)) == []
+            assert list(snapshot.search_paths(OTHER, "a", EVERYWHERE)) == []
         remove(store, "a.png", "trip/far/c.png", "trip/far/copy.png")
         assert found("a") == found("far") == []
         with store.writing() as writer:

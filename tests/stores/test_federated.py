@@ -99,7 +99,7 @@ def test_finds_embeddings_of_any_member(snapshot):
 
 
 def test_finds_names_in_all_members(snapshot):
-    found = snapshot.search_names(SPACE, [[("copy",)]], EVERYWHERE, None)
+    found = snapshot.search_names(SPACE, [[("copy",)]], EVERYWHERE)
     assert paths(found) == ["one/trip/far/copy.png", "two/trip/far/copy.png"]
     request = TextSearch(terms=[[("copy",)]], filter=EVERYWHERE, limit=5)
     assert snapshot.search_text(SPACE, request) == []

@@ -161,20 +161,14 @@ class FederatedSnapshot:
         )
         return list(_interleaved(found))[: request.limit]
 
-    def search_names(
-        self, space: Space, terms: Groups, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_names(self, space: Space, terms: Groups, filter: Filter) -> Sequence[ImageFile]:
         """Find images whose name and metadata together contain all of the terms."""
-        return self._merged(lambda s, within: s.search_names(space, terms, within, limit), filter)[
-            :limit
-        ]
+        return self._merged(lambda s, within: s.search_names(space, terms, within), filter)
 
-    def search_paths(
-        self, space: Space, name: str, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_paths(self, space: Space, name: str, filter: Filter) -> Sequence[ImageFile]:
         """Find images by file name, then by folder name."""
-        found = self._merged(lambda s, within: s.search_paths(space, name, within, limit), filter)
-        return sorted(found, key=lambda image: not matches_name(image.path, name))[:limit]
+        found = self._merged(lambda s, within: s.search_paths(space, name, within), filter)
+        return sorted(found, key=lambda image: not matches_name(image.path, name))
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
         """The tokens among these that occur in the text of any image."""

@@ -101,15 +101,11 @@ class SearchSnapshot(Protocol):
         """Find images whose text contains any of the terms, best first (BM25), ties by path."""
         ...
 
-    def search_names(
-        self, space: Space, terms: Groups, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_names(self, space: Space, terms: Groups, filter: Filter) -> Sequence[ImageFile]:
         """Find images whose name and metadata together contain all of the terms, best first."""
         ...
 
-    def search_paths(
-        self, space: Space, name: str, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_paths(self, space: Space, name: str, filter: Filter) -> Sequence[ImageFile]:
         """Find images by file name, then by folder name, both in the order of paths.
 
         The name may include parent folders and lack the extension. Case and Unicode normalisation

@@ -292,9 +292,7 @@ class MemorySnapshot:
                 found.append((-matched - more, _path(image), match))
         return [match for _, _, match in sorted(found, key=lambda row: row[:2])][: request.limit]
 
-    def search_names(
-        self, space: Space, terms: Groups, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_names(self, space: Space, terms: Groups, filter: Filter) -> Sequence[ImageFile]:
         """Images whose name and notes together contain all of the terms."""
         found = []
         for image, content in self._images(space, filter):
@@ -307,11 +305,9 @@ class MemorySnapshot:
                 and all(_holds(group, whole) or _holds(group, noted) for group in terms)
             ):
                 found.append(image)
-        return sorted(found, key=_path)[:limit]
+        return sorted(found, key=_path)
 
-    def search_paths(
-        self, space: Space, name: str, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_paths(self, space: Space, name: str, filter: Filter) -> Sequence[ImageFile]:
         """Images whose file has this name, then those in folders of this name."""
         images = self._listed(space, filter, fold=False)
         files = [image for image in images if matches_name(image.path, name)]
@@ -324,7 +320,7 @@ class MemorySnapshot:
                 for folder in PurePosixPath(image.path).parents
             )
         ]
-        return [*files, *inside][:limit]
+        return [*files, *inside]
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
         """The tokens among these that occur in the text of any image."""

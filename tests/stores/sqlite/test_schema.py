@@ -66,7 +66,7 @@ def test_gives_images_of_an_old_archive_ids_and_names(tmp_path):
     with opened(tmp_path) as store, store.snapshot() as snapshot:
         assert snapshot.lookup(SPACE, EVERYWHERE, ids=[image.id for image in images]) == images
         for name in ("far", "C.PNG", "odd\udcff"):
-            assert snapshot.search_paths(SPACE, name, EVERYWHERE, None), name
+            assert snapshot.search_paths(SPACE, name, EVERYWHERE), name
         assert count(snapshot, SPACE, Filter(quoted="c.png")) == 1
 
 

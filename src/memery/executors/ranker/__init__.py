@@ -217,7 +217,7 @@ class _SnapshotRanker:
             besides = _besides(words, groups)
             request = TextSearch(terms=groups, filter=options.filter, optional_terms=besides)
             texts = self._snapshot.search_text(space, request)
-            names = self._snapshot.search_names(space, groups, options.filter, None)
+            names = self._snapshot.search_names(space, groups, options.filter)
         fold = not options.list_copies
         return self._fused(space, vector, [], texts, names, called, len(asked), fold=fold)
 
@@ -229,7 +229,7 @@ class _SnapshotRanker:
         called: dict[ImageFile, float] = {}
         for names, factor in ((words.names, 1), (words.boosted_names, BOOSTED_NAME_FACTOR)):
             for name in names:
-                for image in self._snapshot.search_paths(space, name, scope, None):
+                for image in self._snapshot.search_paths(space, name, scope):
                     is_file = matches_name(image.path, name)
                     weight = factor * (
                         EXACT_FILE_NAME_WEIGHT if is_file else EXACT_FOLDER_NAME_WEIGHT
@@ -268,7 +268,7 @@ class _SnapshotRanker:
             texts = self._snapshot.search_text(space, text_search)
             cut = groups if is_sure and len(texts) == most else ()
             literal = [[phrase] for phrase in asked]
-            names = self._snapshot.search_names(space, groups if is_sure else literal, scope, None)
+            names = self._snapshot.search_names(space, groups if is_sure else literal, scope)
         if texts or names or called:
             limit = max(limit, DEPTH)
         fold = not options.list_copies

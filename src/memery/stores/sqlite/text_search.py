@@ -27,7 +27,7 @@ _FOUND = f"""
 _IMAGES_AT = f"""
     SELECT {IMAGE_COLUMNS} FROM files JOIN contents ON contents.id = files.content
     WHERE {{}} AND EXISTS (SELECT 1 FROM embeddings WHERE space = ? AND content = contents.id)
-    ORDER BY path LIMIT ?
+    ORDER BY path
 """
 
 
@@ -68,17 +68,13 @@ class TextReads(Reads):
             for content, image in found
         ]
 
-    def search_names(
-        self, space: Space, terms: Groups, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_names(self, space: Space, terms: Groups, filter: Filter) -> Sequence[ImageFile]:
         """Find images whose name and metadata together contain all of the terms, best first."""
         with self._reading(space) as (db, number):
-            found = _found(db, number, "file_words", fts_name_query(terms), filter, limit)
+            found = _found(db, number, "file_words", fts_name_query(terms), filter)
         return [image for _, image in found]
 
-    def search_paths(
-        self, space: Space, name: str, filter: Filter, limit: int | None
-    ) -> Sequence[ImageFile]:
+    def search_paths(self, space: Space, name: str, filter: Filter) -> Sequence[ImageFile]:
         """Find images by file name, then by folder name."""
         keys = name_keys(name)
         sql = f"SELECT path FROM names WHERE key IN ({','.join('?' * len(keys))}) ORDER BY path"
@@ -97,11 +93,8 @@ class TextReads(Reads):
                 ),
             ]
             for place, values in places:
-                left = _NO_LIMIT if limit is None else limit - len(found)
-                if left == 0:
-                    break
                 sql = _IMAGES_AT.format(f"{place} AND {where.sql}")
-                for facts in db.execute(sql, (*values, *where.values, number, left)):
+                for facts in db.execute(sql, (*values, *where.values, number)):
                     image = image_from_row(db, facts)
                     found.setdefault(image.path, image)
         return list(found.values())
@@ -122,7 +115,12 @@ class TextReads(Reads):
 
 
 def _found(
-    db: sqlite3.Connection, space: int, table: str, match: str, filter: Filter, limit: int | None
+    db: sqlite3.Connection,
+    space: int,
+    table: str,
+    match: str,
+    filter: Filter,
+    limit: int | None = None,
 ) -> list[tuple[int, ImageFile]]:
     """Find the images that match an FTS5 expression, best first, with their contents' row ids."""
     where = condition(filter)
