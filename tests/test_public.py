@@ -4,7 +4,6 @@ import os
 import re
 
 import pytest
-from PIL import Image
 
 import memery
 from memery.errors import QueryError
@@ -13,6 +12,7 @@ from memery.query.terms import Query, Term
 from memery.results import Results
 from memery.text.escaping import printable
 from memery.types import Hit, ImageFile
+from support.images import paint
 
 
 def test_exports_are_pinned():
@@ -44,7 +44,7 @@ def results(folder, count=3):
     hits = []
     for number in range(count):
         path = f"<b>{number}.png"
-        Image.new("RGB", (400, 300), "red").save(folder / path)
+        paint(folder / path, "red", (400, 300))
         image = ImageFile(path, 1, 2, "00" * 32, 400, 300, "PNG")
         hits.append(Hit(number + 1, path, 0.5, image, str(folder / path)))
     return Results(tuple(hits), 99, Query((Term(text="x"),)), "m")

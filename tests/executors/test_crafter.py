@@ -7,7 +7,6 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from PIL import Image
 
 from memery.archive import Archive
 from memery.config import Config
@@ -17,6 +16,7 @@ from memery.imaging import files
 from memery.testing import ColourModel
 from memery.types import FileEntry
 from support.damaged_images import damaged_avif
+from support.images import paint
 
 OLD = 1_700_000_000 * 10**9
 
@@ -30,7 +30,7 @@ def entries(folder, count, colour=None):
     found = []
     for number in range(count):
         name = f"{number:03}.png"
-        Image.new("RGB", (4 + number, 4), colour or (number, 0, 0)).save(folder / name)
+        paint(folder / name, colour or (number, 0, 0), (4 + number, 4))
         os.utime(folder / name, ns=(OLD, OLD))
         found.append(FileEntry(name, (folder / name).stat().st_size, OLD))
     return found

@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from memery import assembly
 from memery.archive import Archive
@@ -13,6 +12,7 @@ from memery.imaging.exclusions import UNREADABLE, describe_excluded
 from memery.imaging.files import modified_ns
 from memery.imaging.formats import EXTENSIONS
 from memery.testing import ColourModel, MemoryStore
+from support.images import paint
 
 
 @pytest.fixture
@@ -20,11 +20,6 @@ def folder(tmp_path):
     place = tmp_path / "photos"
     place.mkdir()
     return place
-
-
-def paint(file):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (4, 4), "red").save(file, "PNG")
 
 
 def load(folder, **settings):

@@ -4,7 +4,6 @@ import hashlib
 import os
 
 import pytest
-from PIL import Image
 
 from memery.archive import Archive
 from memery.config import Config
@@ -13,6 +12,7 @@ from memery.executors.text_reader import Reader
 from memery.testing import COLOURS, ColourReader
 from memery.types import FileEntry
 from support.damaged_images import damaged_avif
+from support.images import paint
 
 OLD = 1_700_000_000 * 10**9
 
@@ -38,7 +38,7 @@ def files(folder, count):
     pending = []
     for number in range(count):
         name, colour = f"{number:03}.png", list(COLOURS)[number % len(COLOURS)]
-        Image.new("RGB", (9 + number, 6), COLOURS[colour]).save(folder / name)
+        paint(folder / name, COLOURS[colour], (9 + number, 6))
         os.utime(folder / name, ns=(OLD, OLD))
         data = (folder / name).read_bytes()
         pending.append((FileEntry(name, len(data), OLD), hashlib.sha256(data).hexdigest()))
@@ -71,7 +71,7 @@ def test_nothing_to_read(tmp_path):
 def test_files_that_changed_or_went_are_passed_over(tmp_path):
     pending = files(tmp_path, 4)
     (tmp_path / "000.png").unlink()
-    Image.new("RGB", (9, 6), "white").save(tmp_path / "001.png")
+    paint(tmp_path / "001.png", "white", (9, 6))
     (tmp_path / "002.png").write_bytes(b"words")
     (read,) = reads(tmp_path, pending)
     assert [text.digest for text in read.texts] == [pending[3][1]]
@@ -122,8 +122,8 @@ def test_one_end_of_the_process_may_be_chance(tmp_path, caplog):
 
 
 def test_long_images_keep_their_width(tmp_path):
-    Image.new("RGB", (64, 1000), "red").save(tmp_path / "long.png")
-    Image.new("RGB", (640, 1000), "red").save(tmp_path / "large.png")
+    paint(tmp_path / "long.png", "red", (64, 1000))
+    paint(tmp_path / "large.png", "red", (640, 1000))
     shapes = {}
 
     class Shapes(ColourReader):

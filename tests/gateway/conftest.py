@@ -3,17 +3,12 @@
 import os
 
 import pytest
-from PIL import Image
 
+from support.images import paint
 from support.servers.memery import serving
 
 COLOURS = ("red", "green", "blue", "yellow", "purple")
 ODD = b"odd\xff-\r\nname.png"
-
-
-def paint(path, colour, size=(40, 30)):
-    Image.new("RGB", size, colour).save(path)
-    os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,12 +11,13 @@ from memery.errors import FolderError, ImageError, ImageUnknown, QueryError
 from memery.gateway.collections import Collections
 from memery.query.options import SearchOptions
 from memery.query.terms import Query
+from support.images import paint
 
 
 @pytest.fixture
 def folder(tmp_path):
     for name in ("red", "blue", "green"):
-        Image.new("RGB", (400, 300), name).save(tmp_path / f"{name}.png")
+        paint(tmp_path / f"{name}.png", name, (400, 300))
     return tmp_path
 
 
@@ -52,7 +53,7 @@ def test_a_term_is_one_thing():
 
 def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    Image.new("RGB", (40, 30), "red").save(other / "red.png")
+    paint(other / "red.png", "red")
     with Memery(folder) as memery:
         memery.build()
     with Memery(other, model="starter") as memery:

@@ -1,6 +1,5 @@
 """When an image was taken: the many forms of dates, which comes first, and what is none."""
 
-import io
 import os
 import time
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from memery.imaging.isolation import IsolatedDecoder
 from memery.imaging.resizing import Resize
 from memery.stores.derived import facets
 from memery.stores.sqlite.store import SQLiteStore
+from support.images import encoded
 
 TODAY = date(2024, 2, 1)
 ORIGINAL, DIGITIZED, DATE_TIME = 0x9003, 0x9004, 0x0132
@@ -41,9 +41,7 @@ def saved(kind="JPEG", *, tags=(), gps=(), **more):
         (exif if tag == DATE_TIME else exif.get_ifd(0x8769))[tag] = value
     for tag, value in dict(gps).items():
         exif.get_ifd(0x8825)[tag] = value
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 16), "red").save(buffer, kind, exif=exif, **more)
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", (16, 16), "red"), kind, exif=exif, **more)
 
 
 def taken(data):

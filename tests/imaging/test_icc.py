@@ -14,8 +14,9 @@ from memery.gateway.status import status
 from memery.imaging import icc
 from memery.imaging.decoding import decode, webp
 from memery.imaging.resizing import Resize
-from support.damaged_images import cut, encoded, noise
+from support.damaged_images import cut, noise
 from support.icc_profiles import cmyk_profile, grey_profile, rgb_profile
+from support.images import encoded
 
 LIMIT = 10**7
 SQUARE = Resize(16, "squash")

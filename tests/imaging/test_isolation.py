@@ -2,7 +2,6 @@
 
 import dataclasses
 import errno
-import io
 import json
 import os
 import signal
@@ -24,7 +23,8 @@ from memery.imaging import decoding, isolation
 from memery.imaging.isolation import IsolatedDecoder
 from memery.imaging.resizing import Resize
 from support.commands import run_command, run_python
-from support.servers.memery import png, serving
+from support.images import encoded, png
+from support.servers.memery import serving
 
 ABORTS, HANGS, EATS = (97, 1), (97, 2), (97, 3)
 """Sizes of the images that the decoder below does not survive."""
@@ -315,9 +315,7 @@ def same(one, two):
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
 def test_a_child_decodes_as_this_process_does(format_):
     pixels = np.random.default_rng(1).integers(0, 255, (90, 120, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format_)
-    data, child = buffer.getvalue(), IsolatedDecoder(60)
+    data, child = encoded(Image.fromarray(pixels), format_), IsolatedDecoder(60)
     resize, limit = Resize(64, "shortest", edge=72), 10**6
     decoded = decoding.decode(data, resize, limit)
     assert same(child.decode(data, resize, limit), decoded)

@@ -1,6 +1,5 @@
 """What people wrote into files: found where it stands, and harmless where it is broken."""
 
-import io
 import struct
 
 import pytest
@@ -9,6 +8,7 @@ from PIL import Image, PngImagePlugin
 from memery import Filter, index_flow, query_flow
 from memery.imaging.decoding import decode
 from memery.imaging.resizing import Resize
+from support.images import encoded, paint
 
 XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
  xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/"
@@ -21,9 +21,7 @@ BOMB = """<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;
 
 
 def saved(kind="JPEG", **more):
-    buffer = io.BytesIO()
-    Image.new("RGB", (16, 16), "red").save(buffer, kind, **more)
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", (16, 16), "red"), kind, **more)
 
 
 def notes(data):
@@ -94,7 +92,7 @@ def test_keywords_find_their_picture(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "DSC0001.jpg").write_bytes(saved(exif=exif({0x010E: "Fishing boats near Bergen"})))
     for number in range(5):
-        Image.new("RGB", (16 + number, 16), "blue").save(folder / f"{number}.png")
+        paint(folder / f"{number}.png", "blue", (16 + number, 16))
     index_flow(folder)
     hit = query_flow(folder, "bergen boats")[0]
     assert (hit.path, hit.signals[-1].name, hit.weak) == ("DSC0001.jpg", "name", False)

@@ -17,7 +17,8 @@ from memery.imaging.decoding import decode, decode_upright, upright_size
 from memery.imaging.formats import media_type
 from memery.imaging.resizing import Resize
 from support.commands import run_python
-from support.damaged_images import cut, encoded, noise, png_chunk
+from support.damaged_images import cut, noise, png_chunk
+from support.images import encoded
 
 LIMIT = 10**7
 SQUARE = Resize(64, "squash", "nearest")

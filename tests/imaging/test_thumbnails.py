@@ -13,6 +13,7 @@ from memery.archive import find_archive
 from memery.imaging.formats import DECODING
 from memery.imaging.thumbnails import GRID_SIDE, Thumbnails
 from support.commands import run_python
+from support.images import paint
 
 
 def gradient(size):
@@ -82,7 +83,7 @@ def test_indexing_leaves_most_of_the_room_to_what_is_looked_at(photos):
 
 def test_links_get_no_thumbnails_ahead(photos, tmp_path):
     (tmp_path / "elsewhere").mkdir()
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "elsewhere" / "private.png")
+    paint(tmp_path / "elsewhere" / "private.png", "red", (9, 9))
     (photos / "link.png").symlink_to(tmp_path / "elsewhere" / "private.png")
     assert index_flow(photos, model="colours", follow_links=True).searchable == 5
     assert list(find_archive(photos).kept_thumbnails()) == []

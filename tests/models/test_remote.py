@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import urllib3
-from PIL import Image
 
 from memery import Memery
 from memery.errors import ModelError
 from memery.models.remote import RemoteModel
 from memery.testing import ColourModel
 from support.commands import run_command
+from support.images import paint
 from support.servers.encoder import Encoder, serving
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (10, 32, 32, 3), dtype=np.uint8)
@@ -148,7 +148,7 @@ def test_rejects_invalid_addresses(encoder, waits):
 
 def test_an_archive_is_built_and_searched_through_it(encoder, tmp_path):
     for colour in ("red", "green", "blue"):
-        Image.new("RGB", (40, 30), colour).save(tmp_path / f"{colour}.png")
+        paint(tmp_path / f"{colour}.png", colour)
     with Memery(tmp_path, model=encoder.url) as memery:
         assert memery.build().encoded == 3
         assert memery.recall("blue", top_k=1)[0].path == "blue.png"

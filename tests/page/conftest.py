@@ -18,10 +18,11 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import expect
 
 from browser import FLAGS, NoBrowserError, browser_environment, find_browser
+from support import images
 
 NASTY = "<img src=x onerror=document.title='owned'>"
 """A name that would run if it were put in as markup. A name holds no slash."""
-FIRST_DAY = 1_700_000_000  # 14 November 2023
+FIRST_DAY = images.MODIFIED  # 14 November 2023
 DAY = 86_400
 SECONDS = 30
 expect.set_options(timeout=SECONDS * 1000)  # as everything else waits; by default 5 seconds
@@ -120,10 +121,7 @@ def photographs(folder, names):
 
 
 def paint(path, colour, size=(60, 40), day=0):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)
-    moment = FIRST_DAY - day * DAY
-    os.utime(path, (moment, moment))
+    images.paint(path, colour, size, modified=FIRST_DAY - day * DAY)
 
 
 def palette(folder):

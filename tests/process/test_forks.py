@@ -4,10 +4,10 @@ Each program below runs in a process of its own, and a child that hangs is kille
 """
 
 import pytest
-from PIL import Image
 
 from memery import index_flow
 from support.commands import run_python
+from support.images import paint
 
 SECONDS = 60
 HEAD = """
@@ -43,7 +43,7 @@ def in_child(function, finalise=False):
 @pytest.fixture
 def folder(tmp_path):
     for colour in ("red", "green", "blue"):
-        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{colour}.png")
+        paint(tmp_path / f"{colour}.png", colour, (64, 64))
     index_flow(tmp_path)
     return tmp_path
 

@@ -9,11 +9,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 import memery
 from memery.query.options import search_parameters
 from support.commands import run_python
+from support.images import paint
 from support.servers.memery import serving
 
 PACKAGE = Path(memery.__file__).parent
@@ -46,8 +46,8 @@ print(json.dumps([shown, [hit.path for hit in found], nothing.warnings]))
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
-    Image.new("RGB", (40, 30), "red").save(folder / "small.png")
-    Image.new("RGB", (400, 300), "red").save(folder / "large.png")
+    paint(folder / "small.png", "red")
+    paint(folder / "large.png", "red", (400, 300))
     return folder
 
 

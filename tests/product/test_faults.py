@@ -1,7 +1,6 @@
 """Faults that happen to people: power cuts, full disks, many processes, folders not one's own."""
 
 import json
-import os
 import random
 import resource
 import signal
@@ -12,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from memery import Memery, index_flow
 from memery.errors import ArchiveError
@@ -25,6 +23,7 @@ from support.commands import (
     run_python,
     start_command,
 )
+from support.images import paint
 
 
 @pytest.fixture
@@ -32,12 +31,12 @@ def environment(tmp_path):
     return isolated_environment(tmp_path, MEMERY_BATCH_SIZE="4")
 
 
-def paint(folder, count):
-    folder.mkdir(exist_ok=True)
+def paint_many(folder, count):
+    """Fill a folder with images of random colours, the same ones each time."""
     generator = random.Random(0)
     for number in range(count):
         shade = tuple(generator.randrange(256) for _ in range(3))
-        Image.new("RGB", (20 + number, 20), shade).save(folder / f"{number:03}.png")
+        paint(folder / f"{number:03}.png", shade, (20 + number, 20))
     return folder
 
 
@@ -63,10 +62,10 @@ def test_power_cuts_lose_nothing_that_was_committed(tmp_path, environment, kills
     Every second one is killed once it has committed something, however slow the machine is, and
     there are more kills until one has hit a build between two commits.
     """
-    undisturbed = paint(tmp_path / "undisturbed", 120)
+    undisturbed = paint_many(tmp_path / "undisturbed", 120)
     run_command("build", undisturbed, env=environment)
     expected = embeddings(undisturbed)
-    photos = paint(tmp_path / "photos", 120)
+    photos = paint_many(tmp_path / "photos", 120)
     generator = random.Random(1)
     slow = environment | {"COLOURS_SECONDS": "0.04", "MEMERY_BATCH_SIZE": "20"}
     whole_batches = {0, 8, *range(8 + 16, len(expected), 20)}  # the first batches are small
@@ -109,9 +108,9 @@ def _has_tables(folder):
 
 @pytest.mark.slow
 def test_readers_see_whole_batches_during_a_build(tmp_path, environment):
-    photos = paint(tmp_path / "photos", 4)
+    photos = paint_many(tmp_path / "photos", 4)
     run_command("build", photos, env=environment)
-    paint(photos, 60)
+    paint_many(photos, 60)
     slow = environment | {"COLOURS_SECONDS": "0.15"}
     words = ("recall", photos, "red", "--no-index", "-n", "100", "--format", "json")
     with start_command("build", photos, env=slow, stdout=subprocess.DEVNULL) as build:
@@ -148,7 +147,7 @@ mount -o remount,size=20m "$2"
 
 def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespace):
     """A real small disk, in a mount namespace of its own: any user may have one."""
-    photos = paint(tmp_path / "photos", 120)
+    photos = paint_many(tmp_path / "photos", 120)
     (tmp_path / "disk").mkdir()
     environment["MEMERY_MODEL"] = "starter"
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
@@ -174,7 +173,7 @@ def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespa
 
 def test_file_size_limit_ends_a_build_and_the_next_one_completes_it(tmp_path, environment):
     """What a quota does: writes fail at a point of their own."""
-    photos = paint(tmp_path / "photos", 40)
+    photos = paint_many(tmp_path / "photos", 40)
     environment["MEMERY_MODEL"] = "starter"
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
         del environment[name]  # the limit would hit the measurement's own file too
@@ -190,7 +189,7 @@ def test_file_size_limit_ends_a_build_and_the_next_one_completes_it(tmp_path, en
 
 
 def test_unwritable_folder_has_its_archive_in_the_cache(tmp_path, environment):
-    photos = paint(tmp_path / "photos", 3)
+    photos = paint_many(tmp_path / "photos", 3)
     (photos / "private.png").write_bytes((photos / "000.png").read_bytes())
     (photos / "private.png").chmod(0)
     (photos / "locked").mkdir(mode=0)
@@ -219,7 +218,7 @@ def test_unwritable_folder_has_its_archive_in_the_cache(tmp_path, environment):
 
 
 def test_reports_unreadable_folder(tmp_path, environment):
-    photos = paint(tmp_path / "photos", 1)
+    photos = paint_many(tmp_path / "photos", 1)
     photos.chmod(0)
     try:
         done = run_command(
@@ -231,8 +230,8 @@ def test_reports_unreadable_folder(tmp_path, environment):
 
 
 def test_keeps_images_of_an_unreadable_subfolder(tmp_path, environment):
-    photos = paint(tmp_path / "photos", 2)
-    paint(photos / "trip", 3)
+    photos = paint_many(tmp_path / "photos", 2)
+    paint_many(photos / "trip", 3)
     run_command("build", photos, env=environment)
     (photos / "trip").chmod(0)
     try:
@@ -251,9 +250,7 @@ def test_keeps_images_of_an_unreadable_subfolder(tmp_path, environment):
 
 
 def test_opens_no_image_when_nothing_changed(tmp_path, environment):
-    photos = paint(tmp_path / "photos", 3)
-    for file in photos.iterdir():
-        os.utime(file, (1_700_000_000, 1_700_000_000))
+    photos = paint_many(tmp_path / "photos", 3)
     run_command("build", photos, env=environment)
     code = (
         "import sys\n"
@@ -291,9 +288,9 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(
     tmp_path, environment, mount_namespace
 ):
     """A disk that is full, then read-only: a real one, in a mount namespace of its own."""
-    photos = paint(tmp_path / "photos", 4)
+    photos = paint_many(tmp_path / "photos", 4)
     (tmp_path / "disk").mkdir()
-    Image.new("RGB", (30, 30), (220, 30, 30)).save(tmp_path / "red.png")
+    paint(tmp_path / "red.png", (220, 30, 30), (30, 30))
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
         del environment[name]
     arguments = (sys.executable, photos, tmp_path / "disk", tmp_path / "red.png")
@@ -316,9 +313,9 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(
 
 
 def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):
-    photos, archive = paint(tmp_path / "photos", 4), tmp_path / "archive"
+    photos, archive = paint_many(tmp_path / "photos", 4), tmp_path / "archive"
     run_command("build", photos, "--archive", archive, env=environment)
-    Image.new("RGB", (30, 30), (220, 30, 30)).save(photos / "new.png")
+    paint(photos / "new.png", (220, 30, 30), (30, 30))
     for file in archive.iterdir():
         file.chmod(0o555 if file.is_dir() else 0o444)
     archive.chmod(0o555)
@@ -337,7 +334,7 @@ def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_pa
     """As a server does: its store stays open."""
     for name in ("MEMERY_CONFIG", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    photos = paint(tmp_path / "photos", 4)
+    photos = paint_many(tmp_path / "photos", 4)
     index_flow(photos, model="colours")
     real, is_full = connections._open, [True]
 
@@ -350,14 +347,14 @@ def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_pa
 
     monkeypatch.setattr(connections, "_open", failing)
     with Memery(photos, model="colours") as memery:
-        paint(photos, 5)
+        paint_many(photos, 5)
         assert memery.recall("red", refresh=True).total == 4
         with pytest.raises(ArchiveError, match="read-only"):
             memery.build()
         is_full[0] = False
         index_flow(photos, model="colours")
         assert memery.recall("red").total == 5
-        paint(photos, 6)
+        paint_many(photos, 6)
         assert memery.build().searchable == 6
 
 

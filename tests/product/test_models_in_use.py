@@ -1,7 +1,6 @@
 """Models by name, as a user has them: pulled from a hub on the loopback address, used, changed."""
 
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -9,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from memery.config import Config
 from memery.errors import ModelError
 from memery.models.selection import open_model
 from support.commands import hub_environment, run_command, start_command
+from support.images import paint
 from support.servers.hub import Hub, Repository, serving
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
@@ -48,9 +47,7 @@ def photos(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     for number in range(24):
-        Image.new("RGB", (60 + number, 45), (10 * number, 90, 200)).save(folder / f"{number}.png")
-    for path in folder.iterdir():
-        os.utime(path, (1_700_000_000, 1_700_000_000))
+        paint(folder / f"{number}.png", (10 * number, 90, 200), (60 + number, 45))
     return folder
 
 

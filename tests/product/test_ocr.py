@@ -1,7 +1,6 @@
 """Text in pictures as a user meets it, through the real command."""
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -22,6 +21,7 @@ from support.commands import (
     run_python,
     start_command,
 )
+from support.images import paint
 
 WITHOUT = """
 import importlib.util, runpy, sys
@@ -44,8 +44,7 @@ def photos(tmp_path):
     folder.mkdir()
     for number in range(40):
         colour = list(COLOURS.values())[number % len(COLOURS)]
-        Image.new("RGB", (40 + number, 30), colour).save(folder / f"{number:02}.png")
-        os.utime(folder / f"{number:02}.png", (1_700_000_000, 1_700_000_000))
+        paint(folder / f"{number:02}.png", colour, (40 + number, 30))
     return folder
 
 

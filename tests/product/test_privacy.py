@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from support.commands import run_python
+from support.images import paint
 from support.network_audit import ARCHITECTURES, forbid_network
 from support.servers.memery import serving
 
@@ -27,7 +28,7 @@ def place(tmp_path):
     image = Image.new("RGB", (400, 120), "white")
     ImageDraw.Draw(image).text((30, 30), "offline", fill="black", font=ImageFont.load_default(48))
     image.save(tmp_path / "photos" / "words.png")
-    Image.new("RGB", (64, 64), "red").save(tmp_path / "photos" / "red.png")
+    paint(tmp_path / "photos" / "red.png", "red", (64, 64))
     return tmp_path
 
 

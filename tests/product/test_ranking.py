@@ -22,6 +22,7 @@ from memery.query.options import SearchOptions
 from memery.query.terms import Term
 from memery.stores.records import RecognizedText
 from memery.types import Line
+from support.images import paint
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "cyan", "grey")
 PAGE = "memes"
@@ -30,15 +31,11 @@ PAGE = "memes"
 pytestmark = pytest.mark.usefixtures("colours")
 
 
-def paint(folder, name, colour, size=(40, 30), *, taken_at=None, when=1_700_000_000):
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
+def taken(moment):
+    """The metadata of a photograph that was taken at a moment."""
     exif = Image.Exif()
-    if taken_at:
-        exif.get_ifd(0x8769)[0x9003] = taken_at
-    Image.new("RGB", size, colour).save(file, exif=exif)
-    os.utime(file, (when, when))
-    return file
+    exif.get_ifd(0x8769)[0x9003] = moment
+    return exif
 
 
 def write(folder, texts):
@@ -63,9 +60,9 @@ def write(folder, texts):
 def photos(tmp_path):
     folder = tmp_path / "photos"
     for number, colour in enumerate(COLOURS):
-        paint(folder, f"{number:02}.png", colour)
-    paint(folder, f"{PAGE}/one.png", "#dc1e1f")
-    paint(folder, f"{PAGE}/two.png", "#dc1e20")
+        paint(folder / f"{number:02}.png", colour)
+    paint(folder / f"{PAGE}/one.png", "#dc1e1f")
+    paint(folder / f"{PAGE}/two.png", "#dc1e20")
     index_flow(folder)
     write(
         folder,
@@ -168,9 +165,9 @@ def test_quoted_words_must_stand_there(photos):
 
 def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
     folder = tmp_path / "photos"
-    paint(folder, "IMG_1234.png", "red")
-    paint(folder, "norway/lake house.png", "blue")
-    paint(folder, "green.png", "green")
+    paint(folder / "IMG_1234.png", "red")
+    paint(folder / "norway/lake house.png", "blue")
+    paint(folder / "green.png", "green")
     index_flow(folder)
     assert query_flow(folder, "lake norway", top_k=1)[0].path == "norway/lake house.png"
     assert query_flow(folder, "1234", top_k=9)[0].signals[-1].name == "visual"
@@ -195,8 +192,8 @@ def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
 )
 def test_names_are_found_as_they_are_written(tmp_path, name, query):
     folder = tmp_path / "photos"
-    paint(folder, name, "red")
-    paint(folder, "other 13.png", "green")
+    paint(folder / name, "red")
+    paint(folder / "other 13.png", "green")
     index_flow(folder)
     found = query_flow(folder, query, top_k=1)
     assert paths(found) == [name]
@@ -222,9 +219,9 @@ NAMES = {
 def test_a_file_name_finds_the_file(tmp_path, mode):
     folder = tmp_path / "photos"
     for number, name in enumerate(NAMES):
-        paint(folder, f"album/{name}", COLOURS[number], size=(40 + number, 30))
+        paint(folder / f"album/{name}", COLOURS[number], size=(40 + number, 30))
     for name in ("IMG_1541.JPG", "IMG_15400.JPG", "v1.png", "caf\u00e9.jpg"):
-        paint(folder, f"other/{name}", "white")
+        paint(folder / f"other/{name}", "white")
     index_flow(folder)
     for name, queries in NAMES.items():
         for query in queries:
@@ -239,9 +236,9 @@ def test_a_file_name_finds_the_file(tmp_path, mode):
 def test_each_text_of_a_query_may_be_a_name(tmp_path):
     folder = tmp_path / "photos"
     for number in range(40):
-        paint(folder, f"IMG_{1500 + number}.png", (255, 2 * number, 0), size=(40 + number, 30))
-    paint(folder, "trip/blue.png", "blue")
-    paint(folder, "trip/IMG_1540.png", "green")
+        paint(folder / f"IMG_{1500 + number}.png", (255, 2 * number, 0), size=(40 + number, 30))
+    paint(folder / "trip/blue.png", "blue")
+    paint(folder / "trip/IMG_1540.png", "green")
     index_flow(folder)
     for mode in ("auto", "text"):
         found = query_flow(folder, ["IMG_1540", "trip", "img_1501.PNG"], mode=mode)
@@ -252,10 +249,10 @@ def test_each_text_of_a_query_may_be_a_name(tmp_path):
 
 def test_a_folder_name_finds_its_images_first(tmp_path):
     folder = tmp_path / "photos"
-    paint(folder, "a/Summer_Trip/deep/sea.png", "blue")
-    paint(folder, "a/Summer_Trip/red.png", "red")
-    paint(folder, "b/summer_trip.jpg", "green")
-    paint(folder, "summer.png", "yellow")
+    paint(folder / "a/Summer_Trip/deep/sea.png", "blue")
+    paint(folder / "a/Summer_Trip/red.png", "red")
+    paint(folder / "b/summer_trip.jpg", "green")
+    paint(folder / "summer.png", "yellow")
     index_flow(folder)
     found = query_flow(folder, "summer_trip")
     assert paths(found)[0] == "b/summer_trip.jpg"
@@ -274,7 +271,7 @@ def test_every_match_of_a_name_is_strong(tmp_path, monkeypatch, query):
     folder = tmp_path / "photos"
     for number in range(40):
         name = f"album/beach holiday {number}" if number < 20 else f"other/{number}"
-        paint(folder, f"{name}.png", (255, 2 * number, 0), size=(40 + number, 30))
+        paint(folder / f"{name}.png", (255, 2 * number, 0), size=(40 + number, 30))
     index_flow(folder)
     for wanted in ({}, {"sort": "date"}, {"top_k": 3}, {"mode": "text"}):
         found = query_flow(folder, query, refresh=False, **{"top_k": 40, **wanted})
@@ -287,7 +284,7 @@ def test_every_text_that_holds_all_words_is_strong(tmp_path, monkeypatch, query)
     monkeypatch.setattr("memery.executors.ranker._MATCHES_MAX", 5)
     folder = tmp_path / "photos"
     for number in range(40):
-        paint(folder, f"{number:02}.png", (255, 2 * number, 0), size=(40 + number, 30))
+        paint(folder / f"{number:02}.png", (255, 2 * number, 0), size=(40 + number, 30))
     shutil.copy(folder / "07.png", folder / "copy.png")
     index_flow(folder)
     write(folder, {f"{number:02}.png": "the harbour of brightlights" for number in range(20)})
@@ -304,9 +301,9 @@ def test_every_text_that_holds_all_words_is_strong(tmp_path, monkeypatch, query)
 
 def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
     for name in ("one", "two"):
-        paint(tmp_path / name, "red.png", "red")
-        paint(tmp_path / name, f"{name}/IMG_7.png", "blue", size=(41, 30))
-        paint(tmp_path / name, "img_7/green.png", "green")
+        paint(tmp_path / name / "red.png", "red")
+        paint(tmp_path / name / f"{name}/IMG_7.png", "blue", size=(41, 30))
+        paint(tmp_path / name / "img_7/green.png", "green")
     with Collections([tmp_path / "one", tmp_path / "two"]) as collections:
         for collection in collections:
             collections.build(collection.name, lambda _: None)
@@ -319,7 +316,7 @@ def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
 def test_few_images_are_never_called_no_match(tmp_path, images):
     folder = tmp_path / "photos"
     for number in range(images):
-        paint(folder, f"{number}.png", "red", size=(40 + number, 30))
+        paint(folder / f"{number}.png", "red", size=(40 + number, 30))
     index_flow(folder)
     for wanted in ({"query": "red"}, {"query": "red", "exclude": "green"}, {"query": "submarine"}):
         found = query_flow(folder, **wanted)
@@ -330,7 +327,7 @@ def test_few_images_are_never_called_no_match(tmp_path, images):
 def test_enough_images_are_judged(tmp_path):
     folder = tmp_path / "photos"
     for number in range(30):
-        paint(folder, f"{number}.png", "red", size=(40 + number, 30))
+        paint(folder / f"{number}.png", "red", size=(40 + number, 30))
     index_flow(folder)
     found = query_flow(folder, "submarine")
     assert (found.strong, found[0].weak) == (0, True)
@@ -341,7 +338,7 @@ def test_enough_images_are_judged(tmp_path):
 def test_an_exact_copy_is_never_weak(tmp_path):
     folder = tmp_path / "photos"
     for number in range(40):
-        paint(folder, f"{number}.png", (255, 2 * number, 0))
+        paint(folder / f"{number}.png", (255, 2 * number, 0))
     index_flow(folder)
     found = query_flow(folder, image_query=folder / "7.png", top_k=40)
     assert [hit.path for hit in found if not hit.weak] == ["7.png"]
@@ -418,7 +415,7 @@ def test_filters_narrow_the_search_itself(photos):
 
 
 def test_a_part_of_the_folder_has_folders_of_its_own(photos):
-    paint(photos, f"{PAGE}/deep/three.png", "green")
+    paint(photos / f"{PAGE}/deep/three.png", "green")
     index_flow(photos)
     part = photos / PAGE
     assert paths(query_flow(part, "red", under="deep")) == ["deep/three.png"]
@@ -430,9 +427,9 @@ def test_a_part_of_the_folder_has_folders_of_its_own(photos):
 
 def test_dates(tmp_path):
     folder = tmp_path / "photos"
-    paint(folder, "old.jpg", "red", taken_at="2019:07:01 12:00:00")
-    paint(folder, "new.jpg", "red", taken_at="2023:05:20 08:30:00", size=(41, 30))
-    paint(folder, "file.jpg", "red", when=time.time() - 86_400, size=(42, 30))
+    paint(folder / "old.jpg", "red", exif=taken("2019:07:01 12:00:00"))
+    paint(folder / "new.jpg", "red", exif=taken("2023:05:20 08:30:00"), size=(41, 30))
+    paint(folder / "file.jpg", "red", modified=time.time() - 86_400, size=(42, 30))
     index_flow(folder)
 
     def found(**dates):
@@ -459,7 +456,7 @@ def dated(tmp_path_factory):
         for number in range(60):
             colour = "red" if number % 5 == 0 else COLOURS[1 + number % 9]
             day = 1_600_000_000 + (number * 37 % 60) * 86_400 - 37 * 86_400 * (number == 35)
-            paint(folder, f"{number % 3}/{number:02}.png", colour, (40 + number, 30), when=day)
+            paint(folder / f"{number % 3}/{number:02}.png", colour, (40 + number, 30), modified=day)
         index_flow(folder)
     return folder
 
@@ -608,7 +605,7 @@ def test_exact_copies_are_one_hit(photos):
 def test_strong_hits_are_counted_beyond_the_page(tmp_path):
     folder = tmp_path / "photos"
     for number in range(300):
-        paint(folder, f"{number}.png", "red" if number < 20 else COLOURS[number % 9 + 1],
+        paint(folder / f"{number}.png", "red" if number < 20 else COLOURS[number % 9 + 1],
               size=(40 + number, 30))  # fmt: skip
     index_flow(folder)
     every = query_flow(folder, "red", top_k=400)
@@ -622,7 +619,7 @@ def test_similar_leaves_the_picture_itself_out(photos):
         results = memery.similar(photos / "00.png", top_k=3)
         assert "00.png" not in paths(results)
         assert results.total == 11
-        elsewhere = paint(photos.parent, "elsewhere.png", "#dc1e1f", size=(50, 50))
+        elsewhere = paint(photos.parent / "elsewhere.png", "#dc1e1f", size=(50, 50))
         assert set(paths(memery.similar(elsewhere, top_k=3))) == {
             "00.png",
             f"{PAGE}/one.png",

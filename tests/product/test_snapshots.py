@@ -6,14 +6,12 @@ The answer is that of before or that of after: nothing in between, and no except
 import contextlib
 import functools
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from memery import Memery
 from memery.archive import find_archive
@@ -28,6 +26,7 @@ from memery.stores.records import Browse, Content, IndexRecord, RecognizedText, 
 from memery.stores.sqlite.store import SQLiteStore
 from memery.testing import ColourModel
 from memery.types import FileEntry, Line
+from support.images import MODIFIED, paint
 
 MODEL = ColourModel()
 SPACE = Space(MODEL.info.model_id, MODEL.info.fingerprint, MODEL.info.dim)
@@ -73,14 +72,6 @@ def commit(folder, texts, space=SPACE):
     return store
 
 
-def paint(folder, texts):
-    for number, name in enumerate(texts):
-        file = folder / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (12, 8 + number), name.rpartition("/")[2].partition(".")[0]).save(file)
-        os.utime(file, (1_700_000_000 + number, 1_700_000_000 + number))
-
-
 BEFORE = {"red.png": "harbour lights", "sub/blue.png": "harbour", "green.png": "", "pink.png": ""}
 AFTER = {"red.png": "lights", "orange.png": "the harbour of lights", "grey.png": ""}
 BESIDE = {"yellow.png": "harbour", "red.png": ""}
@@ -91,10 +82,12 @@ def places(tmp_path_factory):
     """Three folders: one to search, one searched with it, one whose archive takes its place."""
     place = tmp_path_factory.mktemp("places")
     for name, texts in (("photos", BEFORE), ("beside", BESIDE), ("instead", AFTER)):
-        paint(place / name, texts)
+        for number, image in enumerate(texts):
+            file = place / name / image
+            paint(file, file.stem, (12, 8 + number), modified=MODIFIED + number)
         commit(place / name, texts).close()
         shutil.copytree(place / name / ".memery", place / f"{name}.archive")
-    Image.new("RGB", (12, 9), "purple").save(place / "purple.png")
+    paint(place / "purple.png", "purple", (12, 9))
     return place
 
 

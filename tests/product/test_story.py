@@ -28,13 +28,9 @@ from memery.query.filters import Filter
 from memery.stores.derived import facets
 from memery.stores.records import Browse
 from memery.testing import ColourModel, MemoryStore
+from support.images import paint
 
 COLOURS = {"red": "red", "green": "green", "blue": "blue", "yellow": "yellow"}
-
-
-def paint(path, colour, size=(40, 30)):
-    Image.new("RGB", size, colour).save(path)
-    os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 pytestmark = pytest.mark.usefixtures("colours")
@@ -530,7 +526,7 @@ def test_no_value_of_a_camera_stops_anything(photos):
         try:
             Image.new("RGB", (40, 30), "red").save(place, exif=exif)
         except (OverflowError, ValueError, UnicodeError, struct.error):  # nobody can write it
-            Image.new("RGB", (40, 30), "red").save(place)
+            paint(place, "red")
     for packet in (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'
         ' xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description'

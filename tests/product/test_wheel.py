@@ -8,7 +8,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from PIL import Image
+
+from support.images import paint
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src"
@@ -38,7 +39,7 @@ def test_wheel_recalls_in_an_empty_environment(tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
     for colour in ("red", "blue"):
-        Image.new("RGB", (320, 240), colour).save(photos / f"{colour}.png")
+        paint(photos / f"{colour}.png", colour, (320, 240))
     environment = {key: value for key, value in os.environ.items() if key != "MEMERY_MODEL"}
     done = subprocess.run(
         [python.parent / "memery", "recall", photos, "the colour red", "--format", "paths"],

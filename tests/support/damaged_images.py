@@ -1,17 +1,12 @@
 """Image files that are damaged in known ways, and files that promise more than they hold."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 from PIL import Image
 
-
-def encoded(image, format_, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, format_, **options)
-    return buffer.getvalue()
+from support.images import encoded
 
 
 def noise(height=64, width=64, seed=0):

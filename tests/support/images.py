@@ -26,7 +26,8 @@ def paint(path, colour="red", size=(40, 30), *, modified=MODIFIED, **options):
     """Write an image file of one colour, and the folders that it lies in.
 
     Args:
-        path: the file, whose extension decides the format; PNG where it has none. May be bytes.
+        path: the file; its extension decides the format, PNG if Pillow writes none by that name.
+            May be bytes.
         colour: anything that Pillow takes.
         size: width and height, pixels.
         modified: time of modification, seconds since the epoch.
@@ -37,8 +38,9 @@ def paint(path, colour="red", size=(40, 30), *, modified=MODIFIED, **options):
     """
     file = Path(os.fsdecode(path))
     file.parent.mkdir(parents=True, exist_ok=True)
-    kind = None if file.suffix else "PNG"
-    Image.new("RGB", size, colour).save(file, kind, **options)
+    kind = Image.registered_extensions().get(file.suffix.lower())
+    image = Image.new("RGB", size, colour)
+    image.save(file, kind if kind in Image.SAVE else "PNG", **options)
     os.utime(file, (modified, modified))
     return file
 

@@ -6,7 +6,6 @@ import json
 import os
 
 import pytest
-from PIL import Image
 
 from memery import assembly
 from memery.archive import Archive
@@ -16,6 +15,7 @@ from memery.models.clip.layouts.values import read_json, read_toml
 from memery.testing import ColourModel, MemoryStore
 from memery.text.files import read_text, text_lines
 from support.commands import isolated_environment, run_command
+from support.images import paint
 
 MARK = codecs.BOM_UTF8
 
@@ -47,7 +47,7 @@ def load(folder):
 
 def test_ignore_file(tmp_path):
     for name in ("a.png", "b.png", "c.png", os.fsdecode(b"d\xff.png")):
-        Image.new("RGB", (4, 4), "red").save(tmp_path / name)
+        paint(tmp_path / name, "red", (4, 4))
     (tmp_path / ".memeryignore").write_bytes(MARK + b"a.png\r\n# notes\r\nb.png\r\nd\xff.png\r\n")
     assert load(tmp_path) == ["c.png"]
     (tmp_path / ".memeryignore").write_text("a.png\n", encoding="utf-16")
@@ -74,7 +74,7 @@ def test_descriptions_of_models(tmp_path):
 @pytest.mark.parametrize("source", ["queries.txt", "-"])
 def test_queries(tmp_path, source):
     (tmp_path / "photos").mkdir()
-    Image.new("RGB", (4, 4), "red").save(tmp_path / "photos" / "red.png")
+    paint(tmp_path / "photos" / "red.png", "red", (4, 4))
     (tmp_path / "queries.txt").write_bytes(MARK + b"red\r\n\r\ncaf\xc3\xa9\r\n")
     done = run_command(
         *("recall", "photos", "--queries-from", source),

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from memery.text.plurals import counted
 from support.commands import run_command
+from support.images import paint
 
 SOURCES = Path(__file__).parents[2] / "src" / "memery"
 BY_HAND = re.compile(
@@ -35,7 +35,7 @@ def test_one_image_is_singular_in_every_command(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     for name in ("a.png", "b.png"):
-        Image.new("RGB", (40, 30), "red").save(tmp_path / name)
+        paint(tmp_path / name, "red")
     said = ""
     for words in (
         "duplicates . --exact",

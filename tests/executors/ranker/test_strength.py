@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from memery import query_flow
 from memery.executors.ranker.strength import WEAK, Background
 from memery.testing.model import COLOURS
+from support.images import paint
 
 DIM = 512
 scores = st.lists(st.floats(-1, 1, width=32), max_size=50).map(
@@ -67,7 +67,7 @@ def palette(tmp_path):
     """Pictures of every colour that the tests' model can name, enough to judge by."""
     for rgb in COLOURS.values():
         for width in (40, 50, 60):
-            Image.new("RGB", (width, 30), rgb).save(tmp_path / f"picture {rgb} {width}.png")
+            paint(tmp_path / f"picture {rgb} {width}.png", rgb, (width, 30))
     return tmp_path
 
 
@@ -79,6 +79,6 @@ def test_what_is_there_is_strong_and_what_is_not_is_weak(palette):
 
 
 def test_one_image_is_all_that_there_is(tmp_path):
-    Image.new("RGB", (40, 30), COLOURS["red"]).save(tmp_path / "1.png")
+    paint(tmp_path / "1.png", COLOURS["red"])
     [hit] = query_flow(tmp_path, "red", model="colours", mode="visual")
     assert hit.strength == 0

@@ -17,6 +17,7 @@ from PIL import Image
 from memery.gateway.cli import actions
 from support.archives import count_rows
 from support.commands import assert_ended, isolated_environment, run_python, start_command
+from support.images import paint
 
 RECALL_KEYS = ["query", "model_id", "total", "strong", "took_ms", "hits"]
 HIT_KEYS = [
@@ -54,7 +55,7 @@ def photos(tmp_path):
     folder = tmp_path / "photos"
     (folder / "trip").mkdir(parents=True)
     for place in ("red", "green", "trip/blue"):
-        Image.new("RGB", (40, 30), place.rpartition("/")[2]).save(folder / f"{place}.png")
+        paint(folder / f"{place}.png", place.rpartition("/")[2])
     return folder
 
 
@@ -90,7 +91,7 @@ def test_pictures_as_queries(run, photos):
     done = run("recall", "photos", "-i", "-", *best, data=blue.read_bytes())
     assert text(done) == "photos/trip/blue.png\n"
     named = photos / "odd^2.png"
-    Image.new("RGB", (9, 9), "green").save(named)
+    paint(named, "green", (9, 9))
     answer = json.loads(text(run("recall", "photos", "-i", named, "--format", "json")))
     assert answer["query"] == [{"image": str(named), "boost": 1.0}]
 
@@ -181,7 +182,7 @@ def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(run, tmp_path)
 
 def test_images_in_folders_that_are_left_out_now_disappear(run, photos):
     (photos / "@eaDir").mkdir()
-    Image.new("RGB", (40, 30), "yellow").save(photos / "@eaDir" / "yellow.png")
+    paint(photos / "@eaDir" / "yellow.png", "yellow")
     (photos / ".memeryignore").write_text("!@eaDir/\n")  # as every earlier memery
     assert "4 images searchable" in text(run("build", "photos"))
     (photos / ".memeryignore").unlink()
@@ -211,7 +212,7 @@ def test_build_status_purge(run, photos):
 
 
 def test_hits_are_copied_without_overwriting(run, photos, tmp_path):
-    Image.new("RGB", (40, 31), "red").save(photos / "trip" / "red.png")
+    paint(photos / "trip" / "red.png", "red", (40, 31))
     done = run("recall", "photos", "red", "-n", "2", "--copy-to", "out")
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["red-2.png", "red.png"]
     assert b"2 images copied" in done.stderr
@@ -321,8 +322,7 @@ def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
     assert nothing not in run("recall", "photos", "submarine").stderr.decode()
     for number in range(30):
         file = photos / f"{number}.png"
-        Image.new("RGB", (40 + number, 30), "grey").save(file)
-        os.utime(file, (2_000_000_000 + number,) * 2)
+        paint(file, "grey", (40 + number, 30), modified=2_000_000_000 + number)
     assert nothing in run("recall", "photos", "submarine").stderr.decode()
     for more in (["--sort", "date"], ["--sort", "date", "--min-strength", "-99"]):
         assert nothing in run("recall", "photos", "submarine", "-n", "3", *more).stderr.decode()
@@ -384,7 +384,7 @@ def test_two_builds_at_once(run, photos):
 
 def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
     for number in range(80):
-        Image.new("RGB", (20 + number, 20), "red").save(photos / f"more{number}.png")
+        paint(photos / f"more{number}.png", "red", (20 + number, 20))
     environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "12"}
     with start_command(
         *("recall", photos, "red", "-n", "3"),
@@ -406,7 +406,7 @@ def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
 
 def test_killed_builds_lose_nothing_committed(run, photos):
     for number in range(60):
-        Image.new("RGB", (20 + number, 20), (number, 0, 0)).save(photos / f"more{number}.png")
+        paint(photos / f"more{number}.png", (number, 0, 0), (20 + number, 20))
     environment = run.environment | {"COLOURS_SECONDS": "0.05", "MEMERY_BATCH_SIZE": "4"}
     kept = 0
     for attempt in range(6):

@@ -6,9 +6,9 @@ import pty
 import subprocess
 
 import pytest
-from PIL import Image
 
 from support.commands import isolated_environment, run_command, run_python, start_command
+from support.images import paint
 
 ODD, ESCAPE = b"odd\xff.png", b"red\x1b[31m\nmemery: forged.png"
 NAMES = ("é.png".encode(), "\N{GRINNING FACE}.png".encode(), "猫.png".encode(), ODD, ESCAPE)
@@ -60,7 +60,7 @@ def photos(tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()
     for name, colour in zip(NAMES, COLOURS, strict=True):
-        Image.new("RGB", (40, 30), colour).save(os.fsencode(folder) + b"/" + name)
+        paint(os.fsencode(folder) + b"/" + name, colour)
     (folder / "copy.png").write_bytes((folder / "é.png").read_bytes())
     (folder / "bad \x1b[31m é.png").write_text("words")
     return folder

@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from support.commands import isolated_environment
+from support.images import paint
 from support.output import assert_output
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -64,7 +64,7 @@ def folder(tmp_path_factory):
     (place / "photos" / "trip").mkdir(parents=True)
     pictures = {"red": "red", "green": "green", "grass": "green", "trip/sea": (30, 60, 220)}
     for name, colour in pictures.items():
-        Image.new("RGB", (40, 30), colour).save(place / "photos" / f"{name}.png")
+        paint(place / "photos" / f"{name}.png", colour)
     (place / "photos" / "notes.png").write_text("words")
     (place / "photos" / "link.png").symlink_to("red.png")
     for file in (place / "photos").rglob("*.png"):

@@ -9,7 +9,6 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from memery import Memery
 from memery.errors import ModelBusy
@@ -17,7 +16,8 @@ from memery.imaging.decoding import decode
 from memery.models.batching import BATCH, SharedModel
 from memery.models.remote import RemoteModel
 from memery.testing import ColourModel
-from support.servers.memery import png, serving
+from support.images import paint, png
+from support.servers.memery import serving
 
 TOKEN = "an-encoder's-token"
 PICTURES = np.random.default_rng(0).integers(0, 256, (150, 32, 32, 3), dtype=np.uint8)
@@ -45,8 +45,8 @@ def test_both_ends_of_the_protocol(encoder):
 
 
 def test_a_folder_is_indexed_and_searched_with_it(encoder, tmp_path):
-    Image.new("RGB", (40, 30), "red").save(tmp_path / "red.png")
-    Image.new("RGB", (40, 30), "blue").save(tmp_path / "blue.png")
+    paint(tmp_path / "red.png", "red")
+    paint(tmp_path / "blue.png", "blue")
     with Memery(tmp_path, model=encoder.url, token=TOKEN) as memery:
         assert memery.build().searchable == 2
         assert memery.recall("blue", mode="visual")[0].path == "blue.png"

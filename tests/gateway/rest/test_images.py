@@ -16,6 +16,7 @@ from memery.gateway.maintenance import purge
 from memery.gateway.rest.routes.images import OpenFile, disposition
 from memery.gateway.rest.schemas.problems import Problem
 from memery.imaging.thumbnails import Thumbnails
+from support.images import paint
 from support.servers.memery import serving
 
 
@@ -50,7 +51,7 @@ def test_browsing_pages_through_everything(both):
 
 def test_newest_first(tmp_path):
     for number, name in enumerate("abc"):
-        Image.new("RGB", (9, 9), "red").save(tmp_path / f"{name}.png")
+        paint(tmp_path / f"{name}.png", "red", (9, 9))
         os.utime(tmp_path / f"{name}.png", (1_600_000_000 + number, 1_600_000_000 + number))
     with serving(tmp_path) as server:
         server.wait_until_indexed()
@@ -274,13 +275,13 @@ def test_head_is_get_without_the_body(server, photos):
 
 
 def test_a_file_that_changed_is_not_shown_for_the_one_before(tmp_path):
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "a.png")
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
-    Image.new("RGB", (9, 9), "green").save(tmp_path / "touched.png")
+    paint(tmp_path / "a.png", "red", (9, 9))
+    paint(tmp_path / "b.png", "red", (9, 9))
+    paint(tmp_path / "touched.png", "green", (9, 9))
     with serving(tmp_path) as server:
         server.wait_until_indexed()
         a, b = by_path(server, "a.png"), by_path(server, "b.png")
-        Image.new("RGB", (9, 9), "blue").save(tmp_path / "a.png")
+        paint(tmp_path / "a.png", "blue", (9, 9))
         (tmp_path / "b.png").unlink()
         size = "?size=160"  # the index has made a larger one, of what was indexed
         assert server.get(a["thumbnail_url"] + size).status == 404
@@ -298,8 +299,8 @@ def test_a_file_that_changed_is_not_shown_for_the_one_before(tmp_path):
 def test_links_out_of_the_folder_are_not_served(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "secret").mkdir()
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "secret" / "in.png")
-    Image.new("RGB", (9, 9), "blue").save(tmp_path / "photos" / "a.png")
+    paint(tmp_path / "secret" / "in.png", "red", (9, 9))
+    paint(tmp_path / "photos" / "a.png", "blue", (9, 9))
     (tmp_path / "photos" / "folder").symlink_to(tmp_path / "secret")
     (tmp_path / "photos" / "file.png").symlink_to(tmp_path / "secret" / "in.png")
     (tmp_path / "photos" / "inside.png").symlink_to(tmp_path / "photos" / "a.png")
@@ -322,7 +323,7 @@ def test_what_is_no_image_any_more_is_not_served(tmp_path):
         "empty.png": b"",
     }
     for name in contents:
-        Image.new("RGB", (9, 9), "red").save(tmp_path / name)
+        paint(tmp_path / name, "red", (9, 9))
     with Memery(tmp_path) as memery:
         memery.build()
     for name, content in contents.items():
@@ -371,8 +372,8 @@ def test_no_spelling_leads_out(server):
 def test_folders_that_are_not_utf8_can_be_named(tmp_path):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
-    Image.new("RGB", (9, 9), "red").save(folder + b"/a.png")
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "b.png")
+    paint(folder + b"/a.png", "red", (9, 9))
+    paint(tmp_path / "b.png", "red", (9, 9))
     with serving(tmp_path) as server:
         server.wait_until_indexed()
         assert [image["path"] for image in every(server, "&under=%FF")] == ["\udcff/a.png"]
@@ -409,7 +410,7 @@ def test_a_part_of_an_archive_is_a_collection(photos, server):
 def test_two_folders_of_one_name(tmp_path):
     for parent in ("one", "two"):
         (tmp_path / parent / "photos").mkdir(parents=True)
-        Image.new("RGB", (9, 9), "red").save(tmp_path / parent / "photos" / "a.png")
+        paint(tmp_path / parent / "photos" / "a.png", "red", (9, 9))
     folders = [tmp_path / parent / "photos" for parent in ("one", "two", "one")]
     with serving(*folders) as server:
         server.wait_until_indexed()

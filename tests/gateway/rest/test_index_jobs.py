@@ -7,10 +7,10 @@ import subprocess
 import time
 
 import pytest
-from PIL import Image
 
 from memery.archive import find_archive
 from support.commands import run_command, start_command
+from support.images import paint
 from support.servers.memery import serving
 
 COUNT = 600
@@ -21,7 +21,7 @@ def folder(tmp_path):
     for number in range(COUNT):
         # Each of another content, so that each is encoded.
         colour = (number % 256, number // 256, 90)
-        Image.new("RGB", (64, 64), colour).save(tmp_path / f"{number:04}.png")
+        paint(tmp_path / f"{number:04}.png", colour, (64, 64))
     return tmp_path
 
 
@@ -57,7 +57,7 @@ def test_a_new_folder_is_indexed_while_it_is_searched(folder):
         # Results were there before the end.
         assert any(0 < total < COUNT for total in totals)
         # What is new is found after the next job, and only then.
-        Image.new("RGB", (64, 64), "white").save(folder / "new.png")
+        paint(folder / "new.png", "white", (64, 64))
         assert server.search(text="white")["total"] == COUNT
         begun = server.ask("POST", "/v1/index")
         assert begun.status == 202

@@ -23,7 +23,8 @@ from memery.gateway.rest.middleware.rate_limit import Limited, Rates
 from memery.gateway.rest.options import Limits, Options
 from memery.gateway.rest.schemas import request_parsing
 from support.damaged_images import damaged_avif
-from support.servers.memery import form, png, serving
+from support.images import png
+from support.servers.memery import form, serving
 
 SMALL = {
     "idle_seconds": 1.0,

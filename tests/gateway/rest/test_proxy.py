@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from support.servers.memery import png, serving
+from support.images import png
+from support.servers.memery import serving
 from support.servers.proxy import proxying
 
 TOKEN = "a-token-of-32-letters-or-so-1234"

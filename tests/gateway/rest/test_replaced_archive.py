@@ -3,25 +3,21 @@
 import threading
 
 import pytest
-from PIL import Image
 
 from memery import index_flow
 from memery.archive import find_archive
+from support.images import paint
 from support.servers.memery import serving
 
 SEARCHES = ("text=red&top_k=9", "text=red&mode=text", "text=sea&sort=date", "text=red&under=trip")
 
 
-def paint(folder, colours):
-    for name in colours:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (40, 30), name.rpartition("/")[2]).save(folder / name, "PNG")
-
-
 @pytest.fixture
 def photos(tmp_path):
-    paint(tmp_path / "photos", ["red", "trip/blue", "trip/green"])
-    paint(tmp_path / "instead", ["red", "trip/orange"])
+    for place in ("photos/red", "photos/trip/blue", "photos/trip/green"):
+        paint(tmp_path / place, place.rpartition("/")[2])
+    for place in ("instead/red", "instead/trip/orange"):
+        paint(tmp_path / place, place.rpartition("/")[2])
     index_flow(tmp_path / "photos")
     index_flow(tmp_path / "instead")
     return tmp_path / "photos"

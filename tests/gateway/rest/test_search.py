@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from memery import Memery
-from support.servers.memery import png, serving
+from support.images import paint, png
+from support.servers.memery import serving
 
 
 def paths(found):
@@ -376,8 +377,8 @@ def test_refuses_too_many_parameters(server):
 def test_a_body_may_name_what_is_not_utf8(tmp_path):
     folder = tmp_path / "photos" / "odd\udcff"
     folder.mkdir(parents=True)
-    Image.new("RGB", (9, 9), "red").save(folder / "red.png")
-    Image.new("RGB", (9, 9), "red").save(tmp_path / "photos" / "other.png")
+    paint(folder / "red.png", "red", (9, 9))
+    paint(tmp_path / "photos" / "other.png", "red", (9, 9))
     with serving(tmp_path / "photos") as server:
         server.wait_until_indexed()
         query = [{"text": "red"}]

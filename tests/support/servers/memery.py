@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import io
 import json
 import os
 import re
@@ -15,8 +14,6 @@ import uuid
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from PIL import Image
-
 _PROGRAM = """
 import json, logging, sys
 from memery.gateway.rest import server
@@ -27,13 +24,6 @@ server.serve(paths, Options(port=0, limits=Limits(**limits), **options), setting
              say=lambda line: print("memery:", line, file=sys.stderr, flush=True))
 """
 SECONDS = 60
-
-
-def png(colour, size=(30, 30)):
-    """A picture as a file's bytes."""
-    buffer = io.BytesIO()
-    Image.new("RGB", size, colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @dataclass
