@@ -1,11 +1,11 @@
-"""Find the meme you are looking for: search a folder of images by text or by picture.
+"""Find the meme you are looking for: search a folder of images by text or by image.
 
     from memery import Memery, index_flow, query_flow
 
     for hit in query_flow("photos", "a dog on a beach"):
         print(hit.score, hit.path)
 
-The names below are loaded when they are first used, so that `import memery` costs next to nothing.
+The public names are loaded on first use, so that `import memery` is fast.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from memery.types import Progress as Progress
     from memery.types import Skip as Skip
 
-# Here, since plug-ins import libraries too: every use of memery, and of them, passes this line.
+# Plug-ins import libraries too, so telemetry is turned off as soon as memery is imported.
 disable_telemetry()
 
-_HOMES = {
+_MODULES = {
     "index_flow": "memery.core",
     "query_flow": "memery.core",
     "Memery": "memery.gateway.library",
@@ -53,23 +53,23 @@ _HOMES = {
     ),
 }
 
-__all__ = [  # noqa: PLE0604 - exactly the names that have a home
-    *_HOMES,
+__all__ = [  # noqa: PLE0604 - exactly the names with a module
+    *_MODULES,
     "__version__",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name from where it lives."""
+    """Import a public name from its module on first use."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("memery")
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:

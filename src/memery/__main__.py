@@ -5,13 +5,13 @@ import io
 import os
 import sys
 
-_PLAIN = {"×": "x", "…": "..."}
-"""Characters of memery's own that not every encoding has."""
+_REPLACEMENTS = {"×": "x", "…": "..."}
+"""ASCII replacements of the characters in memery's messages that some encodings lack."""
 
 
 def main() -> None:
     """Run the command line."""
-    _escape_what_cannot_be_encoded()
+    _escape_unencodable()
     try:
         from memery.gateway.main import app
 
@@ -23,19 +23,19 @@ def main() -> None:
         os._exit(3)
 
 
-def _escape_what_cannot_be_encoded() -> None:
-    """Let every terminal and pipe show something readable, whatever its encoding is."""
-    codecs.register_error("memery.plain", _plain)
+def _escape_unencodable() -> None:
+    """Escape characters that the encoding of the output lacks, instead of failing."""
+    codecs.register_error("memery.plain", _replace_unencodable)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="memery.plain")
 
 
-def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+def _replace_unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
     char = error.object[error.start]
     escaped = char.encode("ascii", "backslashreplace").decode("ascii")
-    return _PLAIN.get(char, escaped), error.start + 1
+    return _REPLACEMENTS.get(char, escaped), error.start + 1
 
 
 if __name__ == "__main__":

@@ -39,7 +39,13 @@ if TYPE_CHECKING:
 def default_executors(
     archive: Archive, config: Config, *, rebuild: bool = False
 ) -> Iterator[Executors]:
-    """One of each executor, closed at the end."""
+    """Compose the default executors; close their store at the end.
+
+    Args:
+        archive: the archive to work on.
+        config: its settings.
+        rebuild: as in `choose_model`.
+    """
     store = open_store(archive, config)
     try:
         model = choose_model(archive, store, config, rebuild=rebuild)
@@ -56,14 +62,14 @@ def open_executors(
     rebuild: bool = False,
     query: Query | None = None,
 ) -> contextlib.AbstractContextManager[Executors]:
-    """The executors that a flow works with: those given, else the default ones for a folder.
+    """Open the executors of a flow: the given ones, or the default ones for a folder.
 
     Args:
         path: the folder.
         settings: fields of `Config`.
-        executors: given ones; they are not closed at the end.
+        executors: the given ones; they are not closed at the end.
         rebuild: as in `choose_model`.
-        query: what they are to run, if that is known: what decodes its images is started early.
+        query: the query to run, if known, so that the decoder of its images starts early.
     """
     if executors is not None:
         return contextlib.nullcontext(executors)
@@ -83,14 +89,14 @@ def assemble(
     """Compose executors around a store and a model.
 
     Args:
-        archive: what they work on.
+        archive: the archive to work on.
         config: its settings.
-        store: what keeps embeddings and facts.
-        model: what encodes.
-        thumbnails: where the indexing flow puts some; by default `make_thumbnails`.
+        store: where embeddings and metadata are stored.
+        model: the embedding model.
+        thumbnails: where the indexing flow stores thumbnails; by default `make_thumbnails`.
     """
     thumbnails = thumbnails or make_thumbnails(archive, config)
-    # Links may lead out of the folder, and the server shows nothing from there.
+    # Links may lead out of the folder, and the server must not show files from there.
     ahead = None if follows_links(store, config) else thumbnails
     encoder = Encoder(model, store)
     return Executors(
@@ -107,8 +113,8 @@ def assemble(
 
 
 def join(executors: Executors, model: EmbeddingModel, store: Searchable) -> Executors:
-    """Executors that search several stores as one; they index only what `executors` does."""
-    archive = replace(executors.archive, scope="")  # the joint store knows its members' own
+    """Compose executors that search a federated store and index the archive of `executors`."""
+    archive = replace(executors.archive, scope="")  # each member of the store has its own scope
     encoder, ranker = Encoder(model, store), Ranker(archive, store)
     return replace(executors, archive=archive, encoder=encoder, ranker=ranker, store=store)
 
@@ -121,10 +127,16 @@ def open_store(archive: Archive, config: Config) -> Store:
 def choose_model(
     archive: Archive, store: Store, config: Config, *, rebuild: bool = False
 ) -> EmbeddingModel:
-    """The model that `config.model` means for an archive.
+    """Open the model that `config.model` selects for an archive.
+
+    Args:
+        archive: the archive.
+        store: its store.
+        config: the settings.
+        rebuild: accept a model that has changed since the archive was built.
 
     Raises:
-        ModelError: it is not installed.
+        ModelError: the model is not installed.
         ModelMismatch: the archive holds embeddings of another model under this name.
     """
     with store.snapshot() as snapshot:
@@ -144,20 +156,20 @@ def choose_model(
     if fingerprints and model.info.fingerprint not in fingerprints and not rebuild:
         raise ModelMismatch(
             f"The model {model.info.model_id} has changed since this archive was built, and its"
-            " embeddings do not compare with those of before. Encode the images anew:"
+            " embeddings cannot be compared with the stored ones. Encode the images again:"
             f" memery build {archive.root} --rebuild"
         )
     return model
 
 
 def make_loader(archive: Archive, config: Config, store: Store) -> Loader:
-    """The default Loader; it needs no model."""
+    """Make the default Loader."""
     follow = follows_links(store, config)
     return Loader(archive, store, decoder_fingerprint(config), follow_links=follow)
 
 
 def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None:
-    """The default Reader, or None where no text is to be recognised.
+    """Make the default Reader, or return None where OCR is switched off or not installed.
 
     Raises:
         ReaderError: OCR is switched on, and the OCR engine is not available.
@@ -174,21 +186,21 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
 
 
 def open_reader(config: Config) -> OcrEngine:
-    """Make the OCR engine that is configured; its networks are loaded when they are first needed.
+    """Make the configured OCR engine; it loads its networks on first use.
 
     Raises:
-        ReaderError: it is not available.
+        ReaderError: the OCR engine is not available.
     """
     return cast(OcrEngine, plugins.load("memery.readers", config.reader)())
 
 
 def make_thumbnails(archive: Archive, config: Config) -> Thumbnails:
-    """The thumbnails of an archive."""
+    """Make the thumbnail store of an archive."""
     return Thumbnails(archive, config.max_pixels, decoder=make_decoder(config))
 
 
 def make_decoder(config: Config) -> ImageDecoder:
-    """What decodes outside of the indexing flow."""
+    """Make the decoder for images outside the indexing flow."""
     if not config.isolate:
         return in_process
     from memery.imaging.isolation import IsolatedDecoder
@@ -197,6 +209,6 @@ def make_decoder(config: Config) -> ImageDecoder:
 
 
 def _has_crashed(store: Store) -> bool:
-    """Whether the archive knows an image on which a decoder died or hung."""
+    """Whether the archive has an image on which a decoder crashed or timed out."""
     with store.snapshot() as snapshot:
         return any(skip.reason in (CRASHED, TIMED_OUT) for skip in snapshot.skips(Filter()))

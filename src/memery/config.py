@@ -1,4 +1,4 @@
-"""Every setting in one frozen object: argument > MEMERY_* environment > config file > default."""
+"""Settings: argument, else MEMERY_* environment variable, else config file, else default."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from memery.text.files import read_text
 
 _UNLIMITED = 1 << 16
 """More processors than any machine has."""
-
-
 PRECISIONS = ("", "fp32", "int8")
 
 
@@ -27,24 +25,24 @@ class Config:
     """The settings of one run.
 
     Attributes:
-        model: a model's name, or "auto": the archive's own, else the best that is installed.
-        precision: "fp32" or "int8" for models that have both; "" means what the name or the archive
-            says.
-        device: what computes: "auto", "cpu", "cuda", or an execution provider of onnxruntime.
-        token: what a remote encoder asks for; never shown.
+        model: a model's name, or "auto": the archive's model, else the best that is installed.
+        precision: "fp32" or "int8" for models that have both; "" means that of the model's name or
+            of the archive.
+        device: compute device: "auto", "cpu", "cuda", or an execution provider of onnxruntime.
+        token: access token of a remote encoder; never shown.
         store: the kind of store.
-        archive: folder of the archive, instead of the one that belongs to the images.
-        workers: decoding threads; 0 means as many as this process may use processors.
-        batch_size: images per step of the model and per transaction of the store.
+        archive: folder of the archive, instead of the default one for the images.
+        workers: decoding threads; 0 means one for each processor that this process may use.
+        batch_size: images per model call and per transaction.
         max_pixels: larger images are skipped (the default is Pillow's own limit).
         max_bytes: larger files are skipped.
         decode_seconds: images that take longer to decode are skipped.
-        isolate: decode in child processes; None means images of queries, and all of a folder in
-            which a decoder has died.
-        follow_links: follow symbolic links; None means as the archive remembers.
-        read_text: let a build read the text in pictures; None means as the archive remembers, else
-            where a reader is installed.
-        reader: what reads text.
+        isolate: decode in child processes; None means query images, and all images of a folder in
+            which a decoder has crashed.
+        follow_links: follow symbolic links; None means as stored in the archive.
+        read_text: recognise text while indexing (OCR); None means as stored in the archive, else
+            if an OCR engine is installed.
+        reader: name of the OCR engine.
     """
 
     model: str = "auto"
@@ -84,14 +82,14 @@ class Config:
 
 
 def processors() -> int:
-    """How many processors this process may use: those it is bound to, within its quota."""
+    """The number of processors that this process may use: its CPU affinity and cgroup quota."""
     if hasattr(os, "sched_getaffinity"):
         return min(len(os.sched_getaffinity(0)), quota(Path("/sys/fs/cgroup")))
     return os.cpu_count() or 1
 
 
 def quota(cgroup: Path) -> int:
-    """Processors' worth of time that a control group is given, rounded up.
+    """The number of processors that a control group may use, rounded up.
 
     `cpu.max` is "QUOTA PERIOD" in microseconds (Linux, Documentation/admin-guide/cgroup-v2.rst). A
     container sees its own group's file there; a machine without containers has none.
@@ -103,7 +101,7 @@ def quota(cgroup: Path) -> int:
 
 
 def config_path() -> Path:
-    """Where the user's config file is looked for."""
+    """The path of the user's config file."""
     import platformdirs
 
     return Path(
@@ -115,7 +113,7 @@ def load_config(**arguments: Any) -> Config:
     """Merge the sources of settings; arguments that are None count as not given.
 
     Raises:
-        ConfigError: a source names an unknown setting, or a value of the wrong kind.
+        ConfigError: a source has an unknown setting, or a value of the wrong type.
     """
     path = config_path()
     merged = _from_file(path) | _from_environment(os.environ)
@@ -130,25 +128,27 @@ def _from_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as error:
         raise ConfigError(f"The config file {path} cannot be read: {error}") from error
-    unknown = sorted(table.keys() - _KINDS.keys())
+    unknown = sorted(table.keys() - _TYPES.keys())
     if unknown:
-        known = ", ".join(_KINDS)
-        raise ConfigError(f"{path} sets {unknown[0]!r}, which is no setting. Known are: {known}.")
+        known = ", ".join(_TYPES)
+        raise ConfigError(
+            f"{path} sets {unknown[0]!r}, which is not a setting. The settings are: {known}."
+        )
     return {name: _checked(name, value, str(path)) for name, value in table.items()}
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return {
         name: _checked(name, _parsed(name, environment[variable]), variable)
-        for name in _KINDS
+        for name in _TYPES
         if environment.get(variable := f"MEMERY_{name.upper()}")
     }
 
 
 def _parsed(name: str, text: str) -> Any:
-    kind = _KINDS[name]
+    kind = _TYPES[name]
     if kind is int:
-        short = len(text) <= _DIGITS
+        short = len(text) <= _MAX_DIGITS
         return int(text) if short and text.removeprefix("-").isdecimal() else text
     if kind is bool:
         return {"1": True, "true": True, "0": False, "false": False}.get(text.lower(), text)
@@ -156,21 +156,21 @@ def _parsed(name: str, text: str) -> Any:
 
 
 def _checked(name: str, value: Any, source: str) -> Any:
-    kind: Any = _KINDS[name]
+    kind: Any = _TYPES[name]
     if type(value) is not (str if kind is Path else kind):
-        raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_NAMES[kind]}.")
+        raise ConfigError(f"{source} sets {name} to {value!r}, which is not a {_TYPE_NAMES[kind]}.")
     if kind is Path and not value:
-        raise ConfigError(f"{source} sets {name} to an empty text. Use . for the current folder.")
+        raise ConfigError(f"{source} sets {name} to an empty string. Use . for the current folder.")
     try:
         return Path(value).expanduser() if kind is Path else value
     except RuntimeError as error:
         raise ConfigError(f"{source} sets {name} to {value!r}: {error}") from None
 
 
-_DIGITS = 18
-"""Of a number, at most: more do not fit into 64 bits."""
-_NAMES = {int: "whole number", bool: "true or false", str: "text", Path: "folder"}
-_KINDS: dict[str, type] = {
+_MAX_DIGITS = 18
+"""Maximum length of a number: longer ones may not fit into 64 bits."""
+_TYPE_NAMES = {int: "whole number", bool: "true or false", str: "text", Path: "folder"}
+_TYPES: dict[str, type] = {
     field.name: {"int": int, "str": str, "Path | None": Path, "bool | None": bool}[str(field.type)]
     for field in dataclasses.fields(Config)
 }

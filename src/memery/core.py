@@ -1,4 +1,4 @@
-"""The two flows: the whole story of memery on one page.
+"""The two flows: all of memery on one page.
 
 index_flow:   Loader ──▶ Crafter ──▶ Encoder ──▶ Indexer, then Reader ──▶ Indexer
 query_flow:   (index_flow if the folder changed) ──▶ Encoder ──▶ Ranker ──▶ Results
@@ -36,12 +36,12 @@ def index_flow(
     Args:
         path: the folder.
         progress: called with the counts after each committed batch.
-        rebuild: read and encode everything anew; what is stored serves until it is replaced.
-        executors: a flow of your own; by default `assembly.default_executors`.
+        rebuild: read and encode every file again; until then, stored embeddings stay in use.
+        executors: your own executors; by default `assembly.default_executors`.
         settings: fields of `Config`.
 
     Raises:
-        MemeryError: see `memery.errors`. What was committed by then is kept.
+        MemeryError: see `memery.errors`. Committed batches are kept.
     """
     with open_executors(path, settings, executors, rebuild=rebuild) as opened:
         return run_index(opened, progress, rebuild=rebuild)
@@ -55,10 +55,10 @@ def run_index(
     reread: bool = False,
     before_search: bool = False,
 ) -> IndexReport:
-    """Run the indexing flow with given executors; `progress` and `rebuild` as in `index_flow`.
+    """Run the indexing flow with given executors.
 
-    With `reread`, open every file, to find changes that leave size and time as they were. With
-    `before_search`, a search is waiting: recognise no text, and let no other space answer.
+    `progress` and `rebuild` are those of `index_flow`. `reread` opens every file, to find changes
+    that keep size and modification time. `before_search` skips OCR and keeps the active space.
     """
     notify = progress or (lambda _: None)
     crafter, encoder, indexer = executors.crafter, executors.encoder, executors.indexer
@@ -98,26 +98,26 @@ def query_flow(
     executors: Executors | None = None,
     **settings: Any,
 ) -> Results:
-    """Find the images of a folder that are nearest to texts, to pictures, or to both.
+    """Find the images of a folder that are nearest to texts, images, or both.
 
     Args:
         path: the folder.
-        query: one or more texts or terms, or a whole Query; what is no str may be an image.
+        query: one or more texts or terms, or a Query; a value that is not a str may be an image.
         image_query: one or more images: paths, bytes of image files, open binary files, PIL images,
             uint8 arrays of shape (height, width), (height, width, 3) or (height, width, 4).
         exclude: texts to find less of.
-        exclude_images: pictures to find less of.
-        more: hits of an earlier answer that were right: the query moves towards them.
-        less: hits that were wrong: it moves away from them.
-        where: which images may be found; the conditions below are added to it.
-        refresh: run the index flow first. It does not read the text in images: `index_flow` does.
+        exclude_images: images to find less of.
+        more: relevant hits of an earlier search: the query moves towards them.
+        less: irrelevant hits: the query moves away from them.
+        where: a filter; the conditions below are added to it.
+        refresh: run the indexing flow first, without OCR.
         progress: as in `index_flow`.
         executors: as in `index_flow`.
         options: {options}
         settings: fields of `Config`.
 
     Raises:
-        QueryError: there is no query, or it points nowhere.
+        QueryError: the query is empty, or its terms cancel each other out.
         MemeryError: see `memery.errors`.
     """
     terms = make_query(query, image_query, exclude, exclude_images, more, less)
@@ -135,11 +135,11 @@ def run_query(
     require: bool = True,
     progress: ProgressCallback | None = None,
 ) -> Results:
-    """Run the querying flow with given executors, after the indexing flow if `refresh` is set.
+    """Run the querying flow with given executors.
 
-    Otherwise, with `require`, refuse to search what was never indexed.
+    Without `refresh`, `require` raises an error if nothing is indexed.
     """
-    # An image of the query that cannot be read fails at once, before anything is indexed.
+    # An unreadable query image must fail before the indexing flow starts.
     images = executors.crafter.craft_query(query, executors.encoder.known)
     refresh_index = partial(run_index, executors, progress, before_search=True)
     require = require and not refresh

@@ -1,21 +1,21 @@
-"""The errors that memery raises; each message says what happened, to which file, and what to do.
+"""The errors of memery. Each message says what is wrong, in which file, and what to do.
 
 MemeryError
-├── QueryError             the query's words, boosts or numbers make no search
-│   └── ImageUnknown       no image that is indexed has this id
-├── ConfigError            a setting has no such value
-├── FolderError            the folder is missing, is no folder or cannot be read
-├── ImageError             an image cannot be decoded (`reason` is one of `SKIP_REASONS`)
-│   └── QueryImageError    … and it is an image of the query
+├── QueryError             the query or a search parameter is not valid
+│   └── ImageUnknown       no indexed image has this id
+├── ConfigError            a setting has an invalid value
+├── FolderError            the folder is missing, not a folder, or cannot be read
+├── ImageError             an image cannot be read or decoded (`reason` is one of `SKIP_REASONS`)
+│   └── QueryImageError    an image of the query cannot be read or decoded
 ├── ArchiveError           the archive cannot be read or written
-│   ├── ArchiveMissing     nothing was indexed here yet
-│   ├── ArchiveLocked      another process is writing (`holder` says which)
-│   ├── ArchiveDamaged     its content is not what memery writes
+│   ├── ArchiveMissing     nothing is indexed here yet
+│   ├── ArchiveLocked      another process is writing (`holder` is its process id)
+│   ├── ArchiveDamaged     the archive is damaged
 │   └── ArchiveFull        the disk or quota is full
-├── ModelError             the model is not to be had
-│   ├── ModelMismatch      the model does not fit what the archive holds
-│   └── ModelBusy          more is asked of the model than it can do: try again
-└── ReaderError            what reads the text in pictures is not to be had
+├── ModelError             the model is not available
+│   ├── ModelMismatch      the model does not fit the archive
+│   └── ModelBusy          the model is overloaded: try again later
+└── ReaderError            the OCR engine is not available
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ SKIP_REASONS = (
     "name too long",
     "vanished",
 )
-"""Why a file was left out, from content to circumstances."""
+"""Why a file was skipped: reasons in the content first, then in the environment."""
 
 RETRIED_REASONS = frozenset({"forbidden", "input/output error"})
-"""Reasons that may end without the file or the decoders changing."""
+"""Reasons that may disappear although neither the file nor the decoders change."""
 
 
 class MemeryError(Exception):
-    """Base of every error that memery raises on purpose."""
+    """Base class of the errors of memery."""
 
 
 class QueryError(MemeryError):
-    """The query's words, boosts or numbers make no search."""
+    """The query or a search parameter is not valid."""
 
 
 class QueryTypeError(QueryError, TypeError):
-    """A part of the query is of a type that makes no term; the message names those that do."""
+    """A part of the query has an unsupported type; the message lists the supported ones."""
 
 
 class FilterConflict(QueryError):  # noqa: N818 - names a state, like ArchiveMissing
     """Two conditions of a filter exclude each other.
 
     Attributes:
-        fields: their names.
+        fields: the names of the conditions.
     """
 
     def __init__(self, message: str, fields: tuple[str, ...]) -> None:
@@ -69,30 +69,30 @@ class FilterConflict(QueryError):  # noqa: N818 - names a state, like ArchiveMis
         self.fields = fields
 
 
-class ImageUnknown(QueryError):  # noqa: N818 - a state, as those below
-    """No image that is indexed has this id.
+class ImageUnknown(QueryError):  # noqa: N818 - a state, like those below
+    """No indexed image has this id.
 
     Attributes:
-        id: what was asked for.
+        id: the unknown id.
     """
 
     def __init__(self, id_: str) -> None:
         super().__init__(
-            f"No image that is indexed has the id {id_[:40]!r}: search anew, it may have changed."
+            f"No indexed image has the id {id_[:40]!r}. It may have changed: search again."
         )
         self.id = id_
 
 
 class ConfigError(MemeryError):
-    """A setting has no such value."""
+    """A setting has an invalid value."""
 
 
 class FolderError(MemeryError):
-    """The folder is missing, is no folder or cannot be read."""
+    """The folder is missing, not a folder, or cannot be read."""
 
 
 class ImageError(MemeryError):
-    """An image cannot be decoded.
+    """An image cannot be read or decoded.
 
     Attributes:
         reason: one of `SKIP_REASONS`.
@@ -107,10 +107,10 @@ class ImageError(MemeryError):
 
 
 class QueryImageError(ImageError):
-    """An image of the query cannot be decoded.
+    """An image of the query cannot be read or decoded.
 
     Attributes:
-        term: its number among the image terms of the query, from 0.
+        term: index of the image among the image terms of the query, from 0.
     """
 
     def __init__(self, error: ImageError, subject: str, term: int) -> None:
@@ -122,15 +122,15 @@ class ArchiveError(MemeryError):
     """The archive cannot be read or written."""
 
 
-class ArchiveMissing(ArchiveError):  # noqa: N818 - a state, read as one: "archive missing"
-    """Nothing was indexed here yet."""
+class ArchiveMissing(ArchiveError):  # noqa: N818 - a state
+    """Nothing is indexed here yet."""
 
 
-class ArchiveLocked(ArchiveError):  # noqa: N818 - likewise
+class ArchiveLocked(ArchiveError):  # noqa: N818 - a state
     """Another process is writing to the archive.
 
     Attributes:
-        holder: the writer's process id, or None where it could not be read.
+        holder: process id of the writer; None if unknown.
     """
 
     def __init__(self, message: str, holder: int | None) -> None:
@@ -138,40 +138,40 @@ class ArchiveLocked(ArchiveError):  # noqa: N818 - likewise
         self.holder = holder
 
 
-class ArchiveDamaged(ArchiveError):  # noqa: N818 - likewise
-    """The archive's content is not what memery writes."""
+class ArchiveDamaged(ArchiveError):  # noqa: N818 - a state
+    """The archive is damaged."""
 
 
-class ArchiveFull(ArchiveError):  # noqa: N818 - likewise
+class ArchiveFull(ArchiveError):  # noqa: N818 - a state
     """The disk or the quota is full."""
 
 
 class ModelError(MemeryError):
-    """The model is not to be had."""
+    """The model is not available."""
 
 
-class ModelMismatch(ModelError):  # noqa: N818 - likewise
-    """The model does not fit what the archive holds."""
+class ModelMismatch(ModelError):  # noqa: N818 - a state
+    """The model does not fit the archive."""
 
 
-class ModelBusy(ModelError):  # noqa: N818 - a state, as those above
-    """More is asked of the model than it can do: try again."""
+class ModelBusy(ModelError):  # noqa: N818 - a state
+    """The model is overloaded: try again later."""
 
 
 class ReaderError(MemeryError):
-    """What reads the text in pictures is not to be had."""
+    """The OCR engine is not available."""
 
 
 def unwritable(folder: Path, error: OSError) -> ArchiveError:
-    """The error for a failed write to an archive: what is wrong, and what the user can do."""
+    """Make the error for a failed write to an archive."""
     import errno
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ArchiveFull(
-            f"The disk is full: the archive {folder} cannot grow. What was committed is kept;"
-            " make room, or name another place with --archive, then run the command again."
+            f"The disk is full: the archive {folder} cannot grow. Committed work is kept."
+            " Free some space, or choose another place with --archive, and run the command again."
         )
     return ArchiveError(
         f"The archive {folder} cannot be written: {error.strerror or error}."
-        " Mend its permissions, or name another place with --archive."
+        " Fix its permissions, or choose another place with --archive."
     )

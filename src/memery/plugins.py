@@ -1,4 +1,4 @@
-"""Look-up of plug-ins by name: built-in ones, and entry points of installed packages."""
+"""Plug-in lookup by name: built-in plug-ins and entry points of installed packages."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ BUILT_IN = {
     "memery.stores": {"sqlite": "memery.stores.sqlite.store:SQLiteStore"},
     "memery.readers": {"rapidocr": "memery.ocr.rapidocr:RapidOcrEngine"},
 }
-"""What comes with memery, by entry point group and name: module:attribute."""
+"""The built-in plug-ins by entry point group and name, as module:attribute."""
 
 
 def names(group: str) -> list[str]:
-    """The names of the plug-ins of a group ("memery.models", …), built-in ones first."""
+    """List the plug-ins of a group ("memery.models", …), built-in ones first."""
     third_parties = {point.name for point in _entry_points(group)}
     return [*BUILT_IN[group], *sorted(third_parties - BUILT_IN[group].keys())]
 
 
 def is_plugin(group: str, name: str) -> bool:
-    """Whether a plug-in has that name. To find out, a file of each package may be read."""
+    """Whether a plug-in has this name. It may read the metadata of all installed packages."""
     return name in BUILT_IN[group] or name in names(group)
 
 
 def load(group: str, name: str) -> Any:
-    """The class behind a name. An installed package cannot replace a built-in one.
+    """Import a plug-in by name. An installed package cannot replace a built-in plug-in.
 
     Raises:
-        MemeryError: there is no plug-in of that name.
+        MemeryError: the group has no plug-in of this name.
     """
     if name in BUILT_IN[group]:
         module, _, attribute = BUILT_IN[group][name].partition(":")
@@ -46,7 +46,13 @@ def load(group: str, name: str) -> Any:
 
 
 def unknown(group: str, name: str, others: Sequence[str] = ()) -> MemeryError:
-    """The error for a name that is neither of a plug-in nor among others that are accepted."""
+    """Make the error for an unknown plug-in name.
+
+    Args:
+        group: the entry point group.
+        name: the unknown name.
+        others: accepted names that are not plug-ins.
+    """
     known = ", ".join([*names(group), *others])
     kind = group.removeprefix("memery.").removesuffix("s")
     error = ReaderError if kind == "reader" else ModelError

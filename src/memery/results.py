@@ -1,4 +1,4 @@
-"""The answer to a query: a sequence of hits that a notebook shows as thumbnails."""
+"""The results of a search: a sequence of hits, shown as thumbnails in a notebook."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from memery.types import Hit, Timings
 
 @dataclass(frozen=True, slots=True)
 class Results(Sequence[Hit]):
-    """Hits, best first. Shows itself as a grid of thumbnails in a notebook.
+    """Hits, best first. A notebook shows them as a grid of thumbnails.
 
     Attributes:
         hits: the hits of this page.
-        total: images that pass the filters and the threshold, before offset and top_k.
-        query: the query as understood.
-        model_id: the model whose embeddings were compared.
-        took: time by stage.
-        strong: how many of total are not weak; None where that cannot be told: nothing stands out,
-            but the archive has too few images to judge by, or the query says what to find less of.
-        warnings: sentences for the user about what this search could not do; where total is 0, why.
+        total: images that pass the filter and the threshold, before offset and top_k.
+        query: the parsed query.
+        model_id: the embedding model.
+        took: wall-clock time by stage.
+        strong: how many of `total` are not weak. None if unknown: no hit stands out, and
+            the archive has too few images to decide, or the query has negative terms.
+        warnings: messages for the user: what this search could not do, and why `total` is 0.
     """
 
     hits: tuple[Hit, ...]
@@ -48,5 +48,5 @@ class Results(Sequence[Hit]):
         return iter(self.hits)
 
     def _repr_html_(self) -> str:
-        """The grid of thumbnails that a notebook shows."""
+        """HTML of the grid of thumbnails, for notebooks."""
         return grid_html([Picture(hit.location, hit.path, f"{hit.score:.3f}") for hit in self.hits])

@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHOWN = 40
-"""Characters of a text that a warning repeats."""
+"""How many characters of a text a warning quotes."""
 
 
 def ensure_index(indexer: Indexer, refresh: Callable[[], object] | None) -> float:
-    """Bring the index up to date before a search, or require that there is one.
+    """Bring the index up to date before a search, or require that one exists.
 
-    If the index cannot be brought up to date, the search finds what was committed before.
+    If the index cannot be updated, the search uses what was committed before.
 
     Args:
-        indexer: knows what is indexed.
-        refresh: runs the indexing flow; None means to search what is indexed.
+        indexer: the Indexer of the archive.
+        refresh: runs the indexing flow; None means to search the index as it is.
 
     Returns:
-        What it took, in milliseconds.
+        The elapsed time, milliseconds.
 
     Raises:
-        ArchiveMissing: nothing is indexed, and there is no `refresh`.
-        ModelMismatch: images are indexed with other models only, and there is no `refresh`.
-        ArchiveDamaged: nothing in the archive can be relied on.
-        ArchiveError: the archive cannot be written, and nothing was committed to it yet.
-        FolderError: the folder's files cannot be read, and nothing was committed yet.
+        ArchiveMissing: nothing is indexed, and `refresh` is None.
+        ModelMismatch: images are indexed with other models only, and `refresh` is None.
+        ArchiveDamaged: the archive is damaged.
+        ArchiveError: the archive cannot be written, and nothing is indexed yet.
+        FolderError: the folder's files cannot be read, and nothing is indexed yet.
     """
     started = time.perf_counter()
     if refresh is None:
@@ -71,7 +71,7 @@ def _refresh_or_keep(indexer: Indexer, refresh: Callable[[], object]) -> None:
     try:
         refresh()
     except ArchiveLocked as error:
-        logger.warning("%s Meanwhile the answer is from what it has committed.", error)
+        logger.warning("%s The results come from what it has committed so far.", error)
     except ArchiveDamaged:
         raise
     except (ArchiveError, FolderError) as error:
@@ -79,27 +79,27 @@ def _refresh_or_keep(indexer: Indexer, refresh: Callable[[], object]) -> None:
             indexer.ensure_indexed()
         except (ArchiveMissing, ModelMismatch):
             raise error from None
-        logger.warning("%s This answer is from what was indexed before.", error)
+        logger.warning("%s The results come from the last index.", error)
 
 
 def similar_query(
     executors: Executors, image: Term, options: SearchOptions, *, require: bool
 ) -> tuple[Query, SearchOptions]:
-    """The query for images similar to one; itself and its exact copies are left out.
+    """Make the query for images similar to one, without the image and its exact copies.
 
     Args:
         executors: the executors.
-        image: what the images are to be similar to.
+        image: the image to compare with.
         options: how hits are chosen.
-        require: refuse to look up an image where nothing is indexed.
+        require: raise an error if nothing is indexed.
 
     Raises:
         QueryError: the term is a text.
-        ImageUnknown: the folder has no image of its id.
+        ImageUnknown: no indexed image has this id.
     """
     query = Query((image,))
     if image.text is not None:
-        raise QueryError("Similar to what? Give an image; texts are for recall.")
+        raise QueryError("similar needs an image. To search by text, use recall.")
     if image.id is None:
         (loaded,) = executors.crafter.craft_query(query, executors.encoder.known)
         digest = loaded.digest
@@ -122,13 +122,13 @@ def _image(executors: Executors, id_: str) -> ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class EncodedQuery:
-    """A query and what the Encoder made of it.
+    """A query and its vector.
 
     Attributes:
         query: what to find.
         vector: float32 of shape (dim,), a unit vector.
-        words: what it asks for besides.
-        encoding: what it took, in milliseconds.
+        words: the words, names and exact copies to look for.
+        encoding: the elapsed time, milliseconds.
         warnings: as in `Results`.
     """
 
@@ -142,13 +142,15 @@ class EncodedQuery:
 def encode_query(
     executors: Executors, query: Query, images: Sequence[LoadedImage], *, require: bool = False
 ) -> EncodedQuery:
-    """The first half of the querying flow: it may wait for the model, so no snapshot is held.
+    """Encode a query: the first half of the querying flow.
+
+    It may wait for the model, so it holds no snapshot.
 
     Args:
         executors: the executors.
         query: what to find.
-        images: its image terms, as the Crafter read them.
-        require: refuse to search what was never indexed.
+        images: its image terms, read by the Crafter.
+        require: raise an error if nothing is indexed.
     """
     started = time.perf_counter()
     try:
@@ -156,19 +158,21 @@ def encode_query(
     except PixelsMissing:
         vector = executors.encoder.encode_query(query, executors.crafter.craft_query(query, ()))
     except ImageUnknown:
-        with executors.snapshot():  # another process may have changed the archive between two terms
+        with executors.snapshot():  # another process may have changed the archive
             _check(executors, query, require=require)
         raise
-    warnings = tuple(map(_unread(executors), executors.encoder.unsupported_texts(query)))
-    return EncodedQuery(query, vector, _words(query, images), _milliseconds(started), warnings)
+    warnings = tuple(map(_unsupported_text(executors), executors.encoder.unsupported_texts(query)))
+    return EncodedQuery(
+        query, vector, _query_words(query, images), _milliseconds(started), warnings
+    )
 
 
-def _unread(executors: Executors) -> Callable[[str], str]:
-    """What to say of a text that the model cannot read."""
+def _unsupported_text(executors: Executors) -> Callable[[str], str]:
+    """Make the warning for a text in a script that the model does not know."""
     model_id = executors.encoder.space.model_id
 
     def sentence(text: str) -> str:
-        name = multilingual_model()  # reads the registry, which few queries need
+        name = multilingual_model()  # reads the registry: rarely needed
         return (
             f"The model {model_id} cannot read “{text[:_SHOWN]}”: only the words in images and the"
             f" names of files were compared with it. {name} reads many languages: memery models"
@@ -178,16 +182,16 @@ def _unread(executors: Executors) -> Callable[[str], str]:
     return sentence
 
 
-def _words(query: Query, images: Sequence[LoadedImage]) -> QueryWords:
-    wanted = [term for term in query.terms if term.boost > 0]
-    given = zip((term for term in query.terms if term.image is not None), images, strict=True)
-    boosted = (f"{term.text}^{term.boost:g}" for term in wanted if term.text and term.boost != 1)
+def _query_words(query: Query, images: Sequence[LoadedImage]) -> QueryWords:
+    positive = [term for term in query.terms if term.boost > 0]
+    files = zip((term for term in query.terms if term.image is not None), images, strict=True)
+    boosted = (f"{term.text}^{term.boost:g}" for term in positive if term.text and term.boost != 1)
     return replace(
-        parse_words(term.text for term in wanted if term.text),
+        parse_words(term.text for term in positive if term.text),
         boosted_names=tuple(itertools.islice(boosted, PAIRS_MAX)),
-        digests=frozenset(image.digest for term, image in given if term.boost > 0),
-        ids=tuple(term.id for term in wanted if term.id is not None),
-        has_negatives=len(wanted) < len(query.terms),
+        digests=frozenset(image.digest for term, image in files if term.boost > 0),
+        ids=tuple(term.id for term in positive if term.id is not None),
+        has_negatives=len(positive) < len(query.terms),
     )
 
 
@@ -199,17 +203,17 @@ def rank_query(
     indexing: float = 0.0,
     require: bool = False,
 ) -> Results:
-    """The second half of the querying flow: all of it from one snapshot.
+    """Rank images for a query, all from one snapshot: the second half of the querying flow.
 
     Args:
         executors: the executors.
         encoded: what to find.
         options: how hits are chosen; its folders are relative to the one searched.
-        indexing: what the indexing flow took before, in milliseconds.
-        require: refuse to search what was never indexed, or has been purged.
+        indexing: how long the indexing flow took before, milliseconds.
+        require: raise an error if nothing is indexed, or the archive was purged.
 
     Raises:
-        ImageUnknown: a term names an image that has gone since the query was encoded.
+        ImageUnknown: an image of the query was removed since the query was encoded.
     """
     query, space = encoded.query, executors.encoder.space
     within = replace(options, filter=options.filter.within(executors.archive.scope))
@@ -224,7 +228,7 @@ def rank_query(
 
 
 def _check(executors: Executors, query: Query, *, require: bool) -> None:
-    """Refuse what the store, as it is in this snapshot, cannot answer."""
+    """Raise an error for a query that this snapshot of the store cannot answer."""
     if require:
         executors.indexer.ensure_indexed()
     space = executors.encoder.space

@@ -1,4 +1,4 @@
-"""The values that cross memery's doors: frozen, slotted, with no behaviour but their own facts."""
+"""The public value types: frozen dataclasses without behaviour."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SECOND_NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """What a directory entry says about a file, without opening it.
+    """A file as its directory entry describes it.
 
     Attributes:
         path: relative to the archive's root, with `/`; undecodable bytes as surrogate escapes.
@@ -30,21 +30,21 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """The facts about one indexed image.
+    """The metadata of an indexed image.
 
     Attributes:
         path: as in `FileEntry`.
         size: bytes.
         mtime_ns: nanoseconds since the epoch.
         digest: SHA-256 of the content, 64 hexadecimal digits.
-        width: pixels, upright.
-        height: pixels, upright.
-        format: what the content is, as Pillow names it ("JPEG", "PNG", …).
-        taken_at: when it was taken, in ISO 8601, as its metadata or else its name says, or None.
-        colour: average colour, 0xRRGGBB, or None where it is not known yet.
-        date_source: where `date` comes from, one of `memery.imaging.dates.SOURCES`.
-        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
-        member: of several stores searched as one, the one that holds it; else "".
+        width: pixels, after EXIF rotation.
+        height: pixels, after EXIF rotation.
+        format: of the content, as Pillow names it ("JPEG", "PNG", …).
+        taken_at: date and time of its metadata, or else of its name, in ISO 8601; or None.
+        colour: average colour, 0xRRGGBB; None if not known yet.
+        date_source: the source of `date`, one of `memery.imaging.dates.SOURCES`.
+        damage: what is wrong with a file that was decoded in part; else "".
+        member: name of the folder in a federated search; else "".
     """
 
     path: str
@@ -62,29 +62,34 @@ class ImageFile:
 
     @property
     def date(self) -> str:
-        """When it was taken, else when the file was changed: local time, ISO 8601."""
+        """`taken_at`, or else the modification time: local time, ISO 8601."""
         modified = datetime.fromtimestamp(self.mtime_ns / _SECOND_NS)
         return self.taken_at or modified.isoformat()
 
     @property
     def id(self) -> str:
-        """Opaque name of this content at this path: 32 hexadecimal digits."""
+        """Opaque id of this content at this path: 32 hexadecimal digits."""
         return image_id(os.fsencode(self.path), bytes.fromhex(self.digest))
 
 
 def image_id(path: bytes, digest: bytes) -> str:
-    """The id of a content at a path."""
+    """Make the id of a content at a path.
+
+    Args:
+        path: as bytes, relative to the archive's root.
+        digest: SHA-256 of the content, 32 bytes.
+    """
     return hashlib.blake2b(path + b"\0" + digest, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of text in a picture.
+    """A line of recognised text.
 
     Attributes:
-        text: what it says.
-        confidence: of the reader, 0 to 1.
-        box: left, top, right, bottom, as fractions of the picture's width and height.
+        text: the text.
+        confidence: of the OCR engine, 0 to 1.
+        box: left, top, right, bottom, as fractions of the image's width and height.
     """
 
     text: str
@@ -94,11 +99,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """What one scan left out.
+    """What a scan excluded.
 
     Attributes:
-        folders: how many folders by name; those with a `.nomedia` file under that name.
-        files: how many files by extension, of `memery.imaging.exclusions.UNREADABLE`.
+        folders: number of folders by name; folders with a `.nomedia` file count under that name.
+        files: number of files by extension, of `memery.imaging.exclusions.UNREADABLE`.
     """
 
     folders: Mapping[str, int] = field(default_factory=dict)
@@ -107,12 +112,12 @@ class Excluded:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """A file that was left out, and why.
+    """A skipped file.
 
     Attributes:
         path: as in `FileEntry`.
         reason: one of `memery.errors.SKIP_REASONS`.
-        detail: what the decoder or the system said.
+        detail: the message of the decoder or the operating system.
     """
 
     path: str
@@ -122,11 +127,11 @@ class Skip:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one ranking contributed to a hit.
+    """The contribution of one ranking to a hit.
 
     Attributes:
         name: "visual", "text" or "name".
-        rank: of the image in that ranking, 1 for the best.
+        rank: rank of the image in that ranking, from 1.
         rrf_score: its part of the fused score (reciprocal rank fusion), which orders the hits.
         matched_terms: how many words of the query occur in the image's text or name; 0 for
             "visual".
@@ -140,24 +145,23 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Hit(os.PathLike[str]):
-    """An image found. `Image.open(hit)` works, as with every path.
+    """One result of a search. It is a path: `Image.open(hit)` works.
 
     Attributes:
-        rank: 1 for the best.
+        rank: from 1, the best.
         path: relative to the folder searched, with `/`.
         score: cosine of query and image, -1 to 1.
-        image: the image's facts (its own path is relative to the archive's root).
+        image: metadata of the image; its path is relative to the archive's root.
         location: absolute path of the file.
-        strength: how far the score stands above what the best of the archive's images would reach
-            by chance for this query; it compares across queries and models, which the score does
-            not.
-        weak: it hardly stands out, and no word, name or exact copy matches the query either. Never
-            where `Results.strong` is None.
-        signals: what each ranking contributed; empty beyond the ranks that count.
-        copy_paths: the exact copies that are folded into this hit: files with the same bytes that
-            pass the filters, relative to the folder searched.
-        collection: the name of the folder, where several are searched as one; else "".
-        lines: the text in the image, where several folders are searched and it was recognised.
+        strength: score above the best score that the archive would reach by chance for this query.
+            Unlike scores, strengths can be compared across queries and models.
+        weak: the strength is low, and no word, name or exact copy matches the query. Always False
+            if `Results.strong` is None.
+        signals: the contribution of each ranking; empty for ranks that are not fused.
+        copy_paths: paths of the exact copies folded into this hit: files with the same bytes that
+            pass the filter, relative to the folder searched.
+        collection: name of the folder if several are searched; else "".
+        lines: recognised text, if several folders are searched and OCR has run; else None.
     """
 
     rank: int
@@ -179,7 +183,7 @@ class Hit(os.PathLike[str]):
 
     @property
     def copies(self) -> int:
-        """How many exact copies this hit stands for, itself included."""
+        """The number of exact copies in this hit, including itself."""
         return 1 + len(self.copy_paths)
 
     def __fspath__(self) -> str:
@@ -188,13 +192,13 @@ class Hit(os.PathLike[str]):
 
 @dataclass(frozen=True, slots=True)
 class Copy(os.PathLike[str]):
-    """One of several images that are one picture. `Image.open(copy)` works.
+    """One of several near duplicates. It is a path: `Image.open(copy)` works.
 
     Attributes:
         path: relative to the folder searched, with `/`.
-        image: the image's facts (its own path is relative to the archive's root).
+        image: metadata of the image; its path is relative to the archive's root.
         location: absolute path of the file.
-        exact: its bytes are those of the best copy, which may be itself.
+        exact: it has the same bytes as the best copy, or is the best copy.
     """
 
     path: str
@@ -213,10 +217,10 @@ class Copy(os.PathLike[str]):
 
 @dataclass(frozen=True, slots=True)
 class DuplicateGroup(Sequence[Copy]):
-    """Images that are one picture, the best copy first.
+    """Near duplicates, the best copy first.
 
-    The best is not damaged; of several such it has the most pixels, then the most bytes; then a
-    file goes before a symbolic link, then the oldest date. No two copies are the same file.
+    Undamaged images come first, then those with the most pixels, the most bytes, files before
+    symbolic links, and the oldest date. No two copies are the same file.
 
     Attributes:
         copies: two or more.
@@ -226,7 +230,7 @@ class DuplicateGroup(Sequence[Copy]):
 
     @property
     def best(self) -> Copy:
-        """The copy to keep, if one."""
+        """The copy to keep."""
         return self.copies[0]
 
     @property
@@ -258,20 +262,20 @@ class Timings:
 
     @property
     def total(self) -> float:
-        """The stages' sum, milliseconds."""
+        """The sum of the stages, milliseconds."""
         return self.index + self.encode + self.search
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the indexing flow has come.
+    """The progress of the indexing flow.
 
     Attributes:
-        done: files dealt with, skipped ones included.
-        total: files to deal with in this stage of the run.
-        skipped: files of `done` that had to be skipped.
-        searchable: images of the folder that a search finds now.
-        stage: "images" while they are encoded, "text" while their text is read.
+        done: files processed, including skipped ones.
+        total: files to process in this stage.
+        skipped: files of `done` that were skipped.
+        searchable: images of the folder that a search can find now.
+        stage: "images" while images are encoded, "text" during OCR.
     """
 
     done: int
@@ -282,30 +286,30 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], object]
-"""What is called with the counts after each committed batch."""
+"""A function that is called after each committed batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What the indexing flow did.
+    """The result of the indexing flow.
 
     Attributes:
         archive: the `.memery` folder.
-        index: the folder of the search index in it.
-        model_id: the model that encoded.
-        searchable: images of the folder that a search finds now.
-        encoded: images that went through the model.
-        reused: images whose embedding was known by their digest (`moved` ones included).
-        moved: images that were found again under another name.
+        index: the folder of the search index.
+        model_id: the embedding model.
+        searchable: images of the folder that a search can find now.
+        encoded: images encoded by the model.
+        reused: images whose embedding was stored already, including `moved`.
+        moved: images found under another path.
         unchanged: files that were not opened.
-        removed: images that left the archive because their file is gone.
-        skips: files left out in this run, with reasons.
+        removed: images removed from the archive because their file is gone.
+        skips: files skipped in this run.
         excluded: folders of other programs, and files that memery cannot read.
         seconds: wall-clock time.
-        read: images whose text was looked for in this run.
-        with_text: those of them that hold any.
-        finding: seconds of work spent on finding where text stands.
-        recognising: seconds of work spent on saying what it is.
+        read: images processed by OCR in this run.
+        with_text: images of `read` that contain text.
+        finding: seconds of text detection, summed over threads.
+        recognising: seconds of text recognition, summed over threads.
     """
 
     archive: Path

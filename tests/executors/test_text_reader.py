@@ -100,7 +100,7 @@ def test_a_picture_that_the_engine_fails_on_counts_as_without_text(tmp_path):
 
 
 def test_an_engine_that_fails_on_everything_ends_it(tmp_path):
-    with pytest.raises(ReaderError, match=r"fails on every picture \(RuntimeError: the engine"):
+    with pytest.raises(ReaderError, match=r"fails on every image \(RuntimeError: the engine"):
         reads(tmp_path, files(tmp_path, 16), Failing())
 
 

@@ -36,7 +36,7 @@ def test_images_by_id(folder):
             assert thumbnail.size == (160, 120)
         assert memery.recall([Term(id=hit.id)], mode="visual")[0].id == hit.id
         assert hit.id not in [other.id for other in memery.similar(Term(id=hit.id))]
-        with pytest.raises(ImageUnknown, match="search anew"):
+        with pytest.raises(ImageUnknown, match="search again"):
             memery.image("0" * 32)
         with pytest.raises(ImageUnknown):
             memery.similar(Term(id="0" * 32))

@@ -309,7 +309,7 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(
         *("never indexed: 3", "build: 3", old, "read-only: 0", "status: 0", new, "roomy: 0"),
     ], done.stderr
     assert "disk is full" in done.stderr
-    assert done.stderr.count("This answer is from what was indexed before.") == 2
+    assert done.stderr.count("The results come from the last index.") == 2
 
 
 def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):

@@ -1,1 +1,1 @@
-"""Executors: the steps that the two flows are composed of. None imports another."""
+"""Executors: the steps of the two flows. No executor imports another."""

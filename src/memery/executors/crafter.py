@@ -1,4 +1,4 @@
-"""Crafter: bytes → decoded, upright, resized RGB arrays, in parallel, ahead of the model."""
+"""Crafter, the preprocessor: reads files, then decodes and resizes them in parallel."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ logger = logging.getLogger(__name__)
 
 _Result = LoadedImage | Skip | SkipRecord
 _FIRST_BATCH = 8
-"""Files of the first batch, at most; each later one has twice as many, up to the batch size. So the
-first images of a folder are found soon after the start."""
+"""Maximum size of the first batch; it doubles up to the batch size, so that the first images are
+searchable soon after the start."""
 _BATCHES_AHEAD = 2
-"""How far decoding may run ahead of encoding: this bounds the memory."""
+"""How many batches decoding may run ahead of encoding; limits memory use."""
 
 
 def decoder_fingerprint(config: Config) -> str:
-    """The decoders and limits under which a file may have to be skipped."""
+    """Describe the decoders and limits that decide whether a file is skipped."""
     limits = ("max_pixels", "max_bytes", "decode_seconds")
     return " ".join([decoders(), *(f"{name}={getattr(config, name)}" for name in limits)])
 
 
 def start_decoder(query: Query, folder: str | os.PathLike[str], config: Config) -> None:
-    """Let a child process start that decodes the images of a query, while the archive is opened.
+    """Start the child process that decodes query images while the archive is being opened.
 
-    An image that lies in the folder is most likely indexed, so that it need not be decoded.
+    An image inside the folder is probably indexed already and needs no decoding.
     """
     images = [term.image for term in query.terms if term.image is not None]
     if config.isolate is not False and any(not _is_inside(folder, image) for image in images):
@@ -63,22 +63,22 @@ def _is_inside(folder: str | os.PathLike[str], image: str | os.PathLike[str] | b
         return False
     try:
         return Path(image).resolve().is_relative_to(Path(folder).resolve())
-    except (OSError, ValueError, RuntimeError):  # it is no path: reading it will say so
+    except (OSError, ValueError, RuntimeError):  # not a valid path: reading it raises the error
         return True
 
 
 class Crafter:
-    """Reads, hashes and decodes files in threads.
+    """Reads, hashes, decodes and resizes files in threads.
 
-    Images of queries are decoded in child processes, and those of a folder where a decoder died or
-    hung before: see docs/decisions/0014-decoder-crashes.md.
+    Child processes decode query images, and all images of a folder in which a decoder has crashed
+    or timed out: see docs/decisions/0014-decoder-crashes.md.
 
     Args:
-        archive: whose files to read.
-        info: of the model that the pictures are for.
+        archive: the archive whose files to read.
+        info: the model that encodes the images.
         config: threads, batch size and limits.
-        has_crashed: whether the archive knows an image on which a decoder dies or hangs.
-        thumbnails: where to put the thumbnails that are made of what is decoded anyway.
+        has_crashed: whether a decoder has crashed or timed out on an image of the archive.
+        thumbnails: where to store thumbnails of the decoded images.
     """
 
     def __init__(
@@ -103,7 +103,14 @@ class Crafter:
         undated: Container[str] = (),
         outdated: Container[str] = (),
     ) -> Generator[Batch, None, None]:
-        """Read files in their order; a content is handed on for encoding once."""
+        """Read files in order. Of files with the same content, only the first one has pixels.
+
+        Args:
+            entries: the files.
+            known: digests that need no decoding.
+            undated: known digests whose date is read again.
+            outdated: known digests that are decoded again if their pixels have changed.
+        """
         if not entries:
             return
         seen: set[str] = set()
@@ -112,8 +119,8 @@ class Crafter:
         decoder = self._decoder()
         if was_cut_short and decoder is not in_process:
             logger.warning(
-                "The last run was cut short while images were decoded. They are decoded in"
-                " separate processes this time: one that makes a decoder crash is skipped."
+                "The last run was cut short while decoding images. This run decodes them in"
+                " separate processes and skips images that crash a decoder."
             )
         if decoder is in_process:
             self._archive.mark()
@@ -132,7 +139,7 @@ class Crafter:
                 size = min(2 * size, self._config.batch_size)
         finally:
             all_ended = reads.close()
-            # The mark of another run stays until this one has dealt with every image.
+            # Keep the mark of an earlier run until this run has processed every image.
             if is_done or (all_ended and not was_cut_short):
                 self._archive.unmark()
 
@@ -147,16 +154,16 @@ class Crafter:
         return IsolatedDecoder(self._config.decode_seconds)
 
     def craft_query(self, query: Query, known: Container[str]) -> list[LoadedImage]:
-        """Read the image terms of a query; decode those whose digest is not known."""
+        """Read the image terms of a query; decode those whose digest is not in `known`."""
         terms = [term for term in query.terms if term.image is not None]
         return [self._read_term(number, term, known) for number, term in enumerate(terms)]
 
     def _read_term(self, number: int, term: Term, known: Container[str]) -> LoadedImage:
         if isinstance(term.image, bytes):
-            name, entry = "The picture", FileEntry("", len(term.image), 0)
+            name, entry = "The image", FileEntry("", len(term.image), 0)
         else:
             assert term.image is not None
-            name = f"The picture {os.fspath(term.image)}"
+            name = f"The image {os.fspath(term.image)}"
             entry = FileEntry(os.fspath(term.image), 0, 0)
         try:
             if isinstance(term.image, bytes):
@@ -168,11 +175,11 @@ class Crafter:
             return LoadedImage(entry, digest, decoded)
         except ImageError as error:
             detail = "" if error.reason == "vanished" else error.detail
-            reason = "there is no such file" if error.reason == "vanished" else error.reason
+            reason = "the file does not exist" if error.reason == "vanished" else error.reason
             raise QueryImageError(ImageError(reason, detail), name, number) from None
 
     def _decode_term(self, data: bytes) -> Decoded:
-        """Decode an image of a query, which may come from anywhere."""
+        """Decode a query image; it is untrusted."""
         decoder: ImageDecoder = in_process
         isolate = self._config.isolate
         if isolate is not False:
@@ -204,7 +211,7 @@ class Crafter:
             return self._skip(entry, error)
 
     def _decode(self, data: bytes, digest: str, decoder: ImageDecoder) -> Decoded:
-        """Decode an image for the index; its thumbnail, if wanted, is kept at once."""
+        """Decode an image for the index, and store its thumbnail if it is missing."""
         thumbnails = self._thumbnails
         side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
         decoded = decoder.decode(data, self._info.resize, self._config.max_pixels, side)
@@ -214,7 +221,7 @@ class Crafter:
         return decoded
 
     def _skip(self, entry: FileEntry, error: ImageError) -> Skip | SkipRecord:
-        """What is kept of a file that cannot be used."""
+        """Make the skip of a file; a skip with a record is stored."""
         skip = Skip(entry.path, error.reason, error.detail)
         if error.reason == "vanished":
             return skip
@@ -225,9 +232,9 @@ def _batch(finished: Sequence[_Result], seen: set[str]) -> Batch:
     images = []
     for image in finished:
         if isinstance(image, LoadedImage):
-            # The same content a second time in one run: its first occurrence carries the pixels.
-            again = image.digest in seen
-            images.append(replace(image, decoded=None) if again else image)
+            # Each content is encoded once per run.
+            is_repeated = image.digest in seen
+            images.append(replace(image, decoded=None) if is_repeated else image)
             seen.add(image.digest)
     return Batch(
         tuple(images),

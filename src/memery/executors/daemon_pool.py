@@ -1,4 +1,4 @@
-"""Threads that a process can end without, should one of them never come back."""
+"""A pool of daemon threads: a thread that hangs does not keep the process from ending."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _JOIN_SECONDS = 5.0
 
 
 class DaemonPool:
-    """A thread pool; the one of `concurrent.futures` waits for its threads when Python ends.
+    """A thread pool whose threads may hang; `concurrent.futures` waits for its threads at exit.
 
     Args:
-        threads: how many.
-        name: what their names begin with.
+        threads: the number of threads.
+        name: prefix of the thread names.
     """
 
     def __init__(self, threads: int, name: str) -> None:
@@ -35,16 +35,19 @@ class DaemonPool:
             thread.start()
 
     def submit(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-        """Call a function in one of the threads; those that are submitted first begin first."""
+        """Call a function in one of the threads, first in, first out."""
         future: Future[R] = Future()
-        self._tasks.put(partial(_settle, future, partial(function, *args, **kwargs)))
+        self._tasks.put(partial(_run_into, future, partial(function, *args, **kwargs)))
         return future
 
     def close(self, *, wait: bool = True) -> bool:
-        """Drop what has not begun; returns whether all threads have ended.
+        """Cancel the calls that have not started, and stop the threads.
 
         Args:
-            wait: for what is under way, some seconds.
+            wait: wait a few seconds for running calls.
+
+        Returns:
+            Whether all threads have ended.
         """
         with contextlib.suppress(queue.Empty):
             while True:
@@ -61,7 +64,7 @@ class DaemonPool:
             task()
 
 
-def _settle(future: Future[R], function: Callable[[], R]) -> None:
+def _run_into(future: Future[R], function: Callable[[], R]) -> None:
     try:
         future.set_result(function())
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""Encoder: drives an embedding model over batches, and turns a query into one vector."""
+"""Encoder: runs the embedding model over batches, and turns a query into one vector."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _NORM_MIN = 1e-6
-"""A sum of unit vectors shorter than this points nowhere."""
-_SAME = 0.9999
-"""Cosine from which two embeddings, of which a store may have rounded one, count as equal."""
-_PROMPTED_WORDS = 3
-"""Longer texts are sentences of their own: no template makes a better one of them."""
+"""A shorter sum of unit vectors has no meaningful direction."""
+_EQUAL_COSINE = 0.9999
+"""Minimum cosine of equal embeddings, one of which the store may have rounded."""
+_PROMPT_WORDS_MAX = 3
+"""Prompt templates do not improve texts with more words."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
-    """The digests that a store has an embedding of."""
+class _StoredDigests:
+    """The digests with an embedding in a store."""
 
     store: Searchable
     space: Space
@@ -45,11 +45,11 @@ class _Known:
 
 
 class Encoder:
-    """Asks the store first, the model second.
+    """Looks embeddings up in the store, and runs the model for the others.
 
     Args:
-        model: what encodes.
-        store: where embeddings are remembered.
+        model: the embedding model.
+        store: where embeddings are stored.
     """
 
     def __init__(self, model: EmbeddingModel, store: Searchable) -> None:
@@ -64,25 +64,36 @@ class Encoder:
 
     @property
     def known(self) -> Container[str]:
-        """Digests that need not be encoded again, looked up one by one."""
-        return _Known(self._store, self.space)
+        """Digests with a stored embedding, looked up one by one."""
+        return _StoredDigests(self._store, self.space)
 
     def encode_images(self, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
-        """Encode the images that have pixels: n × dim."""
+        """Encode the images that have pixels.
+
+        Returns:
+            float32 of shape (n, dim), L2-normalised.
+        """
         import numpy as np
 
         pixels = [image.decoded.pixels for image in images if image.decoded is not None]
         if not pixels:
             return np.empty((0, self.space.dim), dtype=np.float32)
-        return self._checked(self._model.encode_images(np.stack(pixels)), len(pixels))
+        return self._validated(self._model.encode_images(np.stack(pixels)), len(pixels))
 
     def encode_query(self, query: Query, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
-        """The normalised sum of boost × embedding.
+        """Encode a query as the normalised sum of boost × embedding.
+
+        Args:
+            query: the query.
+            images: its image terms, read by the Crafter.
+
+        Returns:
+            float32 of shape (dim,).
 
         Raises:
-            ImageUnknown: a term has an id that no image of the space has.
+            ImageUnknown: the id of a term is not in the space.
             QueryError: the terms cancel each other out.
-            PixelsMissing: the store was purged since an image term was crafted.
+            PixelsMissing: the store was purged since an image term was read.
         """
         import numpy as np
 
@@ -100,46 +111,46 @@ class Encoder:
         with np.errstate(over="ignore", invalid="ignore"):
             norm = float(np.linalg.norm(total))
         if not np.isfinite(norm):
-            raise QueryError("The boosts of the query are too large: give smaller ones.")
+            raise QueryError("The boosts of the query are too large. Use smaller ones.")
         if norm <= _NORM_MIN:
-            raise QueryError("The terms of the query cancel each other out: change a boost.")
+            raise QueryError("The terms of the query cancel each other out. Change a boost.")
         unit: NDArray[np.float32] = (total / norm).astype(np.float32)
         return unit
 
     def unsupported_texts(self, query: Query) -> tuple[str, ...]:
-        """The texts of a query that the model gives the same embedding as any others.
+        """The texts of a query whose script is not in the vocabulary of the model.
 
-        Its vocabulary lacks their script: what images show cannot be compared with them.
+        All such texts have the same embedding, so images cannot be compared with them.
         """
         return tuple(
             term.text
             for term in query.terms
-            if term.text is not None and self._is_unread(unquoted(term.text))
+            if term.text is not None and self._is_unsupported(unquoted(term.text))
         )
 
-    def _is_unread(self, text: str) -> bool:
+    def _is_unsupported(self, text: str) -> bool:
         other = with_rare_letters(text)
         if other is None:
             return False
-        return float(self._encode_text(text) @ self._encode_text(other)) >= _SAME
+        return float(self._encode_text(text) @ self._encode_text(other)) >= _EQUAL_COSINE
 
     def _encode_text(self, text: str) -> NDArray[np.float32]:
-        """A text, and where the model says that it helps, what its prompts make of a short one."""
-        prompts = self._model.info.prompts if len(tokens(text)) <= _PROMPTED_WORDS else ()
+        """Encode a text; a short one together with the prompt templates of the model."""
+        prompts = self._model.info.prompts if len(tokens(text)) <= _PROMPT_WORDS_MAX else ()
         phrases = [text, *(prompt.replace("{}", text) for prompt in prompts)]
 
         def encode() -> NDArray[np.float32]:
-            rows = self._checked(self._model.encode_texts(phrases), len(phrases))
-            mean: NDArray[np.float32] = self._checked(rows.mean(axis=0, keepdims=True), 1)[0]
+            rows = self._validated(self._model.encode_texts(phrases), len(phrases))
+            mean: NDArray[np.float32] = self._validated(rows.mean(axis=0, keepdims=True), 1)[0]
             return mean
 
-        # With other prompts it is another embedding: they are part of what it is remembered by.
-        return self._remembered("\n".join(phrases), encode)
+        # The embedding depends on the prompts, so they are part of the cache key.
+        return self._cached("\n".join(phrases), encode)
 
     def _encode_image(self, image: LoadedImage) -> NDArray[np.float32]:
-        known = _stored(self._store, self.space, image.digest)
-        if known is not None:
-            return known
+        stored = _stored(self._store, self.space, image.digest)
+        if stored is not None:
+            return stored
         if image.decoded is None:
             raise PixelsMissing(image.digest)
         embedding: NDArray[np.float32] = self.encode_images([image])[0]
@@ -148,14 +159,12 @@ class Encoder:
     def _look_up(self, id_: str) -> NDArray[np.float32]:
         with self._store.snapshot() as snapshot:
             image = image_by_id(snapshot, self.space, Filter(), id_)
-            known = None if image is None else embedding_of(snapshot, self.space, image.digest)
-        if known is None:
+            stored = None if image is None else embedding_of(snapshot, self.space, image.digest)
+        if stored is None:
             raise ImageUnknown(id_)
-        return known
+        return stored
 
-    def _remembered(
-        self, text: str, encode: Callable[[], NDArray[np.float32]]
-    ) -> NDArray[np.float32]:
+    def _cached(self, text: str, encode: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
         key = text.encode("utf-8", "replace").decode("utf-8")
         embedding = self._store.query_embedding(self.space, key)
         if embedding is not None:
@@ -163,25 +172,25 @@ class Encoder:
         embedding = encode()
         try:
             self._store.remember_query(self.space, key, embedding)
-        except ArchiveError as error:  # a full disk must not cost the answer
-            logger.debug("The query was not remembered: %s", error)
+        except ArchiveError as error:  # a full disk must not prevent the search
+            logger.debug("The query embedding was not stored: %s", error)
         return embedding
 
-    def _checked(self, embeddings: NDArray[np.float32], count: int) -> NDArray[np.float32]:
-        """Refuse what is no embedding; normalise what is."""
+    def _validated(self, embeddings: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+        """Validate and normalise embeddings."""
         import numpy as np
 
         expected = (count, self.space.dim)
         if embeddings.shape != expected:
             raise ModelError(
                 f"The model {self.space.model_id} gave an array of shape {embeddings.shape}"
-                f" instead of {expected}: report it to the model's maker."
+                f" instead of {expected}: report this to the author of the model."
             )
         norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
         if not np.all(norms > _NORM_MIN) or not np.isfinite(norms).all():
             raise ModelError(
                 f"The model {self.space.model_id} gave an embedding that is zero or not finite:"
-                " report it to the model's maker."
+                " report this to the author of the model."
             )
         unit: NDArray[np.float32] = (embeddings / norms).astype(np.float32, copy=False)
         return unit

@@ -30,10 +30,10 @@ class Indexer:
     """Writes the archive of one folder.
 
     Args:
-        archive: which archive is written.
-        store: where to commit.
+        archive: the archive to write.
+        store: its store.
         space: the space of the embeddings.
-        thumbnails: those of the archive; the ones of images that are gone are deleted.
+        thumbnails: thumbnails of the archive; those of removed images are deleted.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Indexer:
     def run(
         self, scan: Callable[[], Changes], *, rebuild: bool = False, activate: bool = True
     ) -> Iterator[_IndexRun]:
-        """Index a folder as its only writer; if nothing has changed, lock nothing."""
+        """Index a folder as its only writer; lock the archive only for changes."""
         started = time.monotonic()
         version = self._state().version
         changes = scan()
@@ -74,7 +74,7 @@ class Indexer:
 
     @contextmanager
     def ocr_run(self, report: IndexReport, *, everything: bool = False) -> Iterator[_OcrRun]:
-        """Commit recognised texts as the only writer; without pending images, lock nothing."""
+        """Commit recognised texts as the only writer; lock the archive only for pending images."""
         started = time.monotonic()
         scope = Filter(self._archive.scope)
         if not _pending_ocr(self._store, scope, everything=everything):
@@ -85,24 +85,25 @@ class Indexer:
             yield _OcrRun(writer, pending, report, started)
 
     def ensure_indexed(self) -> None:
-        """Refuse to search a space that was never indexed."""
-        held = [info.space for info in self._state().spaces]
-        if not held:
+        """Raise an error if the space is not indexed."""
+        indexed = [info.space for info in self._state().spaces]
+        if not indexed:
             raise ArchiveMissing(
                 f"Nothing is indexed in {self._archive.searched} yet."
                 f" Index it first: memery build {self._archive.searched}"
             )
-        if self._space not in held:
+        if self._space not in indexed:
             raise ModelMismatch(
                 f"{self._archive.searched} is not indexed with {self._space.model_id}, but with"
-                f" {', '.join(space.model_id for space in held)}. Index it with it first:"
+                f" {', '.join(space.model_id for space in indexed)}. First run:"
                 f" memery build {self._archive.root} --model {self._space.model_id}"
             )
 
     def _is_active(self) -> bool:
-        """Whether the space is the one that answers searches of the whole archive.
+        """Whether the space is active.
 
-        A part of the folder never moves the archive to another space: the rest would be lost to it.
+        A run on part of the folder does not change the active space, because the other images have
+        no embeddings in it.
         """
         return bool(self._archive.scope) or self._state().active_space in (None, self._space)
 
@@ -132,7 +133,7 @@ class _IndexRun:
         self._encoded = self._reused = self._moved = 0
         self._skips: list[Skip] = []
         self._removed = len(removed)
-        # If the content of a removed file turns up under another name, the file was moved.
+        # A removed file whose content appears under another path was moved.
         self._gone_digests = Counter(removed)
         self.pending_files: Sequence[FileEntry] = changes.pending_files
         self.known: Container[str] = set()
@@ -150,7 +151,7 @@ class _IndexRun:
 
     def commit(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
         rows = iter(embeddings)
-        assert self._writer is not None  # without changes there is nothing to commit
+        assert self._writer is not None  # only changes are committed
         records = [_record(image, rows) for image in batch.images]
         self._writer.commit(self._space, records, batch.skips)
         encoded = sum(image.decoded is not None for image in batch.images)
@@ -165,7 +166,7 @@ class _IndexRun:
         return self._tracker.advance(len(batch.images) + len(skips), len(skips))
 
     def gone_digests(self) -> Sequence[str]:
-        """Digests of which a file is gone and was not found under another name up to now."""
+        """Digests of removed files that have not been found under another path so far."""
         return [digest for digest, files in self._gone_digests.items() if files > 0]
 
     def report(self) -> IndexReport:
@@ -204,7 +205,7 @@ class _OcrRun:
         self._tracker = ProgressTracker("text", len(pending), lambda: report.searchable)
 
     def commit(self, batch: OcrBatch) -> Progress:
-        assert self._writer is not None  # without pending images there is nothing to commit
+        assert self._writer is not None  # only pending images are committed
         self._writer.commit_texts(batch.texts)
         done = self._report
         self._report = replace(
@@ -229,7 +230,7 @@ def _pending_ocr(
 
 
 def _record(image: LoadedImage, embeddings: Iterator[NDArray[np.float32]]) -> IndexRecord:
-    """The record of an image; one with pixels takes the next embedding."""
+    """Make the record of an image; an image with pixels takes the next embedding."""
     decoded = image.decoded
     if decoded is None:
         return IndexRecord(image.entry, image.digest, None, image.taken)

@@ -1,4 +1,4 @@
-"""What each executor takes and returns. The flows use only these Protocols; any can be replaced.
+"""The Protocols of the executors. The flows use only these, so any executor can be replaced.
 
 index_flow:   Loader ─ Changes ─▶ Crafter ─ Batch ─▶ Encoder ─ embeddings ─▶ Indexer
               then Reader ─ OcrBatch ─▶ Indexer
@@ -28,15 +28,20 @@ if TYPE_CHECKING:
 
 
 class Loader(Protocol):
-    """Walks the folder and compares it with the store."""
+    """Scans the folder and compares it with the store."""
 
     def load(self, space: Space, *, everything: bool = False) -> Changes:
-        """Say what to read and what is gone; `everything` reads unchanged files too."""
+        """Find the changes.
+
+        Args:
+            space: the space that must have an embedding of each image.
+            everything: report unchanged files as changed.
+        """
         ...
 
 
 class Crafter(Protocol):
-    """Turns files into pictures."""
+    """Preprocessor: reads, decodes and resizes images."""
 
     def craft(
         self,
@@ -45,64 +50,72 @@ class Crafter(Protocol):
         undated: Container[str] = (),
         outdated: Container[str] = (),
     ) -> Generator[Batch, None, None]:
-        """Read files in parallel, in their order; decode those whose digest is not known.
+        """Read files in parallel, and return them in order.
 
-        Of known ones that are undated, read the date again; decode those that are outdated, if
-        their pixels differ from those of an earlier memery.
+        Args:
+            entries: the files.
+            known: digests with a stored embedding; they are not decoded.
+            undated: known digests whose date is read again.
+            outdated: known digests from an earlier decoder; they are decoded if their pixels have
+                changed.
         """
         ...
 
     def craft_query(self, query: Query, known: Container[str]) -> list[LoadedImage]:
-        """Read the image terms of a query, in their order; decode those that are not known."""
+        """Read the image terms of a query, in order; decode those without a stored embedding."""
         ...
 
 
 class Reader(Protocol):
-    """Finds the text in pictures."""
+    """Recognises text in images (OCR)."""
 
     def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[OcrBatch, None, None]:
-        """Read files, given with the digests they had when they were indexed, in their order."""
+        """Recognise the text in files, in order.
+
+        Args:
+            pending: files, each with its digest when it was indexed.
+        """
         ...
 
 
 class Encoder(Protocol):
-    """Drives the model."""
+    """Runs the embedding model."""
 
     @property
     def space(self) -> Space:
-        """The space that it encodes into."""
+        """The space of the embeddings."""
         ...
 
     @property
     def known(self) -> Container[str]:
-        """Digests that need not be encoded again."""
+        """Digests with a stored embedding."""
         ...
 
     def encode_images(self, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
-        """Encode the pictures that have pixels: n × dim, L2-normalised."""
+        """Encode the images that have pixels: float32 of shape (n, dim), L2-normalised."""
         ...
 
     def encode_query(self, query: Query, images: Sequence[LoadedImage]) -> NDArray[np.float32]:
-        """One unit vector of shape (dim,) for a query and its crafted image terms.
+        """Encode a query and its image terms as a unit vector: float32 of shape (dim,).
 
         Raises:
-            PixelsMissing: the store was purged since an image term was crafted.
+            PixelsMissing: the store was purged since an image term was read.
         """
         ...
 
     def unsupported_texts(self, query: Query) -> tuple[str, ...]:
-        """The texts of a query that the model gives the same embedding as any others."""
+        """The texts of a query whose script is not in the vocabulary of the model."""
         ...
 
 
 class IndexRun(Protocol):
-    """One run of the indexing flow over the images of a folder; see `Indexer.run`.
+    """One run of the indexing flow over a folder; see `Indexer.run`.
 
     Attributes:
         pending_files: files to read, newest first.
-        known: digests whose embedding is stored.
-        undated: digests whose date is to be read again.
-        outdated: digests whose embedding may be from other pixels than would be decoded now.
+        known: digests with a stored embedding.
+        undated: digests whose date is read again.
+        outdated: digests from an earlier decoder, which may have given other pixels.
     """
 
     pending_files: Sequence[FileEntry]
@@ -111,28 +124,28 @@ class IndexRun(Protocol):
     outdated: Container[str]
 
     def progress(self) -> Progress:
-        """The counts up to now."""
+        """The current counts."""
         ...
 
     def commit(self, batch: Batch, embeddings: NDArray[np.float32]) -> Progress:
         """Commit a batch in one transaction.
 
         Args:
-            batch: what the Crafter has processed.
-            embeddings: as `Encoder.encode_images` returned them for the images of the batch.
+            batch: files processed by the Crafter.
+            embeddings: float32 of shape (n, dim), from `Encoder.encode_images` for the batch.
         """
         ...
 
     def report(self) -> IndexReport:
-        """What the run has done up to now."""
+        """The result of the run so far."""
         ...
 
 
 class OcrRun(Protocol):
-    """One run of OCR over the images of a folder; see `Indexer.ocr_run`.
+    """One run of OCR over a folder; see `Indexer.ocr_run`.
 
     Attributes:
-        pending_images: files whose text is to be recognised, with their digests.
+        pending_images: files without recognised text, with their digests.
     """
 
     pending_images: Sequence[tuple[FileEntry, str]]
@@ -142,7 +155,7 @@ class OcrRun(Protocol):
         ...
 
     def report(self) -> IndexReport:
-        """What the run has done up to now, added to the report that it was given."""
+        """The given report with the counts of the run added."""
         ...
 
 
@@ -154,15 +167,14 @@ class Indexer(Protocol):
     ) -> AbstractContextManager[IndexRun]:
         """Index a folder as its only writer.
 
-        If nothing has changed, there is nothing to commit and the archive is not locked. An
-        exception ends the run: what was committed is kept.
+        If nothing has changed, the archive is not locked. If an exception ends the run, committed
+        batches are kept.
 
         Args:
-            scan: compares the folder with the store. It is called again if another process has
-                written before the archive was locked.
-            rebuild: no embedding counts as known; at the end those that were not renewed are
-                dropped.
-            activate: at the end, let the space answer searches of the whole archive.
+            scan: compares the folder with the store. It is called again if another process wrote
+                before the archive was locked.
+            rebuild: encode every image again; afterwards delete the old embeddings.
+            activate: make the space active at the end.
 
         Raises:
             ArchiveLocked: another process is writing.
@@ -172,11 +184,11 @@ class Indexer(Protocol):
     def ocr_run(
         self, report: IndexReport, *, everything: bool = False
     ) -> AbstractContextManager[OcrRun]:
-        """Commit recognised texts as the only writer; without pending images, lock nothing.
+        """Commit recognised texts as the only writer; lock the archive only if images are pending.
 
         Args:
-            report: of the images, to which the counts of the run are added.
-            everything: recognise text again where that was done before.
+            report: the report of the indexing run, to which the counts are added.
+            everything: recognise all texts again.
 
         Raises:
             ArchiveLocked: another process is writing.
@@ -184,10 +196,10 @@ class Indexer(Protocol):
         ...
 
     def ensure_indexed(self) -> None:
-        """Refuse to search a space that was never indexed.
+        """Raise an error if the space is not indexed.
 
         Raises:
-            ArchiveMissing: nothing is indexed at all.
+            ArchiveMissing: nothing is indexed.
             ModelMismatch: images are indexed with other models only.
         """
         ...
@@ -197,25 +209,32 @@ class Ranker(Protocol):
     """Turns a vector into hits."""
 
     def rank(
-        self, space: Space, vector: NDArray[np.float32], words: QueryWords, ranking: SearchOptions
+        self, space: Space, vector: NDArray[np.float32], words: QueryWords, options: SearchOptions
     ) -> Ranked:
-        """One page of hits, and how many there are in all."""
+        """Rank images.
+
+        Args:
+            space: the space of the vector.
+            vector: float32 of shape (dim,), L2-normalised.
+            words: the words, names and exact copies to look for.
+            options: how hits are chosen.
+        """
         ...
 
 
 class Deduplicator(Protocol):
-    """Finds the images that are one picture."""
+    """Groups near duplicates."""
 
     def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
-        """Images that pass a filter and have copies, a group each."""
+        """Group the near duplicates among the images that pass a filter."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Executors:
-    """One of each, and the archive that they work on; a Reader only where text is to be read.
+    """One executor of each kind, and the archive that they work on.
 
-    The store is the one that the Encoder and the Ranker read, for a snapshot of it.
+    Without `reader`, OCR is skipped. `store` is the store that the Encoder and the Ranker read.
     """
 
     archive: Archive
@@ -229,5 +248,5 @@ class Executors:
     store: Searchable | None = None
 
     def snapshot(self) -> AbstractContextManager[SearchSnapshot | None]:
-        """Let all that a query reads be of one committed state; None where no store is known."""
+        """Open a snapshot, so that a search reads one committed state; None without a store."""
         return nullcontext() if self.store is None else self.store.snapshot()

@@ -1,4 +1,4 @@
-"""Loader: walks the folder, compares it with the store, says what is new, changed and gone."""
+"""Loader: scans the folder and compares it with the store: new, changed and removed files."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ IGNORE_FILE = ".memeryignore"
 
 
 class Loader:
-    """Reads directory entries only; no file is opened except `.memeryignore`.
+    """Scans a folder by its directory entries; it opens no file except `.memeryignore`.
 
     Args:
-        archive: whose folder to walk.
-        store: what to compare with.
-        decoder_fingerprint: of the decoders and limits in force; a file skipped under others is new
-            again.
+        archive: the archive of the folder.
+        store: its store.
+        decoder_fingerprint: the current decoders and limits; files that were skipped with others
+            are tried again.
         follow_links: follow symbolic links to files and folders.
     """
 
@@ -51,16 +51,21 @@ class Loader:
         self._follow_links = follow_links
 
     def load(self, space: Space, *, everything: bool = False) -> Changes:
-        """Compare folder and store."""
+        """Compare the folder with the store.
+
+        Args:
+            space: the space that must have an embedding of each image.
+            everything: report unchanged files as changed.
+        """
         scan = _Scan(self._archive, follow_links=self._follow_links)
         within = Filter(self._archive.scope)
         with self._store.snapshot() as snapshot:
-            known = snapshot.scan_state(space, within, self._decoder_fingerprint)
+            stamps = snapshot.scan_state(space, within, self._decoder_fingerprint)
         new, changed, unchanged = [], [], 0
         for path, size, mtime_ns in scan.files():
-            if path not in known:
+            if path not in stamps:
                 new.append(FileEntry(path, size, mtime_ns))
-            elif known.pop(path) != (size, mtime_ns) or everything:
+            elif stamps.pop(path) != (size, mtime_ns) or everything:
                 changed.append(FileEntry(path, size, mtime_ns))
             else:
                 unchanged += 1
@@ -68,7 +73,7 @@ class Loader:
         return Changes(
             new=tuple(new),
             changed=tuple(changed),
-            gone=tuple(path for path in known if not (unseen and _is_within(path, unseen))),
+            gone=tuple(path for path in stamps if not (unseen and _is_within(path, unseen))),
             unchanged=unchanged,
             links=scan.links,
             excluded=Excluded(scan.folders, scan.unreadable),
@@ -77,7 +82,7 @@ class Loader:
 
 
 class _Scan:
-    """One walk through the directory entries below a folder."""
+    """One scan of the directory entries below a folder."""
 
     def __init__(self, archive: Archive, *, follow_links: bool) -> None:
         self._root = os.fspath(archive.root)
@@ -93,9 +98,9 @@ class _Scan:
         self.skips: list[Skip] = []
 
     def files(self) -> Iterator[tuple[str, int, int]]:
-        """Path, size and mtime_ns of the candidates below the folder, in no order.
+        """Path, size and mtime_ns of the files that may be images, in no particular order.
 
-        Links to folders are followed last, so that a folder in this tree is found by its own path.
+        Links to folders are followed last, so that a folder below the root keeps its own path.
         """
         waiting = [self._start]
         links: list[str] = []
@@ -106,7 +111,7 @@ class _Scan:
                 path = prefix + entry.name
                 try:
                     if entry.is_dir(follow_symlinks=self._follow_links):
-                        if path != self._archive and self._is_wanted(entry.name, path):
+                        if path != self._archive and self._is_included(entry.name, path):
                             (links if entry.is_symlink() else waiting).append(path)
                     elif self._is_candidate(entry, path):
                         stat = entry.stat(follow_symlinks=self._follow_links)
@@ -115,10 +120,10 @@ class _Scan:
                     self._skip(path, error)
 
     def _entries(self, folder: str) -> Iterator[os.DirEntry[str]]:
-        """Entries that are neither hidden nor links that are not followed.
+        """Entries of a folder, without hidden ones and links that are not followed.
 
-        None of a folder with a `.nomedia` file, unless it is the one that was named to be searched
-        or `.memeryignore` includes it.
+        A folder with a `.nomedia` file has no entries, unless it is the scanned folder itself or
+        `.memeryignore` includes it.
         """
         place = f"{self._root}/{folder}" if folder else self._root
         try:
@@ -126,7 +131,7 @@ class _Scan:
                 if self._follow_links and not self._first_visit(place):
                     return
                 found = list(entries)
-                if any(entry.name == NO_MEDIA for entry in found) and not self._is_named(folder):
+                if any(entry.name == NO_MEDIA for entry in found) and not self._is_explicit(folder):
                     self.folders[NO_MEDIA] += 1
                     return
                 for entry in found:
@@ -142,19 +147,19 @@ class _Scan:
             self._skip(folder, error)
 
     def _skip(self, path: str, error: OSError) -> None:
-        """Note what could not be looked at; what has vanished meanwhile is simply gone."""
+        """Record a path that cannot be scanned; ignore one that has just been deleted."""
         if not isinstance(error, FileNotFoundError):
             self.skips.append(Skip(path, _reason(error), error.strerror or ""))
 
-    def _is_named(self, folder: str) -> bool:
-        """Whether a folder is the one to be searched, or `.memeryignore` includes it by a line."""
+    def _is_explicit(self, folder: str) -> bool:
+        """Whether a folder is the scanned one, or a line of `.memeryignore` includes it."""
         return folder == self._start or bool(self._rule and self._rule(f"{folder}/") is False)
 
-    def _is_wanted(self, name: str, path: str) -> bool:
-        """Whether a folder is to be looked into: as `.memeryignore` says, else by its name."""
+    def _is_included(self, name: str, path: str) -> bool:
+        """Whether to scan a folder: `.memeryignore` decides, or else its name."""
         ignored = self._rule and self._rule(f"{path}/")
-        if ignored is None and (usual := system_folder(name)):
-            self.folders[usual] += 1
+        if ignored is None and (system := system_folder(name)):
+            self.folders[system] += 1
             return False
         return not ignored
 
@@ -173,7 +178,7 @@ class _Scan:
         return readable
 
     def _first_visit(self, place: str) -> bool:
-        """False in a folder that links have led to before: loops end."""
+        """Whether a folder has not been scanned yet; this ends loops of links."""
         stat = Path(place).stat()
         key = (stat.st_dev, stat.st_ino)
         if key in self._visited:
@@ -183,7 +188,7 @@ class _Scan:
 
 
 def _is_within(path: str, places: set[str]) -> bool:
-    """Whether a path is one of these, or lies below one; "" is the root."""
+    """Whether a path is one of these places or below one; "" is the root."""
     parts = path.split("/")
     return any("/".join(parts[:count]) in places for count in range(len(parts) + 1))
 
@@ -195,9 +200,11 @@ def _reason(error: OSError) -> str:
 
 
 def _ignore_rules(root: Path) -> Callable[[str], bool | None] | None:
-    """What `.memeryignore` in the archive's root says of a path, or None without such a file.
+    """Load `.memeryignore` from the archive's root; None without such a file.
 
-    True for what it leaves out, False for what a line that begins with `!` includes, else None.
+    Returns:
+        A function of a path: True if it is ignored, False if a line with `!` includes it, else
+        None.
     """
     file = root / IGNORE_FILE
     try:
@@ -206,17 +213,17 @@ def _ignore_rules(root: Path) -> Callable[[str], bool | None] | None:
         lines = read_text(file, errors="surrogateescape")
     except OSError:
         return None
-    except ValueError as error:  # rather no index than one of what was to be left out
+    except ValueError as error:  # never index files that the user wants to exclude
         raise ConfigError(f"{file} cannot be read: {error}.") from None
     import pathspec
 
-    sound = []
+    valid = []
     for line in lines.splitlines():
         try:
             pathspec.GitIgnoreSpec.from_lines([line])
-        except (ValueError, re.error):  # git passes over such lines too
-            logger.warning("%s: the pattern %r means nothing and is passed over.", file, line)
+        except (ValueError, re.error):  # git ignores such lines too
+            logger.warning("%s: ignoring the invalid pattern %r.", file, line)
         else:
-            sound.append(line)
-    rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(sound)
+            valid.append(line)
+    rules: pathspec.GitIgnoreSpec = pathspec.GitIgnoreSpec.from_lines(valid)
     return lambda path: rules.check_file(path).include

@@ -1,4 +1,4 @@
-"""Files that are read and decoded in threads, in their order, whatever hangs."""
+"""Parallel reading and decoding of files in order, even if a read hangs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 R = TypeVar("R")
 
 _CHILD_FACTOR = 3
-"""How many times the limit a file may take whose decoder is ended in time: it is read, too."""
-_SILENT_MAX = 8
-"""Files that may fail to be read in time: each costs a thread."""
+"""Multiple of the decoding limit for a file decoded in a child process; it includes reading."""
+_TIMEOUTS_MAX = 8
+"""Maximum number of files that cannot be read in time; each one blocks a thread."""
 
 
 class ParallelReads(Generic[R]):
@@ -32,9 +32,9 @@ class ParallelReads(Generic[R]):
 
     Args:
         read: reads a file with a decoder.
-        skip: the result for a file that could not be read.
-        decoder: what decodes, until it hangs: then child processes do.
-        config: the number of threads, and how long an image may take.
+        skip: makes the result for a file that cannot be read.
+        decoder: the decoder; if it hangs, child processes replace it.
+        config: the number of threads and the time limit of decoding.
     """
 
     def __init__(
@@ -50,19 +50,23 @@ class ParallelReads(Generic[R]):
         self._config = config
         self._running: deque[tuple[FileEntry, Future[R]]] = deque()
         self._pool = self._new_pool()
-        self._silent = 0
+        self._timeouts = 0
 
     def __len__(self) -> int:
         return len(self._running)
 
     def submit(self, entry: FileEntry) -> None:
-        """Begin with a file as soon as a thread is free."""
-        self._running.append((entry, self._begin(entry)))
+        """Queue a file."""
+        self._running.append((entry, self._start(entry)))
 
     def next(self) -> R:
-        """Wait for the file that was submitted first."""
+        """Wait for the result of the oldest file in the queue.
+
+        Raises:
+            FolderError: too many files could not be read in time.
+        """
         entry, future = self._running[0]
-        # All before it are done, so that a thread has been at it since then at the latest.
+        # All earlier files are done, so a thread is already working on this one.
         while not wait([future], self._seconds).done:
             if self._decoder is not in_process:
                 self._running.popleft()
@@ -73,7 +77,7 @@ class ParallelReads(Generic[R]):
         return future.result()
 
     def close(self) -> bool:
-        """Let go of the threads; returns whether none of them is left."""
+        """Stop the threads, and return whether all of them have ended."""
         return self._pool.close()
 
     @property
@@ -82,10 +86,10 @@ class ParallelReads(Generic[R]):
         return seconds if self._decoder is in_process else _CHILD_FACTOR * seconds
 
     def _isolate(self, entry: FileEntry) -> None:
-        """Decode in child processes what is not done: the thread of a file hangs."""
+        """Decode the remaining files in child processes: the thread of a file hangs."""
         logger.warning(
-            "%s takes longer than %d s to decode. Images are decoded in separate processes"
-            " from here on.",
+            "%s takes longer than %d s to decode. The remaining images are decoded in separate"
+            " processes.",
             entry.path,
             self._config.decode_seconds,
         )
@@ -95,12 +99,12 @@ class ParallelReads(Generic[R]):
         self._replace_threads()
 
     def _give_up(self, entry: FileEntry) -> R:
-        """Skip a file that cannot be read: a child that only decodes it would have been ended."""
-        self._silent += 1
-        if self._silent > _SILENT_MAX:
+        """Skip a file that cannot be read in time; a child process would have ended by then."""
+        self._timeouts += 1
+        if self._timeouts > _TIMEOUTS_MAX:
             raise FolderError(
-                f"{entry.path} and {_SILENT_MAX} more files could not be read in time: check"
-                " the disk or the network that they are on."
+                f"{entry.path} and {_TIMEOUTS_MAX} more files could not be read in time. Check"
+                " the disk or the network connection."
             )
         self._replace_threads()
         return self._skip(
@@ -108,14 +112,14 @@ class ParallelReads(Generic[R]):
         )
 
     def _replace_threads(self) -> None:
-        """Leave a thread behind; what other threads had not finished begins again."""
+        """Abandon the hanging thread, and restart the files that were not finished."""
         self._pool.close(wait=False)
         self._pool = self._new_pool()
         for number, (entry, future) in enumerate(self._running):
             if not future.done():
-                self._running[number] = entry, self._begin(entry)
+                self._running[number] = entry, self._start(entry)
 
-    def _begin(self, entry: FileEntry) -> Future[R]:
+    def _start(self, entry: FileEntry) -> Future[R]:
         return self._pool.submit(self._read, entry, self._decoder)
 
     def _new_pool(self) -> DaemonPool:

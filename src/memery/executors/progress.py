@@ -8,16 +8,16 @@ from collections.abc import Callable
 from memery.types import Progress
 
 _COUNT_SECONDS = 1.0
-"""How often searchable images are counted: counting 100,000 takes a while."""
+"""Interval of counting searchable images; counting 100,000 takes a while."""
 
 
 class ProgressTracker:
-    """Counts how far one stage of a run has come.
+    """Tracks the progress of one stage.
 
     Args:
         stage: "images" or "text", as in `Progress`.
         total: files to process.
-        count_searchable: counts the images that a search finds.
+        count_searchable: counts the images that a search can find.
     """
 
     def __init__(self, stage: str, total: int, count_searchable: Callable[[], int]) -> None:
@@ -28,13 +28,13 @@ class ProgressTracker:
         self._counted = 0.0
 
     def advance(self, done: int, skipped: int) -> Progress:
-        """Add files that were processed, and how many of them were skipped."""
+        """Add processed files, `skipped` of which were skipped."""
         self._done += done
         self._skipped += skipped
         return self.progress()
 
     def progress(self) -> Progress:
-        """The counts up to now."""
+        """The current counts."""
         if not self._searchable or time.monotonic() - self._counted > _COUNT_SECONDS:
             self._searchable = self._count_searchable()
             self._counted = time.monotonic()

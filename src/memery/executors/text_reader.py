@@ -1,4 +1,4 @@
-"""Reader: finds the text written in pictures, after they can be searched by sight."""
+"""Reader: recognises the text in images (OCR), after they have been encoded."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 2
-"""One end of a process may be chance: a power cut, or a user."""
-_NOTE = re.compile(r"^([0-9a-f]{64}) (\d)$", re.MULTILINE)
+"""A single crash may have another cause, such as a power cut or the user."""
+_COUNT_LINE = re.compile(r"^([0-9a-f]{64}) (\d)$", re.MULTILINE)
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _BATCH = 16
-"""Pictures per transaction: some seconds of work are lost at most."""
+"""Images per transaction; a crash loses a few seconds of work at most."""
 
 
 class Reader:
-    """Reads pictures in threads, in the order given.
+    """Runs OCR on images in threads, in the given order.
+
+    An image on which the process crashed twice is skipped and stored as an image without text: the
+    engine is native code, and would crash every build on the same image.
 
     Args:
-        archive: whose files to read.
-        reader: what reads; its networks are loaded when the first picture is to be read.
-        config: threads and limits. One thread unless asked for more: each takes 150 MB more.
-        decoder: what decodes them.
-
-    An image during which the process ended twice is passed over, and counts as without text: the
-    engine is native code, too, and would end every build at the same place.
+        archive: the archive whose files to read.
+        reader: the OCR engine; it loads its networks on first use.
+        config: threads and limits. One thread by default, since each takes 150 MB more.
+        decoder: the image decoder.
     """
 
     def __init__(
@@ -58,23 +58,26 @@ class Reader:
         config: Config,
         decoder: ImageDecoder = in_process,
     ) -> None:
-        self._unfinished = _Unfinished(archive.reading)
+        self._crash_counts = _CrashCounts(archive.reading)
         self._decoder = decoder
         self._root = os.fspath(archive.root)
         self._reader = reader
         self._config = config
 
     def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[OcrBatch, None, None]:
-        """Read pictures, batch by batch; a file whose content has changed is passed over.
+        """Recognise text, batch by batch; skip files whose content has changed.
+
+        Args:
+            pending: files, each with its digest when it was indexed.
 
         Raises:
-            ReaderError: the reader cannot be loaded, or failed on every picture of a full batch.
+            ReaderError: the OCR engine cannot be loaded, or failed on every image of a full batch.
         """
         if not pending:
             return
         info = self._reader.info
-        # One at a time where a process has ended, so that the next end tells at which image it was.
-        threads = 1 if self._unfinished.load() else self._config.workers or 1
+        # After a crash use one thread, so that the next crash identifies its image.
+        threads = 1 if self._crash_counts.load() else self._config.workers or 1
         pool = ThreadPoolExecutor(threads, thread_name_prefix="memery-reader")
         try:
             waiting = iter(pending)
@@ -83,7 +86,7 @@ class Reader:
                 for entry, digest in islice(waiting, 2 * _BATCH - len(running)):
                     running.append((digest, pool.submit(self._read, entry, digest, info.side)))
                 if not running:
-                    self._unfinished.clear()
+                    self._crash_counts.clear()
                     return
                 batch = [running.popleft() for _ in range(min(_BATCH, len(running)))]
                 readings = [(digest, future.result()) for digest, future in batch]
@@ -92,29 +95,27 @@ class Reader:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _read(self, entry: FileEntry, digest: str, side: int) -> OcrResult | Exception | None:
-        """What stands in a file, or None if it is not (any more) what was indexed."""
+        """Recognise the text in a file; None if its content has changed or cannot be read."""
         try:
             _, data = read_file(f"{self._root}/{entry.path}", entry, self._config.max_bytes)
             if hashlib.sha256(data).hexdigest() != digest:
                 return None
         except ImageError:
             return None
-        if self._unfinished.attempts(digest) >= _ATTEMPTS:
-            logger.warning(
-                "The text in %s is not read: twice the process ended while it was.", entry.path
-            )
+        if self._crash_counts.attempts(digest) >= _ATTEMPTS:
+            logger.warning("Skipping OCR of %s: the process crashed on it twice.", entry.path)
             return OcrResult((), 0.0, 0.0)
         try:
-            with self._unfinished.attempt(digest):
+            with self._crash_counts.attempt(digest):
                 return self._read_image(data, side)
         except ImageError as error:
-            # The content is what was indexed: unless a limit was lowered, it would fail again.
-            logger.debug("The text in %s was not read: %s", entry.path, error)
+            # The content has not changed: it fails again unless the limit is raised.
+            logger.debug("OCR of %s failed: %s", entry.path, error)
             return None if error.reason == "too large" else OcrResult((), 0.0, 0.0)
         except MemeryError:
             raise
-        except Exception as error:  # a reader is anyone's code
-            logger.debug("The text in %s was not read: %r", entry.path, error)
+        except Exception as error:  # the engine may be a plug-in
+            logger.debug("OCR of %s failed: %r", entry.path, error)
             return error
 
     def _read_image(self, data: bytes, side: int) -> OcrResult:
@@ -131,11 +132,11 @@ class Reader:
         return recognize_tiles(self._reader, pixels)
 
 
-class _Unfinished:
-    """How often a process ended during each of some images; only those are noted.
+class _CrashCounts:
+    """Counts the crashes of the process per image, in a file.
 
     Args:
-        file: where it is noted, a line with digest and count for each.
+        file: one line with digest and count for each image with a crash.
     """
 
     def __init__(self, file: Path) -> None:
@@ -144,53 +145,51 @@ class _Unfinished:
         self._counts: dict[str, int] = {}
 
     def load(self) -> bool:
-        """Take what the last process left behind; returns whether that is anything."""
+        """Load the counts of the last process, and return whether there are any."""
         self._counts = {}
         with contextlib.suppress(OSError):
             text = self._file.read_text(encoding="ascii", errors="replace")
-            self._counts = {digest: int(count) for digest, count in _NOTE.findall(text)}
+            self._counts = {digest: int(count) for digest, count in _COUNT_LINE.findall(text)}
         return bool(self._counts)
 
     def attempts(self, digest: str) -> int:
-        """How often a process has ended during this image."""
+        """How often the process has crashed on this image."""
         return self._counts.get(digest, 0)
 
     @contextlib.contextmanager
     def attempt(self, digest: str) -> Iterator[None]:
-        """Note an attempt until it has come to an end, whichever."""
-        self._note(digest, self.attempts(digest) + 1)
+        """Record an attempt for as long as it runs."""
+        self._record(digest, self.attempts(digest) + 1)
         try:
             yield
         finally:
-            self._note(digest, 0)
+            self._record(digest, 0)
 
     def clear(self) -> None:
-        """All images have been dealt with, and what was found is stored."""
+        """Delete the file: all images have been processed, and their texts are stored."""
         with self._mutex, contextlib.suppress(OSError):
             self._counts.clear()
             self._file.unlink(missing_ok=True)
 
-    def _note(self, digest: str, count: int) -> None:
-        with self._mutex, contextlib.suppress(OSError):  # a full disk must not keep it from reading
+    def _record(self, digest: str, count: int) -> None:
+        with self._mutex, contextlib.suppress(OSError):  # a full disk must not prevent OCR
             self._counts[digest] = count
             lines = [f"{digest} {count}\n" for digest, count in self._counts.items() if count]
-            # In one step, and nothing cut off before: another thread may end the process meanwhile.
+            # One write, then truncate: another thread may crash the process at any time.
             descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | _NO_LINKS, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 size = file.write("".join(lines).encode())
                 file.truncate(size)
 
 
-def _ocr_batch(
-    readings: Sequence[tuple[str, OcrResult | Exception | None]], reader: str
-) -> OcrBatch:
-    """A batch. What the reader fails on counts as without text: it would fail again."""
+def _ocr_batch(readings: Sequence[tuple[str, OcrResult | Exception | None]], reader: str) -> OcrBatch:
+    """Make a batch; images on which the engine failed count as images without text."""
     failures = [reading for _, reading in readings if isinstance(reading, Exception)]
     if len(failures) == _BATCH:
         error = failures[0]
         raise ReaderError(
-            f"{reader} fails on every picture ({type(error).__name__}: {error}). Nothing of that"
-            " is kept. Repair its installation, or build with --no-ocr."
+            f"{reader} fails on every image ({type(error).__name__}: {error}). No text was"
+            " stored. Fix its installation, or build with --no-ocr."
         ) from error
     known = [
         (digest, OcrResult((), 0.0, 0.0) if isinstance(reading, Exception) else reading)

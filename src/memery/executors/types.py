@@ -1,4 +1,4 @@
-"""The data that executors pass to one another."""
+"""Data types that executors exchange."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How a folder differs from what the store knows.
+    """The differences between a folder and the store.
 
     Attributes:
-        new: files to read that the store has not seen, newest first.
-        changed: files to read again, newest first.
-        gone: paths that are in the store and no longer in the folder.
-        unchanged: how many files need not be opened.
-        links: how many symbolic links were not followed.
-        skips: what could not be scanned; the store keeps what it knows there.
+        new: files that are not in the store.
+        changed: files to read again.
+        gone: paths in the store that are no longer in the folder.
+        unchanged: number of files that need not be opened.
+        links: number of symbolic links that were not followed.
+        skips: paths that could not be scanned; the store keeps its images there.
         excluded: folders of other programs, and files that memery cannot read.
     """
 
@@ -46,13 +46,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """An image file that was read.
+    """An image file that has been read.
 
     Attributes:
         entry: the file as it was when it was read.
         digest: SHA-256 of its bytes, hexadecimal.
-        decoded: None if the digest has an embedding already, so that the pixels are not needed.
-        taken: the date of a known digest whose stored date is out of date.
+        decoded: None if the digest already has an embedding.
+        taken: the date, if the stored date of a known digest is outdated.
     """
 
     entry: FileEntry
@@ -67,8 +67,8 @@ class Batch:
 
     Attributes:
         images: files that were read.
-        skips: files that were skipped, to be remembered.
-        vanished: files that were gone when they were to be read; they are not remembered.
+        skips: skipped files, which are stored.
+        vanished: files that were deleted before they could be read; they are not stored.
     """
 
     images: tuple[LoadedImage, ...]
@@ -78,11 +78,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class OcrBatch:
-    """Texts that the Reader has recognised; they are committed together.
+    """Texts recognised by the Reader; they are committed together.
 
     Attributes:
         texts: one for each image; without lines where the image contains no text.
-        skipped: files that could not be read now; they are not remembered.
+        skipped: number of files that could not be read now; they stay pending.
         finding: seconds spent on text detection.
         recognising: seconds spent on text recognition.
     """
@@ -95,13 +95,13 @@ class OcrBatch:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """What the Ranker returns.
+    """The result of the Ranker.
 
     Attributes:
         hits: one page of them.
         total: images that pass the filter and the threshold.
-        strong: how many of total are not weak; None where that cannot be told.
-        reasons: why there are no hits, in sentences.
+        strong: how many of total are not weak; None if unknown.
+        reasons: why there are no hits, as messages for the user.
     """
 
     hits: tuple[Hit, ...]
@@ -111,4 +111,4 @@ class Ranked:
 
 
 class PixelsMissing(LookupError):  # noqa: N818 - names a state, like ArchiveMissing
-    """An image has no pixels, since its embedding was known, and that embedding is gone."""
+    """An image was not decoded because it had an embedding, which has been deleted since."""

@@ -1,4 +1,4 @@
-"""Deduplicator: finds the images that are one picture, and the best copy of each."""
+"""Deduplicator: groups near duplicates and selects the best copy of each group."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_LONG, _FEWEST_WORDS, _SHARED = 3, 3, 0.5
-"""Letters of a word that counts; such words in both of two pictures; of the fewer, those that must
-be the same. Watermarks have fewer, and of the same text a reader gets most twice."""
+_WORD_LENGTH_MIN, _WORDS_MIN, _EQUAL_MIN = 3, 3, 0.5
+"""Minimum length of a word, number of such words in both images, and share of equal words.
+
+Watermarks have fewer words, and OCR recognises most words of the same text both times."""
 
 
 class Deduplicator:
-    """Groups by digest, and by likeness and embedding together.
+    """Groups images by digest, and by perceptual hash and embedding together.
 
     Args:
-        archive: whose images to group.
-        store: what knows them.
+        archive: the archive whose images to group.
+        store: its store.
     """
 
     def __init__(self, archive: Archive, store: Store) -> None:
@@ -38,41 +39,47 @@ class Deduplicator:
         self._store = store
 
     def group(self, space: Space, scope: Filter, *, exact_only: bool) -> tuple[DuplicateGroup, ...]:
-        """Images with copies, a group each, ordered by the path of the best copy."""
+        """Group near duplicates, ordered by the path of the best copy.
+
+        Args:
+            space: the space of the embeddings.
+            scope: the images to group.
+            exact_only: group exact copies only.
+        """
         files: dict[str, list[ImageFile]] = defaultdict(list)
         with self._store.snapshot() as snapshot:
             for image in snapshot.browse(space, Browse(filter=scope)).images:
                 files[image.digest].append(image)
-            known = None if exact_only else snapshot.contents(space, files)
-        joined = [] if known is None else _near(self._store, known)
-        seen = {digest for digests in joined for digest in digests}
-        joined += [[digest] for digest in files if digest not in seen]
-        groups = [[image for d in digests for image in files.get(d, ())] for digests in joined]
+            contents = None if exact_only else snapshot.contents(space, files)
+        digest_groups = [] if contents is None else _near_duplicates(self._store, contents)
+        seen = {digest for digests in digest_groups for digest in digests}
+        digest_groups += [[digest] for digest in files if digest not in seen]
+        groups = [[img for d in digests for img in files.get(d, ())] for digests in digest_groups]
         distinct = [self._distinct(images) for images in groups if len(images) > 1]
-        made = [self._made(images) for images in distinct if len(images) > 1]
-        return tuple(sorted(made, key=lambda group: os.fsencode(group.best.path)))
+        result = [self._group(images) for images in distinct if len(images) > 1]
+        return tuple(sorted(result, key=lambda group: os.fsencode(group.best.path)))
 
     def _distinct(self, images: Sequence[ImageFile]) -> list[ImageFile]:
-        """Each file once, the best first: who deletes all but the first loses nothing.
+        """Distinct files, the best first, so that all but the first can be deleted safely.
 
-        Several paths may lead to one file, and a file may be gone or changed since it was indexed.
+        Several paths may lead to one file, and a file may have changed since it was indexed.
         """
         files: dict[tuple[int, int], ImageFile] = {}
         for image in sorted(images, key=self._keep_priority):
-            facts = stat_if_unchanged(self._location(image), image)
-            if facts is not None:
-                files.setdefault((facts.st_dev, facts.st_ino), image)
+            stat = stat_if_unchanged(self._location(image), image)
+            if stat is not None:
+                files.setdefault((stat.st_dev, stat.st_ino), image)
         return list(files.values())
 
     def _keep_priority(self, image: ImageFile) -> tuple[bool, int, int, bool, str, bytes]:
-        """What is whole first, then most pixels, most bytes, what no link leads to, the oldest."""
+        """Sort key: undamaged first, then most pixels, most bytes, no symbolic link, oldest."""
         location = self._location(image)
         is_link = os.path.realpath(location) != location
         pixels = image.width * image.height
         rest = image.date, os.fsencode(image.path)
         return bool(image.damage), -pixels, -image.size, is_link, *rest
 
-    def _made(self, images: Sequence[ImageFile]) -> DuplicateGroup:
+    def _group(self, images: Sequence[ImageFile]) -> DuplicateGroup:
         best = images[0].digest
         return DuplicateGroup(
             tuple(
@@ -90,18 +97,18 @@ class Deduplicator:
         return f"{self._root}/{image.path}"
 
 
-def _near(store: Store, known: Contents) -> list[list[str]]:
-    """Digests of contents that are one picture."""
+def _near_duplicates(store: Store, contents: Contents) -> list[list[str]]:
+    """Group the digests of contents that are near duplicates."""
     from memery.executors.deduplicator.candidate_pairs import find_candidate_pairs
     from memery.executors.deduplicator.verification import verify_pairs
     from memery.imaging.perceptual_hash import LIKENESS_BYTES, unpacked
 
-    hashed = [row for row, packed in enumerate(known.hashes) if len(packed) == LIKENESS_BYTES]
-    digests = [known.digests[row] for row in hashed]
-    hashes, miniatures = unpacked([known.hashes[row] for row in hashed])
+    hashed = [row for row, packed in enumerate(contents.hashes) if len(packed) == LIKENESS_BYTES]
+    digests = [contents.digests[row] for row in hashed]
+    hashes, miniatures = unpacked([contents.hashes[row] for row in hashed])
     words: dict[int, frozenset[str]] = {}
 
-    def are_one(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def are_duplicates(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:
         same = verify_pairs(miniatures, pairs)
         with store.snapshot() as snapshot:
             for number, (one, two) in zip(same.nonzero()[0], pairs[same].tolist(), strict=True):
@@ -110,66 +117,71 @@ def _near(store: Store, known: Contents) -> list[list[str]]:
                 same[number] = not texts_differ(words[one], words[two])
         return same
 
-    pairs = find_candidate_pairs(hashes, known.embeddings[hashed])
+    pairs = find_candidate_pairs(hashes, contents.embeddings[hashed])
     return [
-        [digests[row] for row in rows] for rows in group_by_center(pairs[are_one(pairs)], are_one)
+        [digests[row] for row in rows]
+        for rows in group_by_center(pairs[are_duplicates(pairs)], are_duplicates)
     ]
 
 
 def _words(snapshot: SearchSnapshot, digest: str) -> frozenset[str]:
-    """The longer words in a picture, as far as they were read."""
+    """The longer words that OCR recognised in an image."""
     text = snapshot.text(digest)
     lines = text.lines if text else ()
     found = (word for line in lines for word in tokens(line.text))
-    return frozenset(word for word in found if len(word) >= _LONG)
+    return frozenset(word for word in found if len(word) >= _WORD_LENGTH_MIN)
 
 
 def texts_differ(one: Set[str], two: Set[str]) -> bool:
-    """Whether two pictures hold words enough, and not the same: two memes of one template."""
+    """Whether two images contain different texts, such as two memes of one template."""
     fewer = min(len(one), len(two))
-    return fewer >= _FEWEST_WORDS and len(one & two) < _SHARED * fewer
+    return fewer >= _WORDS_MIN and len(one & two) < _EQUAL_MIN * fewer
 
 
 def group_by_center(
-    edges: NDArray[np.int64], are_one: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+    edges: NDArray[np.int64], are_duplicates: Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 ) -> list[list[int]]:
-    """Rows in groups, each of which matches the middle of its group.
+    """Group rows such that each row matches the center of its group.
 
-    Chains are cut: that one matches another, which matches a third, does not join them. A row
-    whose partner went to another group is left alone.
+    A chain of matches does not make a group: in a–b–c, c joins a only if they match. A row whose
+    match is in another group stays ungrouped.
+
+    Args:
+        edges: pairs of matching rows, shape (m, 2).
+        are_duplicates: verifies pairs of rows, shape (m, 2): bool of shape (m,).
     """
     import numpy as np
 
     found: list[list[int]] = []
-    left = edges
-    while len(left):
-        parts = _components(left.tolist())
-        degree = Counter(left.ravel().tolist())
-        middles = {max(part, key=lambda row: (degree[row], -row)): part for part in parts}
-        spokes = [(m, row) for m, part in middles.items() for row in part if row != m]
+    remaining = edges
+    while len(remaining):
+        components = _components(remaining.tolist())
+        degree = Counter(remaining.ravel().tolist())
+        centers = {max(rows, key=lambda row: (degree[row], -row)): rows for rows in components}
+        spokes = [(c, row) for c, rows in centers.items() for row in rows if row != c]
         tested = np.array(spokes, dtype=np.int64)
-        good = tested[are_one(np.sort(tested, axis=1))]
-        stars: dict[int, list[int]] = {middle: [middle] for middle in middles}
-        for middle, row in good.tolist():
-            stars[middle].append(row)
-        found += [star for star in stars.values() if len(star) > 1]
-        taken = [row for middle, star in stars.items() for row in {middle, *star}]
-        left = left[~np.isin(left, taken).any(axis=1)]
+        matching = tested[are_duplicates(np.sort(tested, axis=1))]
+        groups: dict[int, list[int]] = {center: [center] for center in centers}
+        for center, row in matching.tolist():
+            groups[center].append(row)
+        found += [group for group in groups.values() if len(group) > 1]
+        used = [row for group in groups.values() for row in group]
+        remaining = remaining[~np.isin(remaining, used).any(axis=1)]
     return found
 
 
 def _components(edges: Iterable[Sequence[int]]) -> list[list[int]]:
-    """Rows that are joined by edges, directly or not."""
+    """Connected components."""
     parent: dict[int, int] = {}
 
     def root(row: int) -> int:
-        while (above := parent.setdefault(row, row)) != row:
-            parent[row] = row = parent[above]
+        while (higher := parent.setdefault(row, row)) != row:
+            parent[row] = row = parent[higher]
         return row
 
     for one, two in edges:
         parent[root(one)] = root(two)
-    parts: dict[int, list[int]] = defaultdict(list)
+    components: dict[int, list[int]] = defaultdict(list)
     for row in list(parent):
-        parts[root(row)].append(row)
-    return list(parts.values())
+        components[root(row)].append(row)
+    return list(components.values())

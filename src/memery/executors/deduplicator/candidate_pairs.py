@@ -1,7 +1,7 @@
-"""Pairs of pictures that may be one: by perceptual hashes that agree in part, and by embedding.
+"""Candidate pairs of near duplicates, by perceptual hash and by embedding.
 
-No picture is compared with all others: hashes are sorted by bands (Manku, Jain and Das Sarma 2007),
-embeddings are searched for in the nearest cells only.
+Not all pairs are compared: hashes are sorted by bands (Manku, Jain and Das Sarma 2007), and
+embeddings are searched with an IVF index.
 """
 
 from __future__ import annotations
@@ -13,29 +13,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BANDS, _BAND_BITS = 4, 16
-_NEXT = 8
-"""A picture is paired with so many that share a band of its hash, at most: plain pictures share
-theirs with thousands."""
-_HASH_MOST = 12
-"""Bits of 64 in which hashes of pictures that may be one differ, at most."""
-_NEAREST = 12
-"""Neighbours by embedding of each picture, itself among them."""
-_EXHAUSTIVE = 4096
-"""So few pictures that cells are not worth their making."""
-_CELL, _PROBES = 128, 6
-"""Pictures per cell, and cells looked into."""
-_TRAINED = 40
-"""Pictures per cell that the cells' centres are made from."""
+_BAND_PAIRS_MAX = 8
+"""Maximum pairs per image, band and orientation: plain images share a band with thousands."""
+_DISTANCE_MAX = 12
+"""Maximum Hamming distance of the 64-bit hashes of a pair."""
+_NEIGHBOURS = 12
+"""Nearest neighbours of each image by embedding, including itself."""
+_BRUTE_FORCE_MAX = 4096
+"""Up to this number of images brute force is faster than an IVF index."""
+_CELL_SIZE, _PROBES = 128, 6
+"""Images per IVF cell, and cells searched per image."""
+_TRAINING_PER_CELL = 40
+"""Training images per IVF cell."""
 
 
 def find_candidate_pairs(
     hashes: NDArray[np.uint64], embeddings: NDArray[np.float16]
 ) -> NDArray[np.int64]:
-    """Pairs of rows that may be one picture: int64 of shape (m, 2), the lower row first.
+    """Find pairs of rows that may be near duplicates.
 
     Args:
-        hashes: in eight orientations, shape (n, 8).
-        embeddings: unit vectors, shape (n, dim).
+        hashes: uint64 of shape (n, 8): of each image in eight orientations.
+        embeddings: float16 unit vectors of shape (n, dim).
+
+    Returns:
+        int64 of shape (m, 2), the lower row first.
     """
     import numpy as np
 
@@ -47,7 +49,7 @@ def find_candidate_pairs(
 
 
 def _by_hash(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Pairs of which one's hash is near to the other's in any orientation."""
+    """Pairs whose hashes have a small Hamming distance in any orientation of one image."""
     import numpy as np
 
     upright = hashes[:, 0]
@@ -56,12 +58,12 @@ def _by_hash(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
         keys = _band(upright, band)
         order = np.argsort(keys, kind="stable")
         keys = keys[order]
-        for turned in hashes.T:
-            place = np.searchsorted(keys, _band(turned, band))
-            for step in range(_NEXT):
-                rows = np.flatnonzero(place + step < len(keys))
-                other = order[place[rows] + step]
-                near = np.bitwise_count(turned[rows] ^ upright[other]) <= _HASH_MOST
+        for oriented in hashes.T:
+            position = np.searchsorted(keys, _band(oriented, band))
+            for step in range(_BAND_PAIRS_MAX):
+                rows = np.flatnonzero(position + step < len(keys))
+                other = order[position[rows] + step]
+                near = np.bitwise_count(oriented[rows] ^ upright[other]) <= _DISTANCE_MAX
                 found.append(np.stack([rows[near], other[near]], axis=1))
     return np.concatenate(found)
 
@@ -76,7 +78,7 @@ def _band(hashes: NDArray[np.uint64], band: int) -> NDArray[np.uint64]:
 
 
 def _by_embedding(embeddings: NDArray[np.float16]) -> NDArray[np.int64]:
-    """Each row with those nearest to it, in the nearest cells."""
+    """Pairs of each row and its nearest neighbours."""
     import faiss
     import numpy as np
 
@@ -85,16 +87,16 @@ def _by_embedding(embeddings: NDArray[np.float16]) -> NDArray[np.int64]:
         return np.empty((0, 2), dtype=np.int64)
     rows = embeddings.astype(np.float32)
     index: Any = faiss.IndexFlatIP(dim)
-    if count > _EXHAUSTIVE:
-        cells = count // _CELL
+    if count > _BRUTE_FORCE_MAX:
+        cells = count // _CELL_SIZE
         quantizer = faiss.IndexFlatIP(dim)
         index = faiss.IndexIVFScalarQuantizer(
             quantizer, dim, cells, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
         )
         index.cp.niter, index.nprobe = 6, _PROBES
-        sample = np.random.default_rng(0).permutation(count)[: _TRAINED * cells]
+        sample = np.random.default_rng(0).permutation(count)[: _TRAINING_PER_CELL * cells]
         index.train(rows[np.sort(sample)])
     index.add(rows)
-    _, nearest = index.search(rows, min(_NEAREST, count))
+    _, nearest = index.search(rows, min(_NEIGHBOURS, count))
     pairs = np.stack([np.repeat(np.arange(count), nearest.shape[1]), nearest.ravel()], axis=1)
     return pairs[pairs[:, 1] >= 0]
