@@ -1,8 +1,7 @@
-"""Several rankings made one: reciprocal rank fusion (Cormack, Clarke and Büttcher 2009).
+"""Reciprocal rank fusion of several rankings (Cormack, Clarke and Büttcher 2009).
 
-Each ranking adds weight / (60 + rank). Only the first `DEPTH` ranks by sight count, so that the
-order of an image does not depend on how many hits are asked for; what no ranking adds to keeps its
-order by sight.
+Each ranking adds weight / (60 + rank). Only the first `DEPTH` visual ranks count, so that the order
+does not depend on the number of hits requested. Images beyond them keep their visual order.
 """
 
 from __future__ import annotations
@@ -14,33 +13,33 @@ from dataclasses import dataclass, field
 from memery.stores.records import Match
 from memery.types import ImageFile, Signal
 
-_CONSTANT = 60
-"""Of the paper."""
+_K = 60
+"""The constant k of the paper."""
 DEPTH = 500
-"""Ranks by sight that count when there is anything else to fuse them with."""
+"""How many visual ranks are fused with other rankings."""
 TEXT_WEIGHT = 1.5
-"""All the words in the text of a picture outweigh the first rank by sight."""
+"""An image whose text contains all words outweighs the first visual rank."""
 PHRASE_WEIGHT = 1.0
-"""A text that has them one after another as the query does counts twice."""
-DOUBT = 1 / 3
-"""What is left of a text's weight where its words may not be what was meant."""
+"""A text that contains the words consecutively, as in the query, counts twice."""
+UNSURE_FACTOR = 1 / 3
+"""Factor of the text weight if the corrected words may not be what the user meant."""
 NAME_WEIGHT = 0.5
 EXACT_FILE_NAME_WEIGHT, EXACT_FOLDER_NAME_WEIGHT = 10.0, 5.0
-"""The name itself, not words of it: more than all other rankings together, which make 4.5."""
+"""A name that equals the query outweighs all other rankings, whose weights add up to 4.5."""
 BOOSTED_NAME_FACTOR = 3
-"""A folder called `a^2` outweighs a file called `a`."""
+"""A folder named `a^2` outweighs a file named `a`."""
 
 
 @dataclass(slots=True)
 class Candidate:
-    """An image under way to being a hit.
+    """An image that may become a hit.
 
     Attributes:
         image: the image.
-        score: its cosine.
-        signals: what ranked it, and how.
-        is_certain: a match whatever its score: all the words of the query stand in its text or its
-            name, it is called so, or it is an exact copy of an image of the query.
+        score: cosine of query and image.
+        signals: the contribution of each ranking.
+        is_certain: a match, whatever its score: all words of the query occur in its text or name,
+            its name is the query, or it is an exact copy of an image of the query.
     """
 
     image: ImageFile
@@ -50,7 +49,7 @@ class Candidate:
 
     @property
     def rrf_score(self) -> float:
-        """What all rankings add up to."""
+        """The sum over all rankings."""
         return sum(signal.rrf_score for signal in self.signals)
 
 
@@ -58,30 +57,28 @@ def fuse(
     visual: Sequence[tuple[ImageFile, float]],
     texts: Sequence[Match],
     names: Sequence[ImageFile],
-    called: Mapping[str, float],
+    exact_names: Mapping[str, float],
     scores: Mapping[str, float],
-    asked: int,
+    term_count: int,
     key: Callable[[ImageFile], str],
     *,
     is_sure: bool = True,
 ) -> list[Candidate]:
-    """One order, best first.
+    """Fuse rankings into one, best first.
 
     Args:
-        visual: images by sight, with their scores.
-        texts: images whose text holds words of the query, best first.
-        names: images whose names hold all of its words, or are the query; none is better than
-            another.
-        called: the weight of each of those whose name, or whose folder's name, is the query, by
-            path.
-        scores: of every content among texts and names, by digest.
-        asked: how many words the query has.
-        key: what images that are one candidate have in common; in visual no two have it.
-        is_sure: the words of texts are what was asked for, not corrections in doubt.
+        visual: images and their scores, best first; their keys are distinct.
+        texts: images whose text contains words of the query, best first.
+        names: images whose name contains all words of the query or equals it; all rank equally.
+        exact_names: by path, the weights of images whose file or folder name equals the query.
+        scores: by digest, the scores of the images in `texts` and `names`.
+        term_count: the number of words in the query.
+        key: images with the same key are one candidate.
+        is_sure: the words of `texts` are in the query, or their correction is beyond doubt.
     """
     found = {key(image): Candidate(image, score) for image, score in visual}
     for rank, (image, _) in enumerate(visual[:DEPTH], start=1):
-        found[key(image)].signals.append(Signal("visual", rank, 1 / (_CONSTANT + rank)))
+        found[key(image)].signals.append(Signal("visual", rank, 1 / (_K + rank)))
 
     def candidate_of(image: ImageFile) -> Candidate:
         return found.setdefault(key(image), Candidate(image, scores[image.digest]))
@@ -90,22 +87,22 @@ def fuse(
     for match in texts:
         matches.setdefault(key(match.image), match)
     for rank, match in enumerate(matches.values(), start=1):
-        # A picture with half of the words is worth a quarter: the rest is what it does not say.
+        # An image with half of the words gets a quarter of the weight.
         matched, optional = match.matched_terms, match.optional_share
-        weight = TEXT_WEIGHT * (matched / asked) ** 2 * (1 + PHRASE_WEIGHT * optional)
-        weight *= 1 if is_sure else DOUBT
+        weight = TEXT_WEIGHT * (matched / term_count) ** 2 * (1 + PHRASE_WEIGHT * optional)
+        weight *= 1 if is_sure else UNSURE_FACTOR
         candidate = candidate_of(match.image)
-        candidate.signals.append(Signal("text", rank, weight / (_CONSTANT + rank), matched))
-        candidate.is_certain |= is_sure and matched == asked
+        candidate.signals.append(Signal("text", rank, weight / (_K + rank), matched))
+        candidate.is_certain |= is_sure and matched == term_count
     named: dict[str, ImageFile] = {}
     for image in names:
         other = named.setdefault(key(image), image)
-        if called.get(image.path, 0) > called.get(other.path, 0):
+        if exact_names.get(image.path, 0) > exact_names.get(other.path, 0):
             named[key(image)] = image
     for image in named.values():
-        rrf_score = called.get(image.path, NAME_WEIGHT) / (_CONSTANT + 1)
+        rrf_score = exact_names.get(image.path, NAME_WEIGHT) / (_K + 1)
         candidate = candidate_of(image)
-        candidate.image = image  # of several copies the one that is called so
-        candidate.signals.append(Signal("name", 1, rrf_score, asked))
+        candidate.image = image  # of several copies, the one with this name
+        candidate.signals.append(Signal("name", 1, rrf_score, term_count))
         candidate.is_certain = True
     return sorted(found.values(), key=lambda c: (-c.rrf_score, -c.score, os.fsencode(c.image.path)))

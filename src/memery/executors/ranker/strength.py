@@ -1,15 +1,16 @@
-"""Strength: how far a score stands out from an archive's own background for the same query.
+"""Strength: a score calibrated against the background of the archive for the same query.
 
-Cosines do not compare: those of one model lie around 0.25, those of another around 0.1, and each
-query has a level of its own. Decision 7 has what was tried, and the figures behind the constants.
+Cosines are not comparable: they lie around 0.25 for one model, around 0.1 for another, and their
+level depends on the query. docs/decisions/0007-strength.md has the alternatives and the figures
+behind the constants.
 
     strength(score) = (score - level) / unit - sqrt(2 ln n)
 
-level: the lower quartile of the n background scores. Up to about half of a folder may show what
-was asked for without moving it.
-unit: the geometric mean of two deviations. One is seen: that of the scores below the level, drawn
-towards the other where few images are. The other is that of unrelated directions: 1 / sqrt(dim).
-sqrt(2 ln n): what the best of n normal deviates reaches by chance (Gumbel 1958).
+level: the lower quartile of the n background scores. It stays the same even if about half of the
+folder matches the query.
+unit: the geometric mean of two standard deviations: that of the scores below the level, shrunk
+towards the other if there are few images; and that of random directions, 1 / sqrt(dim).
+sqrt(2 ln n): the expected maximum of n normal deviates (Gumbel 1958).
 """
 
 from __future__ import annotations
@@ -23,27 +24,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 WEAK = 3.5
-"""Hits below are called weak."""
+"""Hits below this strength are weak."""
 _LEVEL = 0.25
 _BELOW_LEVEL = 1.294
-"""A normal deviation, in root mean squares of the distances from the lower quartile down."""
+"""Standard deviation of a normal distribution, relative to the RMS distance of values below its
+lower quartile from it."""
 _PRIOR_IMAGES = 30
-"""As many images as the deviation of unrelated directions counts for.
+"""Weight of the deviation of random directions, as a number of images.
 
-Among fewer, the unit is rather that assumption than what was seen, and the level is known to no
-better than a quarter of a deviation: that nothing stands out there proves nothing.
+With fewer images this prior dominates the unit, and the level is uncertain by a quarter of a
+deviation, so an archive without strong hits may still have matches.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What the scores of an archive's images are for a query that they do not fit.
+    """The distribution of scores of images that do not match the query.
 
     Attributes:
         level: their lower quartile.
-        unit: of strength, as a difference of scores; more than 0.
-        chance: what the best of them reaches by chance, in units above the level.
-        count: how many scores this is known from.
+        unit: score difference of one unit of strength, positive.
+        chance: expected maximum by chance, in units above the level.
+        count: number of sampled scores.
     """
 
     level: float
@@ -53,9 +55,12 @@ class Background:
 
     @classmethod
     def of(cls, scores: NDArray[np.float32], dim: int, images: int = 0) -> Background:
-        """From scores of shape (n,), which may be none, in a space of dim numbers.
+        """Estimate the background.
 
-        They may be a sample of those of more images.
+        Args:
+            scores: sampled cosines, float32 of shape (n,); n may be 0.
+            dim: dimension of the space.
+            images: number of images in the archive.
         """
         import numpy as np
 
@@ -72,11 +77,11 @@ class Background:
 
     @property
     def can_tell(self) -> bool:
-        """Whether that nothing stands out means that nothing matches."""
+        """Whether an archive without strong hits has no match."""
         return self.count >= _PRIOR_IMAGES
 
     def strength(self, score: float) -> float:
-        """Units above what chance gives; grows with the score."""
+        """The strength of a score."""
         return (score - self.level) / self.unit - self.chance
 
     def score(self, strength: float) -> float:
@@ -85,7 +90,7 @@ class Background:
 
 
 def _lower_quartile(ordered: NDArray[np.float32]) -> float:
-    """As numpy.quantile has it, which imports numpy.ma: 6 ms of a new process."""
+    """The result of numpy.quantile, which would import numpy.ma (6 ms)."""
     below, part = divmod(_LEVEL * (len(ordered) - 1), 1)
     first, second = ordered[int(below)], ordered[min(int(below) + 1, len(ordered) - 1)]
     return float(first + part * (second - first))
