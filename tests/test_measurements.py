@@ -9,6 +9,7 @@ import pytest
 from evaluation import memes
 
 from memery.query.filters import Filter
+from memery.stores.derived import count
 from memery.stores.records import Content, IndexRecord, RecognizedText, Space
 from memery.testing import MemoryStore
 from memery.types import FileEntry, Line
@@ -38,4 +39,4 @@ def test_adds_distractors_and_reads_the_recognised_text():
     memes.distract(store, ["a caption", "another"])
     assert memes._texts(store, {"one.png": []}) == {"one.png": "hello"}
     with store.snapshot() as snapshot:
-        assert snapshot.browse(space, Filter()).total == 3
+        assert count(snapshot, space, Filter()) == 3

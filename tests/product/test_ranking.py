@@ -267,7 +267,7 @@ def test_a_folder_name_finds_its_images_first(tmp_path):
 
 @pytest.mark.parametrize("query", ["album", "beach holiday"])
 def test_every_match_of_a_name_is_strong(tmp_path, monkeypatch, query):
-    monkeypatch.setattr("memery.executors.ranker._MATCHES_MAX", 5)
+    monkeypatch.setattr("memery.executors.ranker.retrieval._TEXT_MATCHES_MAX", 5)
     folder = tmp_path / "photos"
     for number in range(40):
         name = f"album/beach holiday {number}" if number < 20 else f"other/{number}"
@@ -281,7 +281,7 @@ def test_every_match_of_a_name_is_strong(tmp_path, monkeypatch, query):
 
 @pytest.mark.parametrize("query", ["harbour", "harbour lights", "brightlights"])
 def test_every_text_that_holds_all_words_is_strong(tmp_path, monkeypatch, query):
-    monkeypatch.setattr("memery.executors.ranker._MATCHES_MAX", 5)
+    monkeypatch.setattr("memery.executors.ranker.retrieval._TEXT_MATCHES_MAX", 5)
     folder = tmp_path / "photos"
     for number in range(40):
         paint(folder / f"{number:02}.png", (255, 2 * number, 0), size=(40 + number, 30))

@@ -1,1 +1,1 @@
-"""What concerns the whole process: forks, and the telemetry of libraries."""
+"""Process-wide concerns: forks, and the telemetry of libraries."""

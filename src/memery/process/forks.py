@@ -1,9 +1,9 @@
-"""What a process that forks must not share with its child: threads, locks and connections.
+"""Fork safety: a child process must not share threads, locks and connections with its parent.
 
-In the child only the thread that forked goes on. The thread pools of native code wait there for
-threads that are gone, for ever; a lock that another thread held stays locked; a module that another
-thread was importing stays locked and incomplete; and SQLite forbids that a connection, or its
-locks, are used in two processes.
+Only the thread that forked exists in the child. There, thread pools of native code wait forever for
+threads that do not exist; a lock held by another thread stays locked; a module that another thread
+was importing stays locked and incomplete; and SQLite connections and their locks must not be used
+in two processes.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from threading import RLock, get_ident
 from weakref import ref
 
 _IMPORT_SECONDS, _POLL_SECONDS = 5.0, 0.001
-"""How long a fork waits for the imports of other threads, and how often it looks."""
+"""How long a fork waits for the imports of other threads, and how often it polls."""
 _watching: set[ref[ForkAware]] = set()
 
 
 class ForkAware:
-    """Something that forks must not share; told of every fork after `watch_forks`."""
+    """Base class of objects that a fork must not share; `watch_forks` registers an object."""
 
     def watch_forks(self) -> None:
-        """From now on, be told; for as long as the object lives."""
+        """Register the object for the callbacks below, for as long as it lives."""
         _watching.add(ref(self, _watching.discard))
 
     def before_fork(self) -> None:
-        """The process is about to fork; other threads still run."""
+        """Called before the process forks, while other threads still run."""
 
     def after_fork(self, *, in_child: bool) -> None:
-        """The process has forked; in the child no other thread runs yet."""
+        """Called after the process has forked; in the child no other thread exists yet."""
 
 
 def abandon(thing: object) -> None:
-    """Never destroy an object: its destructor would wait for threads that only the parent has."""
+    """Leak an object: its destructor would wait for threads that only the parent has."""
     import ctypes
 
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))

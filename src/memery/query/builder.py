@@ -1,4 +1,4 @@
-"""What a caller gave, as a Query."""
+"""Make a Query from the arguments of a search."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Image = str | os.PathLike[str] | bytes | BinaryIO | Pixels | Term
 """A path, the bytes of an image file, an open binary file, a PIL image, or uint8 pixels of shape
 (height, width), (height, width, 3) or (height, width, 4)."""
 MORE, LESS = 0.5, 0.25
-"""What the mean of pictures to find more of, and less of, counts beside the query."""
+"""Weights of the mean of relevant and of irrelevant images, relative to the query."""
 
 
 def make_query(
@@ -36,16 +36,22 @@ def make_query(
     more: Image | Sequence[Image] = (),
     less: Image | Sequence[Image] = (),
 ) -> Query:
-    """A Query of whatever was given; what is excluded gets a negative boost.
+    """Make a Query; excluded texts and images get negative boosts.
 
-    Among the texts, what is no str and an image is taken for one.
+    Relevance feedback is that of Rocchio (1971): the query, plus `MORE` times the mean of the
+    relevant images, minus `LESS` times the mean of the irrelevant ones.
 
-    Relevance feedback is Rocchio's (1971): the query, plus `MORE` times the mean of what was right,
-    minus `LESS` times the mean of what was wrong.
+    Args:
+        query: texts, terms, or a Query. A value that is not a str may be an image.
+        image_query: images.
+        exclude: texts to find less of.
+        exclude_images: images to find less of.
+        more: relevant hits of an earlier search.
+        less: irrelevant hits.
 
     Raises:
-        QueryError: nothing was given, or a part of it makes no term.
-        QueryTypeError: a part of it is neither a text nor an image.
+        QueryError: the query is empty, or a term is not valid.
+        QueryTypeError: a value is neither a text nor an image.
     """
     terms = list(query.terms) if isinstance(query, Query) else []
     if query is not None and not isinstance(query, Query):
@@ -85,9 +91,7 @@ def _image_term(image: Any) -> Term:
 
 def _wrong_type(what: str, value: object) -> QueryTypeError:
     text = "a str, or " if what != "An image" else ""
-    return QueryTypeError(
-        f"{what} cannot be of type {type(value).__name__}: give {text}{ACCEPTED}."
-    )
+    return QueryTypeError(f"{what} cannot be of type {type(value).__name__}. Use {text}{ACCEPTED}.")
 
 
 def _negated(term: Term) -> Term:

@@ -1,4 +1,4 @@
-"""What users write for the conditions of a filter, as a filter holds it."""
+"""Conversion of the filter values that users enter."""
 
 from __future__ import annotations
 
@@ -21,46 +21,46 @@ _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _SIZE = re.compile(r"(\d{1,9})x(\d{1,9})", re.ASCII)
 
 Day = str | date | None
-"""A date, a datetime (naive: local time), or text: 2023, 2023-05, 2023-05-31, ISO with a time, or
-an age such as 30d, 6w, 3m (of 30 days), 1y (of 365)."""
+"""A date, a datetime (naive means local time), or text: 2023, 2023-05, 2023-05-31, ISO 8601 with a
+time, or an age such as 30d, 6w, 3m (30 days each), 1y (365 days)."""
 Names = str | Sequence[str]
 Size = str | tuple[int, int]
 """Width and height in pixels, or text: 1000x800."""
 
 
 def listed(names: Names) -> tuple[str, ...]:
-    """One name, or several, as several."""
+    """Convert one name or several to a tuple."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def folders(names: Names) -> tuple[str, ...]:
-    """Folders, relative to the one searched; raises QueryError."""
+    """Normalise folders relative to the searched one; raises QueryError."""
     return tuple(filter(None, map(folder, listed(names))))
 
 
 def extensions(names: Names) -> tuple[str, ...]:
-    """Extensions of file names in lower case, without the dot, sorted; raises QueryError."""
+    """Normalise file extensions: lower case, without the dot, sorted; raises QueryError."""
     return tuple(sorted(map(_extension, listed(names))))
 
 
 def digest(value: str) -> str:
-    """A SHA-256 digest in hexadecimal, or ""; raises QueryError."""
+    """Check a hexadecimal SHA-256 digest, or ""; raises QueryError."""
     if value and not _DIGEST.fullmatch(value):
         raise QueryError(f"{value!r} is not a SHA-256 digest in hexadecimal.")
     return value
 
 
 def folder(name: str) -> str:
-    """A folder relative to the one searched, normalised; raises QueryError."""
+    """Normalise a folder relative to the searched one; raises QueryError."""
     path = posixpath.normpath(posixpath.join("/", name)).strip("/")
     up = ".." in name.split("/") and posixpath.normpath(name).startswith("..")
     if up or name.startswith("/") or "\0" in name or not _is_name(name):
-        raise QueryError(f"{name!r} leads out of the folder searched: name a folder inside it.")
+        raise QueryError(f"{name!r} is not inside the searched folder. Use a folder inside it.")
     return path
 
 
 def _is_name(name: str) -> bool:
-    """Whether a file may be called that: undecodable bytes as surrogate escapes, no others."""
+    """Whether a string is a possible file name; surrogates must be escapes of undecodable bytes."""
     try:
         os.fsencode(name)
     except UnicodeEncodeError:
@@ -76,7 +76,7 @@ def _extension(name: str) -> str:
 
 
 def size(value: Size) -> tuple[int, int]:
-    """Width and height in pixels; raises QueryError."""
+    """Convert a size to width and height in pixels; raises QueryError."""
     if isinstance(value, str):
         match = _SIZE.fullmatch(value.strip().lower())
         if match is None:
@@ -94,21 +94,23 @@ def size(value: Size) -> tuple[int, int]:
 
 
 def first_moment(day: Day) -> datetime | None:
-    """The first moment of a date, local time; raises QueryError."""
+    """Convert a date to its first moment, local time; raises QueryError."""
     return None if day is None else _span(day)[0]
 
 
 def last_moment(day: Day) -> datetime | None:
-    """The last moment of a date, local time; raises QueryError."""
+    """Convert a date to its last moment, local time; raises QueryError."""
     return None if day is None else _span(day)[1]
 
 
 def _span(day: str | date) -> tuple[datetime, datetime]:
-    """First and last moment of a date as it was given, local time."""
+    """First and last moment of a date, local time."""
     if isinstance(day, datetime):
         moment = day.replace(tzinfo=None)
         if day.tzinfo:
-            with contextlib.suppress(OverflowError, ValueError):  # a day from either end of time
+            with contextlib.suppress(
+                OverflowError, ValueError
+            ):  # within a day of datetime.min or datetime.max
                 moment = day.astimezone().replace(tzinfo=None)
         return moment, moment
     if isinstance(day, date):

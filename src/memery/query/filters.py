@@ -1,4 +1,4 @@
-"""Which images may be found at all: folders, dates, kinds, sizes, text."""
+"""Filters: conditions on the folder, date, type, size and text of images."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def _pixels(size: tuple[int, int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Conditions that an image must pass, all of them. What is left at its default is no condition.
+    """Conditions that an image must pass, all of them. Default values mean no condition.
 
-    The date of an image is that of its metadata, else of its name, else the time of modification.
-    A condition that `parameter` defines can be given in every entry point; its SQL is in
+    The date of an image is that of its metadata, else of its name, else its modification time.
+    A condition defined by `parameter` is available in every entry point; its SQL is in
     `stores/sqlite/filter_sql.py`.
 
     Attributes:
         under: a folder, relative, with `/`.
-        not_under: folders to leave out, likewise.
-        since: no earlier than the beginning of this.
-        until: no later than the end of this.
-        ext: extensions of the file's name, in any case.
-        not_ext: extensions to leave out.
+        not_under: excluded folders, in the same form.
+        since: earliest date.
+        until: latest date.
+        ext: file extensions, in any case.
+        not_ext: excluded file extensions.
         orientation: one of `ORIENTATIONS`.
-        not_orientation: likewise, to leave out.
-        min_size: width and height at least.
-        max_size: width and height at most; (0, 0) means no limit.
-        has_text: text was found in the image, or not; what was not read yet passes neither.
+        not_orientation: excluded orientation.
+        min_size: minimum width and height, pixels.
+        max_size: maximum width and height, pixels; (0, 0) means no limit.
+        has_text: whether OCR found text; an image without OCR never passes.
         quoted: phrases that must occur in the image's text, its name or its metadata.
-        not_digest: a content to leave out, SHA-256 in hexadecimal.
+        not_digest: excluded content, SHA-256 in hexadecimal.
 
     Raises:
         QueryError: a value is not allowed; the message names it.
@@ -139,7 +139,7 @@ class Filter:
         self._refuse_conflicts()
 
     def _refuse_conflicts(self) -> None:
-        """Refuse pairs of conditions that no image can meet."""
+        """Reject pairs of conditions that no image can meet."""
         since, until = self.earliest, self.latest
         if since is not None and until is not None and since > until:
             raise FilterConflict(
@@ -167,14 +167,13 @@ class Filter:
         for folder in self.not_under:
             if f"{self.under}/".startswith(f"{folder}/"):
                 raise FilterConflict(
-                    f"not_under {folder!r} leaves out all of under {self.under!r}:"
-                    " drop one of them.",
+                    f"not_under {folder!r} excludes all of under {self.under!r}: drop one of them.",
                     ("under", "not_under"),
                 )
 
     @property
     def prefix(self) -> str:
-        """What the path of every image under the folder begins with."""
+        """Prefix of the paths of all images in the folder."""
         return f"{self.under}/" if self.under else ""
 
     @property
@@ -189,17 +188,21 @@ class Filter:
 
     @property
     def sides(self) -> tuple[int, int, int, int]:
-        """Least width and height, greatest width and height, pixels."""
+        """Minimum width and height, maximum width and height, pixels."""
         (width, height), (widest, highest) = map(filter_values.size, (self.min_size, self.max_size))
         return width, height, widest or SIDE_MAX, highest or SIDE_MAX
 
     @property
     def is_folder(self) -> bool:
-        """Whether nothing but a folder is asked for."""
+        """Whether the only condition is a folder."""
         return self == Filter(self.under)
 
     def within(self, folder: str) -> Filter:
-        """The same conditions with folders that are relative to a folder further up."""
+        """Make the same filter with folders relative to a parent of `folder`.
+
+        Args:
+            folder: the folder that the conditions are relative to now.
+        """
         return replace(
             self,
             under=posixpath.join(folder, self.under).strip("/"),

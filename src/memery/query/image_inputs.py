@@ -1,4 +1,4 @@
-"""Images that a caller has as objects: Pillow's, arrays of pixels, open files; as encoded bytes."""
+"""Conversion of image objects (Pillow images, arrays, open files) to encoded bytes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 FILE_BYTES_MAX = 1 << 30
-"""What is read of an open file at most."""
+"""Maximum size of an open file."""
 ACCEPTED = (
     "a path, the bytes of an image file, an open binary file, a PIL image, or a uint8 array of"
     " shape (height, width), (height, width, 3) or (height, width, 4)"
@@ -21,11 +21,11 @@ ACCEPTED = (
 _PNG_MODES = frozenset(["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
 _CHANNELS = (3, 4)
 _FAST = 1
-"""zlib's level: the bytes are decoded at once."""
+"""zlib level: the bytes are decoded right away, so size does not matter."""
 
 
 def is_image(value: object) -> bool:
-    """Whether a value is an image and no text: what `encoded` takes, or a path that is no str."""
+    """Whether a value is an image rather than a text: input of `encoded`, or an os.PathLike."""
     return isinstance(value, (bytes, bytearray, memoryview, os.PathLike)) or (
         (
             not isinstance(value, str)
@@ -36,11 +36,15 @@ def is_image(value: object) -> bool:
 
 
 def encoded(value: Any) -> bytes:
-    """The bytes of an image file that shows the same; those of a file from where it stands.
+    """Encode an image object as the bytes of an image file.
+
+    Args:
+        value: bytes, which are returned unchanged; an open file, read from its current position; a
+            PIL image; or a uint8 array.
 
     Raises:
-        QueryTypeError: it is none of `ACCEPTED`.
-        QueryError: it cannot be read, or is too large.
+        QueryTypeError: the type is not in `ACCEPTED`.
+        QueryError: the image cannot be read, or is too large.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
@@ -50,11 +54,11 @@ def encoded(value: Any) -> bytes:
         return _png(_from_array(value))
     if hasattr(value, "read"):
         return _read(value)
-    raise QueryTypeError(f"An image cannot be of type {type(value).__name__}: give {ACCEPTED}.")
+    raise QueryTypeError(f"An image cannot be of type {type(value).__name__}. Use {ACCEPTED}.")
 
 
 def _is_of(value: object, module: str, name: str) -> bool:
-    """Whether a value is of a class, whose module need not be imported to tell."""
+    """Whether a value is an instance of a class, without importing its module."""
     kind = getattr(sys.modules.get(module), name, None)
     return isinstance(kind, type) and isinstance(value, kind)
 
@@ -68,7 +72,7 @@ def _png(image: Image) -> bytes:
         if upright.mode not in _PNG_MODES:
             upright = upright.convert("RGBA" if upright.has_transparency_data else "RGB")
         upright.save(file, "PNG", compress_level=_FAST)
-    except Exception as error:  # Pillow raises whatever its plug-ins do
+    except Exception as error:  # Pillow plug-ins raise any exception
         raise QueryError(f"The PIL image cannot be used: {error}.") from error
     return file.getvalue()
 
@@ -80,7 +84,8 @@ def _from_array(array: Any) -> Image:
     fits = array.ndim == grey or (array.ndim == colour and array.shape[2] in _CHANNELS)
     if str(array.dtype) != "uint8" or not fits or not array.size:
         raise QueryTypeError(
-            f"An array of type {array.dtype} and shape {array.shape} is no image: give {ACCEPTED}."
+            f"An array of type {array.dtype} and shape {array.shape} is not an image."
+            f" Use {ACCEPTED}."
         )
     return Image.fromarray(array)
 
@@ -92,7 +97,8 @@ def _read(file: Any) -> bytes:
         raise QueryError(f"The file to search for cannot be read: {error}.") from error
     if not isinstance(data, bytes):
         raise QueryTypeError(
-            f"A file that gives {type(data).__name__} is no image: open it in binary mode ('rb')."
+            f"A file that returns {type(data).__name__} is not an image."
+            " Open it in binary mode ('rb')."
         )
     if len(data) > FILE_BYTES_MAX:
         raise QueryError(f"The file to search for has more than {FILE_BYTES_MAX} bytes.")

@@ -1,4 +1,4 @@
-"""What a search can be asked for besides its query: one definition for every entry point."""
+"""Search options: one definition for every entry point."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class SearchOptions:
     """How hits are chosen and ordered.
 
     Attributes:
-        top_k: how many hits.
-        offset: how many of the best to skip.
+        top_k: maximum number of hits.
+        offset: number of hits to skip.
         mode: "visual": by what images show; "text": by the words in them and in their names;
             "auto": by both.
-        min_strength: leave out weaker hits, unless they hold all the words of the query.
-        sort: "score" for the best first; "date" for the newest first, or "name": all matches are in
-            that order, from page to page, and weak hits come after them, the best first. Where
-            min_strength is given, or no hit can be called weak, all hits are matches.
+        min_strength: drop weaker hits, unless they contain all words of the query.
+        sort: "score": best first; "date": newest first; "name": by path. "date" and "name" sort all
+            matches across pages; weak hits follow, best first. With min_strength, or if weak hits
+            cannot be told, all hits are matches.
         list_copies: every exact copy is a hit; otherwise exact copies are folded into one.
         filter: which images may be found.
 
@@ -91,15 +91,15 @@ class SearchOptions:
     def of(
         cls, values: Mapping[str, Any], where: Filter | None = None, omitted: Collection[str] = ()
     ) -> SearchOptions:
-        """Options from values by name, those of the filter among them.
+        """Make options from values by name, including those of the filter.
 
         Args:
-            values: None, or a field's default, counts as not given.
-            where: the filter that values are added to; a value replaces what it says.
+            values: by parameter name; None and default values are ignored.
+            where: a filter; values replace its conditions.
             omitted: names of parameters that this search does not have.
 
         Raises:
-            TypeError: there is no parameter of a name.
+            TypeError: a name is not a parameter.
             QueryError: a value is not allowed.
         """
         known = {n: p for n, p in search_parameters().items() if n not in omitted}
@@ -118,14 +118,18 @@ class SearchOptions:
 
 
 def search_parameters() -> Mapping[str, Parameter]:
-    """Every parameter of a search by name: those of `SearchOptions`, then those of `Filter`."""
+    """All search parameters by name: those of `SearchOptions`, then those of `Filter`."""
     return {**parameters_of(SearchOptions), **parameters_of(Filter)}
 
 
 def split_settings(
     keywords: Mapping[str, Any], where: Filter | None = None
 ) -> tuple[SearchOptions, dict[str, Any]]:
-    """The search that keywords ask for, and the keywords that are no parameters of a search.
+    """Split keywords into search options and settings.
+
+    Args:
+        keywords: search parameters and fields of `Config`.
+        where: a filter to add the parameters to.
 
     Raises:
         QueryError: a value is not allowed.
@@ -137,9 +141,9 @@ def split_settings(
 
 
 def takes_search_parameters(*omitted: str) -> Callable[[F], F]:
-    """Show the parameters of a search in the signature and docstring of a function.
+    """Decorator: show the search parameters in the signature and docstring of a function.
 
-    The function takes them as its `**options`, or among its `**settings`. In the docstring they
+    The function takes them as `**options`, or as part of `**settings`. In its docstring they
     replace `options: {options}`.
 
     Args:

@@ -1,4 +1,4 @@
-"""What defines a parameter of a search, once: library, command line and REST are made from it."""
+"""Search parameters: one definition for the library, the command line and REST."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _VALUES_MAX = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One field of `SearchOptions` or `Filter` as users give it.
+    """A field of `SearchOptions` or `Filter` that users can set.
 
     Attributes:
         help: one sentence, for the command line, OpenAPI and `help()`.
         default: the field's default.
-        kind: of one value as it is typed: str, int, float or bool.
-        is_list: several values may be given.
-        is_folder: it names a folder; one whose name is not UTF-8 may be given.
-        choices: the only values; empty where any will do.
-        minimum: the least number.
-        convert: turns what a caller gives into what the field holds; raises QueryError.
-        unmatched: what to say of a value that no image meets.
-        flags: spelling on the command line, where it is not `--name`.
-        metavar: what stands for a value in the command line's help.
-        separator: on the command line, what separates several values in one argument.
-        commands: the commands that offer it.
-        rest_name: spelling in REST, where it is not the name.
-        rest_default: in REST, where it is not the default.
-        rest_maximum: the greatest number in REST.
+        kind: type of one value: str, int, float or bool.
+        is_list: whether several values are allowed.
+        is_folder: whether it is a folder, whose name may contain bytes that are not UTF-8.
+        choices: the allowed values; empty if all are.
+        minimum: minimum number.
+        convert: converts a value to that of the field; raises QueryError.
+        unmatched: makes the message for a value that no image matches.
+        flags: names on the command line, if not `--name`.
+        metavar: placeholder of a value in the command line's help.
+        separator: separates several values in one command-line argument.
+        commands: the commands that have it.
+        rest_name: name in REST, if different.
+        rest_default: default in REST, if different.
+        rest_maximum: maximum number in REST.
     """
 
     help: str
@@ -56,7 +56,11 @@ class Parameter:
     rest_maximum: int | None = None
 
     def checked(self, name: str, value: Any) -> Any:
-        """The value that the field of this name holds for what a caller gave.
+        """Convert and check a value.
+
+        Args:
+            name: name of the field, for messages.
+            value: the value from the caller.
 
         Raises:
             QueryError: the value is not allowed; the message names the field.
@@ -77,17 +81,17 @@ class Parameter:
 
 
 def check_length(name: str, values: Sized) -> None:
-    """Refuse a list that is too long for one condition.
+    """Check the length of a list.
 
     Raises:
         QueryError: it has more than 100 values.
     """
     if len(values) > _VALUES_MAX:
-        raise QueryError(f"{name} has more than {_VALUES_MAX} values: give fewer.")
+        raise QueryError(f"{name} has more than {_VALUES_MAX} values. Use fewer.")
 
 
 def parameter(default: Any, help: str, **definition: Any) -> Any:
-    """A dataclass field that users can give; the arguments are those of `Parameter`."""
+    """Define a dataclass field that users can set; the arguments are those of `Parameter`."""
     defined = Parameter(default=default, help=help, **definition)
     return dataclasses.field(default=default, metadata={_KEY: defined})
 

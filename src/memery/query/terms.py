@@ -1,4 +1,4 @@
-"""A query: texts and images, each with a boost."""
+"""Queries: texts and images, each with a boost."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Term:
     """One part of a query: a text or an image, with a boost.
 
     Attributes:
-        text: what to look for, in words.
-        image: a path, or the bytes of an encoded image. A PIL image, an array of pixels or an open
-            file is taken too, and becomes bytes.
+        text: text to search for.
+        image: a path, or the bytes of an encoded image. A PIL image, a uint8 array or an open file
+            is converted to bytes.
         boost: weight in the query vector, at most `BOOST_MAX`; negative means "less of this".
-        id: of an indexed image (`ImageFile.id`): no file is read, nothing is encoded.
+        id: id of an indexed image (`ImageFile.id`), whose stored embedding is used.
 
     Raises:
-        QueryError: not just one of text, image and id; blank text; boost zero or out of range.
-        QueryTypeError: image is nothing that is an image.
+        QueryError: not exactly one of text, image and id; blank text; boost 0 or out of range.
+        QueryTypeError: `image` is not an image.
     """
 
     text: str | None = None
@@ -35,17 +35,17 @@ class Term:
 
     def __post_init__(self) -> None:
         if sum(kind is not None for kind in (self.text, self.image, self.id)) != 1:
-            raise QueryError("A term is either a text or an image: give exactly one of them.")
+            raise QueryError("A term is either a text or an image. Give exactly one of them.")
         if self.image is not None and not isinstance(self.image, (str, os.PathLike)):
             object.__setattr__(self, "image", encoded(self.image))
         if self.text is not None and not self.text.strip():
-            raise QueryError("A text to search for is empty: say what the picture shows.")
+            raise QueryError("A text of the query is empty. Describe what the image shows.")
         if self.text is not None and not _is_unicode(self.text):
-            raise QueryError("A text to search for is not valid UTF-8: type it anew.")
+            raise QueryError("A text of the query is not valid UTF-8. Type it again.")
         if self.image == "":
-            raise QueryError("A picture to search for has no name: give a path.")
+            raise QueryError("The path of a query image is empty. Give a path.")
         if self.image == b"":
-            raise QueryError("An image to search for is an empty file: give one that has content.")
+            raise QueryError("A query image is an empty file. Give one with content.")
         if not 0 < abs(self.boost) <= BOOST_MAX:
             raise QueryError(
                 f"Invalid boost {self.boost}. Use a number other than 0, from -{BOOST_MAX} to"
@@ -63,10 +63,10 @@ def _is_unicode(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What to search for: one or more terms.
+    """One or more terms to search for.
 
     Raises:
-        QueryError: no term at all.
+        QueryError: the query has no term.
     """
 
     terms: tuple[Term, ...]

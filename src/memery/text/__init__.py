@@ -1,1 +1,1 @@
-"""Text for people: plurals, escaped control characters, text files in any encoding."""
+"""Text helpers: plurals, escaped control characters, text files."""

@@ -1,10 +1,10 @@
-"""Names that any program may have given, made safe to show."""
+"""Escaping of untrusted names for display."""
 
 from __future__ import annotations
 
 
 def printable(text: str) -> str:
-    """A text with its control characters and undecodable bytes as escape sequences."""
+    """Escape the control characters and undecodable bytes of a text."""
     return "".join(
         char
         if char.isprintable()

@@ -1,4 +1,4 @@
-"""Text files that people write: UTF-8, with or without a byte order mark."""
+"""Text files written by users: UTF-8, with or without a byte order mark."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(file: Path, *, errors: str = "strict") -> str:
-    """The content of a text file.
+    """Read a text file.
 
     Args:
-        file: where it lies.
-        errors: what becomes of bytes that are not UTF-8, as `bytes.decode` has it.
+        file: path of the file.
+        errors: how to handle bytes that are not UTF-8, as in `bytes.decode`.
 
     Raises:
-        OSError: it cannot be read.
-        ValueError: it is UTF-16, or not UTF-8 where errors is "strict"; the message says so.
+        OSError: the file cannot be read.
+        ValueError: it is UTF-16, or not UTF-8 with errors="strict"; the message names the problem.
     """
     return _decoded(file.read_bytes(), errors)
 
 
 def text_lines(stream: BinaryIO) -> Iterator[str]:
-    """The lines of a stream that are not blank, as they come, without white space around them.
+    """Read the non-blank lines of a stream one by one, stripped.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the stream cannot be read.
         ValueError: as for `read_text`.
     """
     for line in stream:

@@ -1,8 +1,14 @@
-"""Numbers with their nouns."""
+"""Counts with nouns in the singular or plural."""
 
 from __future__ import annotations
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
-    """A number and its noun: "1 image", "2 images"; a plural of another form is given."""
+    """Format a count with its noun: "1 image", "2 images".
+
+    Args:
+        count: the number.
+        noun: the singular.
+        plural: the plural, if it is not the singular with s.
+    """
     return f"{count} {noun if count == 1 else plural or f'{noun}s'}"

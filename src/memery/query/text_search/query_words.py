@@ -1,4 +1,4 @@
-"""What a query asks for in words: the content words, and the phrases in quotation marks."""
+"""Parsing of query texts: words, quoted phrases, boosts and negative terms."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _BOOSTED = re.compile(r"(?s)(?P<term>.*)(?<!\\)\^(?P<boost>\d+(?:\.\d*)?|\.\d+)"
 _NO_BOOST = re.compile(
     r"(?si).*(?<!\\)\^(?P<boost>[+-]?(?:nan|inf(?:inity)?|(?:\d+(?:\.\d*)?|\.\d+)e[+-]?\d+))"
 )
-"""What programs write for numbers: in a text it is a slip rather than part of what is sought."""
+"""Numbers as programs write them: probably a mistake rather than part of the text."""
 _SHOWN = 20
-"""Characters of a boost that a message repeats."""
+"""How many characters of a boost a message quotes."""
 
 PAIRS_MAX = 64
-"""Of a long text the beginning is enough: each costs a look-up."""
+"""The first pairs of a long text are enough; each one costs a lookup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +46,16 @@ class QueryWords:
     """What a query asks for besides its vector: words, names, exact copies.
 
     Attributes:
-        content: each word as the tokens that follow one another, stop words left out.
+        content: words without stop words; each is a phrase of one token or more.
         every: the same with stop words.
-        pairs: words that follow one another in the query, stop words included.
+        pairs: consecutive tokens of the query, including stop words.
         quoted: phrases that must stand in a picture's text, its name or its notes.
         names: whole texts, each of which may be the name of a file or folder.
-        boosted_names: texts with their boosts as they are typed, `IMG^2`, each of which may be the
-            name of a file all the same.
-        digests: of the images to find, as far as files were given; exact copies of them match.
-        ids: of the images to find, as far as ids were given.
-        has_negatives: there is something to find less of.
+        boosted_names: texts with their boosts as typed, such as `IMG^2`, each of which may be the
+            name of a file.
+        digests: of the query images given as files; exact copies of them match.
+        ids: of the query images given by id.
+        has_negatives: whether the query has negative terms.
     """
 
     content: tuple[tuple[str, ...], ...] = ()
@@ -70,7 +70,7 @@ class QueryWords:
 
 
 def parse_words(texts: Iterable[str]) -> QueryWords:
-    """The words of a query's texts."""
+    """Parse the texts of a query into words."""
     listed = list(texts)
     content = dict.fromkeys(word for text in listed for word in content_words(text))
     every = dict.fromkeys(
@@ -94,18 +94,18 @@ def parse_words(texts: Iterable[str]) -> QueryWords:
 
 
 def unquoted(text: str) -> str:
-    """A text as a model should see it: what is in quotation marks without the marks."""
+    """Remove the quotation marks around phrases, for the model."""
     bare = _QUOTED.sub(lambda match: next(filter(None, match.groups()), ""), text)
     return bare if bare.strip() else text
 
 
 def parse_text(value: str) -> list[tuple[str, float]]:
-    r"""What is typed as a query: the text to find, and the texts to find less of, with boosts.
+    r"""Parse a typed query into a text, negative texts, and their boosts.
 
-    `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash means
-    less where a word that begins with a letter, or a phrase in quotation marks, follows it at once,
-    and nothing or white space stands before it; `\-` is a literal dash. The page's `state/terms.js`
-    reads what is typed in the same way; both are tested with the cases of `tests/query/texts.json`.
+    `cup^2 -coffee -"red car"` → ("cup", 2.0), ("coffee", -1.0), ("red car", -1.0). A dash
+    makes a term negative at the start of a word, if a letter or a phrase in quotation marks follows
+    it; `\-` is a literal dash. The page's `state/terms.js` parses queries in the same way; both are
+    tested with the cases of `tests/query/texts.json`.
 
     Raises:
         QueryError: as in `split_boost`.

@@ -1,8 +1,8 @@
-"""Words that a reader of pictures has glued together, split by a list of English words.
+"""Splitting of joined words in recognised text, with a list of English words.
 
 `english.txt.gz` has 60,000 words, the most frequent first; see `english.LICENCE`. The cost of a
-word is the logarithm of its rank, as Zipf's law has it; the cheapest way through a token is found
-by dynamic programming (Viterbi 1967).
+word is the logarithm of its rank (Zipf's law); the split with the lowest cost is found by dynamic
+programming (Viterbi 1967).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from memery.query.text_search.tokens import split_cjk, strip_apostrophes, tokens
 
 _LONGEST_WORD = 18
 _SHORTEST, _LONGEST = 5, 80
-"""Tokens that are looked at, in letters."""
+"""Length of the tokens that may be split."""
 _PIECES = re.compile(r"[a-z]+|\d+|[^a-z\d]+")
 _LETTER_COST = 2.6
-"""What a letter costs that is part of no word: more than any split into frequent words."""
+"""Cost of a letter outside any word: more than any split into frequent words."""
 
 
 @cache
@@ -33,12 +33,12 @@ def _costs() -> dict[str, float]:
 
 
 def is_word(token: str) -> bool:
-    """Whether a token is an English word of the list."""
+    """Whether a token is in the list of English words."""
     return token in _costs()
 
 
 def split(token: str) -> list[str]:
-    """The words that a token is made of; a word, and what makes no words, stays whole."""
+    """Split a token into words; a word, and a token without a good split, stays whole."""
     if not _SHORTEST <= len(token) <= _LONGEST:
         return [token]
     return [word for piece in _PIECES.findall(token) for word in _split_letters(piece)]
@@ -68,10 +68,7 @@ def _split_letters(piece: str) -> list[str]:
 
 
 def split_text(text: str) -> str:
-    """A text with its glued words split, for the search.
-
-    Kana and Han stand one by one, words without their apostrophes.
-    """
+    """Normalise a text for search: split joined words and CJK characters, strip apostrophes."""
     return " ".join(
         word for token in tokens(split_cjk(strip_apostrophes(text))) for word in split(token)
     )

@@ -1,4 +1,4 @@
-"""Texts to tokens. What is stored for the search and what is asked for are both cut here."""
+"""Tokenisation of stored texts and of queries."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from functools import cache
 _APOSTROPHE = re.compile(r"(?<=\w)['’ʼ＇](?=\w)")
 _TOKEN = re.compile(r"[^\W_]+")
 _RARE_HAN, _RUNE = "\U0002a6d6", "\u16a0"
-"""Two characters that hardly any vocabulary has."""
+"""Two characters that are in hardly any vocabulary."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _CORRECTED_LENGTHS = range(4, 31)
-"""Shorter tokens have too many neighbours; longer ones are no words, and have thousands."""
+"""Shorter tokens have too many neighbours; longer ones are not words, and have thousands."""
 WORDS_MAX = 32
-"""Content words of a query that are looked for: the rest of a long text adds nothing."""
+"""Maximum number of content words of a query; more words of a long text add nothing."""
 
 STOP_WORDS = frozenset(
     """
@@ -31,17 +31,17 @@ STOP_WORDS = frozenset(
     theres theyre wasnt werent whats wont wouldnt youre youve
     image images meme memes photo photograph photographs photography photos pic pics picture
     pictures screenshot screenshots
-    """.split()  # noqa: SIM905 - a list of 150 strings is no easier to read
+    """.split()  # noqa: SIM905 - a list of 150 strings is not easier to read
 )
-"""English words that say nothing about what a picture shows, and words for pictures themselves."""
+"""English function words, and words for images."""
 
 
 @cache
 def _cjk() -> re.Pattern[str]:
-    """Kana and Han, which are written without spaces, and Hangul, whose words take endings.
+    """Kana and Han, which are written without spaces, and Hangul, whose words have endings.
 
-    The range from U+4E00 on includes both; what is stored was cut by it. Compiling the pattern
-    takes 3 ms, and few texts need it.
+    The range from U+4E00 on includes Han and Hangul; stored texts were tokenised with it. Compiling
+    the pattern takes 3 ms, and few texts need it.
     """
     return re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\ufaff\U00020000-\U0003ffff]")
 
@@ -52,24 +52,27 @@ def _han() -> re.Pattern[str]:
 
 
 def tokens(text: str) -> list[str]:
-    """The tokens of a text: runs of letters and digits in lower case, without diacritics."""
+    """Tokenise a text: runs of letters and digits in lower case, without diacritics."""
     return _TOKEN.findall(_folded(text))
 
 
 def _folded(text: str) -> str:
     if text.isascii():
         return text.lower()
-    # Twice: some signs are made of capitals, and some small letters of a letter and a mark.
+    # Twice: NFKD turns some symbols into capitals, and lowering turns some letters into two.
     parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).lower())
     bare = "".join(c for c in parts if not unicodedata.combining(c))
     return unicodedata.normalize("NFC", bare)
 
 
 def with_rare_letters(text: str) -> str | None:
-    """The same text in characters that hardly any model knows: is it all the same to the model?
+    """Replace the letters of a text by characters that hardly any model knows.
 
-    None where the text has a Latin letter or a digit, which every model reads, or nothing to
-    replace.
+    If the embedding stays the same, the model does not know the script of the text.
+
+    Returns:
+        The text; None if it has a Latin letter or a digit, which every model knows, or nothing to
+        replace.
     """
     if text.isascii() or re.search("[a-z0-9]", _folded(text)):
         return None
@@ -85,22 +88,22 @@ def _rare_letter(letter: str) -> str:
 
 
 def strip_apostrophes(text: str) -> str:
-    """The same text without the apostrophes in words, as many write and readers read: dont."""
+    """Remove the apostrophes in words, as many users and OCR engines do: dont."""
     return _APOSTROPHE.sub("", text)
 
 
 def split_cjk(text: str) -> str:
-    """The same text with every kana, Han and Hangul character a word of its own."""
+    """Separate kana, Han and Hangul characters, so that each one is a word."""
     if text.isascii():
         return text
     return _cjk().sub(lambda match: f" {match[0]} ", text)
 
 
 def content_words(text: str) -> list[tuple[str, ...]]:
-    """What a query asks for in words, each as the tokens that follow one another in a text.
+    """The content words of a query, each a phrase of one token or more.
 
-    Stop words are left out, and single letters; a run of kana or Han is one phrase. Words lose
-    their apostrophes, as `splitting.split_text` has it.
+    Stop words and single letters are dropped; a run of kana, Han or Hangul is one phrase.
+    Apostrophes are stripped, as in `splitting.split_text`.
     """
     found = dict.fromkeys(
         tuple(tokens(split_cjk(word)))
@@ -115,14 +118,15 @@ def _stands_alone(letter: str) -> bool:
 
 
 def is_inflected(one: str, other: str) -> bool:
-    """Whether one of two tokens is the plural of the other, as far as an ending tells."""
+    """Whether one of two tokens is the other with a plural s."""
     return f"{one}s" == other or f"{other}s" == one
 
 
 def edits1(token: str) -> Iterator[str]:
-    """Every token at one edit from this one (Damerau 1964): a letter lost, added, other, swapped.
+    """Generate the tokens at one edit: a letter deleted, inserted, replaced or transposed.
 
-    Short ones have none, nor very long ones. Letters beside a-z and digits are the token's own.
+    (Damerau 1964.) There are none for numbers and for short or very long tokens. The letters are
+    a-z, digits, and those of the token.
     """
     if len(token) not in _CORRECTED_LENGTHS or token.isdecimal():
         return
