@@ -182,7 +182,9 @@ class _CrashCounts:
                 file.truncate(size)
 
 
-def _ocr_batch(readings: Sequence[tuple[str, OcrResult | Exception | None]], reader: str) -> OcrBatch:
+def _ocr_batch(
+    readings: Sequence[tuple[str, OcrResult | Exception | None]], reader: str
+) -> OcrBatch:
     """Make a batch; images on which the engine failed count as images without text."""
     failures = [reading for _, reading in readings if isinstance(reading, Exception)]
     if len(failures) == _BATCH:
