@@ -15,7 +15,7 @@ from memery.types import Hit, ImageFile
 from support.images import paint
 
 
-def test_exports_are_pinned():
+def test_exports_only_documented_names():
     assert sorted(memery.__all__) == [
         "Copy",
         "DuplicateGroup",
@@ -60,7 +60,7 @@ def test_results_are_a_sequence_of_paths(tmp_path):
     assert len({hit.id for hit in found}) == 3
 
 
-def test_pages_show_names_and_never_run_them(tmp_path):
+def test_html_grid_escapes_names(tmp_path):
     found = results(tmp_path)
     (tmp_path / "<b>2.png").write_text("broken")
     page = found._repr_html_()
@@ -86,6 +86,6 @@ def test_pages_show_names_and_never_run_them(tmp_path):
         {"text": "a", "boost": float("nan")},
     ],
 )
-def test_terms_that_are_none(arguments):
+def test_rejects_invalid_terms(arguments):
     with pytest.raises(QueryError):
         Term(**arguments)

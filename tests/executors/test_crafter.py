@@ -40,7 +40,7 @@ def crafter(folder, **settings):
     return Crafter(Archive(folder, folder / ".memery"), ColourModel().info, Config(**settings))
 
 
-def test_order_is_kept(folder):
+def test_keeps_order_of_images(folder):
     files = entries(folder, 50)
     batches = list(crafter(folder, batch_size=8, workers=4).craft(files, set()))
     assert [len(batch.images) for batch in batches] == [8] * 6 + [2]
@@ -84,7 +84,7 @@ def test_known_and_repeated_contents_carry_no_pixels(folder):
     assert [picture.decoded is None for picture in again.images] == [False, True, False, True]
 
 
-def test_a_bad_file_does_not_cost_its_batch(folder):
+def test_bad_file_does_not_cost_its_batch(folder):
     files = entries(folder, 3)
     (folder / "avif.avif").write_bytes(damaged_avif())
     files.append(FileEntry("avif.avif", 5, OLD))
@@ -102,7 +102,7 @@ def test_a_bad_file_does_not_cost_its_batch(folder):
     assert [skip.reason for skip in batch.vanished] == ["vanished"]
 
 
-def test_limits_are_the_configs(folder):
+def test_applies_limits_of_the_config(folder):
     files = entries(folder, 1)
     (batch,) = crafter(folder, max_bytes=10).craft(files, set())
     assert batch.skips[0].skip.reason == "too large"

@@ -31,7 +31,7 @@ def embedding(model, text, store=None):
     return Encoder(model, store or MemoryStore()).encode_query(make_query(text), [])
 
 
-def test_short_queries_are_embedded_with_the_models_prompts():
+def test_embeds_short_queries_with_prompts_of_the_model():
     model = Prompted("a photo of {}", "blue {}")
     vector = embedding(model, "red {}")
     assert model.asked == ["red {}", "a photo of red {}", "blue red {}"]
@@ -40,13 +40,13 @@ def test_short_queries_are_embedded_with_the_models_prompts():
     np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-6)
 
 
-def test_sentences_are_embedded_as_they_are():
+def test_embeds_sentences_without_prompts():
     model = Prompted("a photo of {}")
     embedding(model, "a red house beside the sea")
     assert model.asked == ["a red house beside the sea"]
 
 
-def test_a_remembered_query_belongs_to_its_prompts():
+def test_remembers_a_query_for_its_prompts_only():
     store = MemoryStore()
     plain, prompted = ColourModel(), Prompted("blue {}")
     space = Encoder(plain, store).space
@@ -57,7 +57,7 @@ def test_a_remembered_query_belongs_to_its_prompts():
     assert embedding(plain, "red", store) @ first == pytest.approx(1)
 
 
-def test_no_entry_of_the_registry_claims_what_was_not_measured():
+def test_registry_has_no_unmeasured_prompts():
     assert not any(entry.prompts for entry in registry.entries().values())
 
 
@@ -71,7 +71,7 @@ class Latin(ColourModel):
 @pytest.mark.parametrize(
     "text", ["кошка", "一只 猫", "แมว", "قطة", "고양이", "हिन्दी", "«кот»?", "🐈"]
 )
-def test_texts_in_a_script_that_the_model_cannot_read_are_told(text):
+def test_warns_of_texts_in_a_script_the_model_cannot_read(text):
     query = make_query([Term(text=text), Term(text="red", boost=-1), Term(text=f'"{text}"')])
     assert Encoder(Latin(), MemoryStore()).unsupported_texts(query) == (text, f'"{text}"')
     assert Encoder(StarterModel(), MemoryStore()).unsupported_texts(query) == (text, f'"{text}"')
@@ -80,13 +80,13 @@ def test_texts_in_a_script_that_the_model_cannot_read_are_told(text):
 @pytest.mark.parametrize(
     "text", ["red", "qzxv", "café", "Ünïcödé", "ｃａｔ", "кот 7", "?!", "…", "a"]
 )
-def test_texts_that_a_model_reads_cost_nothing_more(text):
+def test_encodes_no_more_for_texts_the_model_reads(text):
     model = Prompted()
     query = Query((Term(text=text),))
     assert Encoder(model, MemoryStore()).unsupported_texts(query) == ()
     assert model.asked == []
 
 
-def test_a_model_that_reads_a_script_gives_no_warning():
+def test_does_not_warn_of_a_script_the_model_reads():
     query = make_query("кошка")
     assert Encoder(ColourModel(), MemoryStore()).unsupported_texts(query) == ()

@@ -32,7 +32,7 @@ def names(changes):
     return sorted(entry.path for entry in changes.new)
 
 
-def test_extensions_in_any_case_and_none_at_all(folder):
+def test_finds_extensions_in_any_case_and_none_at_all(folder):
     for name in (
         "a.jpg",
         "B.PNG",
@@ -48,26 +48,26 @@ def test_extensions_in_any_case_and_none_at_all(folder):
     assert names(load(folder)) == ["B.PNG", "a.jpg", "c.JpEg", "d"]
 
 
-def test_ignore_patterns_are_those_of_git(folder):
+def test_applies_ignore_patterns_as_git_does(folder):
     for name in ("a.png", "keep/b.png", "drop/c.png", "x/drop/d.png", "x/e.jpg", "x/f.jpg"):
         paint(folder / name)
     (folder / ".memeryignore").write_text("# notes\ndrop/\n*.jpg\n!f.jpg\n/a.png\n")
     assert names(load(folder)) == ["keep/b.png", "x/f.jpg"]
 
 
-def test_hidden_folders_are_left_out(folder):
+def test_leaves_out_hidden_folders(folder):
     for name in (".thumbnails/a.png", "b/.cache/c.png", ".memery/d.png", "b/e.png"):
         paint(folder / name)
     assert names(load(folder)) == ["b/e.png"]
 
 
-def test_a_tree_two_hundred_folders_deep(folder):
+def test_scans_tree_two_hundred_folders_deep(folder):
     path = "/".join(["d"] * 200) + "/deep.png"
     paint(folder / path)
     assert names(load(folder)) == [path]
 
 
-def test_a_name_that_is_too_long_for_the_system_is_skipped(folder):
+def test_skips_name_too_long_for_the_system(folder):
     paint(folder / "near.png")
     start = os.open(".", os.O_RDONLY)
     os.chdir(folder)
@@ -83,7 +83,7 @@ def test_a_name_that_is_too_long_for_the_system_is_skipped(folder):
     assert [skip.reason for skip in changes.skips] == ["name too long"]
 
 
-def test_links_are_counted_and_loops_end(folder, tmp_path):
+def test_counts_links_and_ends_loops(folder, tmp_path):
     paint(folder / "real.png")
     paint(tmp_path / "elsewhere" / "far.png")
     (folder / "link.png").symlink_to("real.png")
@@ -126,7 +126,7 @@ def test_leaves_out_folders_with_a_nomedia_file_and_all_below(folder):
     assert names(x.loader.load(x.encoder.space)) == ["sent/b.png", "sent/deep/c.png"]
 
 
-def test_a_negated_pattern_includes_what_is_left_out_by_default(folder):
+def test_negated_pattern_includes_what_is_left_out_by_default(folder):
     for name in ("@eaDir/a.png", "#recycle/b.png", "sent/c.png", "other/d.png", "other/e.jpg"):
         paint(folder / name)
     for name in ("sent", "other"):
@@ -166,14 +166,14 @@ def test_no_extension_is_both_readable_and_unreadable():
     assert not EXTENSIONS & UNREADABLE
 
 
-def test_what_is_not_a_file_is_not_read(folder):
+def test_does_not_read_what_is_not_a_file(folder):
     paint(folder / "a.png")
     os.mkfifo(folder / "pipe.png")
     (folder / "folder.png").mkdir()
     assert names(load(folder)) == ["a.png"]
 
 
-def test_newest_come_first(folder):
+def test_lists_newest_first(folder):
     for age, name in enumerate(("new.png", "old.png", "older.png")):
         paint(folder / name)
         os.utime(folder / name, (1_700_000_000 - age, 1_700_000_000 - age))
@@ -184,7 +184,7 @@ def test_newest_come_first(folder):
     ]
 
 
-def test_an_archive_inside_the_folder_is_not_looked_into(folder):
+def test_does_not_scan_an_archive_inside_the_folder(folder):
     paint(folder / "a.png")
     paint(folder / "mine" / "b.png")
     archive = Archive(folder, folder / "mine")
@@ -193,7 +193,7 @@ def test_an_archive_inside_the_folder_is_not_looked_into(folder):
 
 
 @pytest.mark.parametrize("beyond", [1 << 63, 1 << 90, -(1 << 63) - 1, -(1 << 90)])
-def test_times_beyond_64_bits_become_the_nearest_that_fits(beyond):
+def test_limits_times_to_64_bits(beyond):
     def stat(ns):
         return os.stat_result((0o100644, 1, 1, 1, 0, 0, 5, 0, 0, 0), {"st_mtime_ns": ns})
 

@@ -51,7 +51,7 @@ def reads(folder, pending, reader=None, **settings):
 
 
 @pytest.mark.parametrize("workers", [0, 3])
-def test_order_is_kept_in_batches(tmp_path, workers):
+def test_keeps_order_in_batches(tmp_path, workers):
     pending = files(tmp_path, 40)
     found = reads(tmp_path, pending, workers=workers)
     assert [len(read.texts) for read in found] == [16, 16, 8]
@@ -64,11 +64,11 @@ def test_order_is_kept_in_batches(tmp_path, workers):
     assert found[0].recognising == pytest.approx(0.032)
 
 
-def test_nothing_to_read(tmp_path):
+def test_yields_nothing_without_pending_images(tmp_path):
     assert reads(tmp_path, []) == []
 
 
-def test_files_that_changed_or_went_are_passed_over(tmp_path):
+def test_skips_files_that_changed_or_are_gone(tmp_path):
     pending = files(tmp_path, 4)
     (tmp_path / "000.png").unlink()
     paint(tmp_path / "001.png", "white", (9, 6))
@@ -78,12 +78,12 @@ def test_files_that_changed_or_went_are_passed_over(tmp_path):
     assert read.skipped == 3
 
 
-def test_limits_are_the_configs(tmp_path):
+def test_applies_limits_of_the_config(tmp_path):
     (read,) = reads(tmp_path, files(tmp_path, 2), max_pixels=10)
     assert (read.texts, read.skipped) == ((), 2)
 
 
-def test_an_image_that_cannot_be_decoded_is_not_read_for_ever(tmp_path):
+def test_does_not_retry_image_that_cannot_be_decoded(tmp_path):
     data = damaged_avif()
     (tmp_path / "a.avif").write_bytes(data)
     entry = FileEntry("a.avif", len(data), OLD)
@@ -92,24 +92,24 @@ def test_an_image_that_cannot_be_decoded_is_not_read_for_ever(tmp_path):
     assert read.skipped == 0
 
 
-def test_a_picture_that_the_engine_fails_on_counts_as_without_text(tmp_path):
+def test_image_on_which_the_engine_fails_counts_as_without_text(tmp_path):
     pending = files(tmp_path, 3)
     (read,) = reads(tmp_path, pending, Failing("white"))
     assert [len(text.lines) for text in read.texts] == [1, 0, 1]
     assert read.skipped == 0
 
 
-def test_an_engine_that_fails_on_everything_ends_it(tmp_path):
+def test_ends_if_the_engine_fails_on_everything(tmp_path):
     with pytest.raises(ReaderError, match=r"fails on every image \(RuntimeError: the engine"):
         reads(tmp_path, files(tmp_path, 16), Failing())
 
 
-def test_an_engine_that_cannot_be_loaded_ends_it(tmp_path):
+def test_ends_if_the_engine_cannot_be_loaded(tmp_path):
     with pytest.raises(ReaderError, match="cannot be loaded"):
         reads(tmp_path, files(tmp_path, 1), Unloadable())
 
 
-def test_one_end_of_the_process_may_be_chance(tmp_path, caplog):
+def test_retries_image_once_after_a_crash(tmp_path, caplog):
     pending = files(tmp_path, 3)
     reading = tmp_path / ".memery" / "reading"
     reading.parent.mkdir()
@@ -121,7 +121,7 @@ def test_one_end_of_the_process_may_be_chance(tmp_path, caplog):
     assert not reading.exists()
 
 
-def test_long_images_keep_their_width(tmp_path):
+def test_keeps_width_of_long_images(tmp_path):
     paint(tmp_path / "long.png", "red", (64, 1000))
     paint(tmp_path / "large.png", "red", (640, 1000))
     shapes = {}

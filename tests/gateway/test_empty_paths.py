@@ -51,7 +51,7 @@ def inside(photos, monkeypatch):
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_a_command_refuses_it(inside, words):
+def test_commands_reject_empty_path(inside, words):
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 2, done.output
     assert "it is empty" in " ".join(done.output.split())
@@ -70,13 +70,13 @@ def test_a_command_refuses_it(inside, words):
         lambda path: Collections([path]),
     ],
 )
-def test_the_library_refuses_it(inside, use):
+def test_library_rejects_empty_path(inside, use):
     with pytest.raises(FolderError, match="is empty"):
         use("")
     assert (inside / ".memery" / "store.sqlite3").is_file()
 
 
-def test_settings_refuse_it(inside, monkeypatch, tmp_path):
+def test_settings_reject_empty_path(inside, monkeypatch, tmp_path):
     for name in ("archive", "model", "store"):
         with pytest.raises(ConfigError, match=f"{name} is empty"):
             Memery(inside, **{name: ""})

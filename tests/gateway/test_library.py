@@ -21,7 +21,7 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_images_by_id(folder):
+def test_finds_images_by_id(folder):
     with Memery(folder) as memery:
         memery.build()
         hit = memery.recall("blue", mode="visual")[0]
@@ -45,13 +45,13 @@ def test_images_by_id(folder):
             memery.open(image)
 
 
-def test_a_term_is_one_thing():
+def test_rejects_term_of_several_kinds():
     for wrong in ({}, {"text": "a", "id": "b"}, {"image": "a", "id": "b"}):
         with pytest.raises(QueryError, match="exactly one"):
             Term(**wrong)
 
 
-def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
+def test_leaves_out_folders_of_other_models(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     paint(other / "red.png", "red")
     with Memery(folder) as memery:
@@ -72,7 +72,7 @@ def test_folders_of_other_models_are_left_out(folder, tmp_path_factory):
         assert len(collections.models) == 1
 
 
-def test_every_collection_has_a_name_of_its_own(tmp_path):
+def test_gives_every_collection_its_own_name(tmp_path):
     folders = [tmp_path / "1" / "b", tmp_path / "2" / "b", tmp_path / "3" / "b-2"]
     for folder in folders:
         folder.mkdir(parents=True)
@@ -81,14 +81,14 @@ def test_every_collection_has_a_name_of_its_own(tmp_path):
     assert searched == dict(zip(["b", "b-2", "b-2-2"], folders, strict=True))
 
 
-def test_a_folder_inside_another_is_refused(folder):
+def test_rejects_folder_inside_another(folder):
     (folder / "in").mkdir()
     for paths in ([folder, folder / "in"], [folder / "in", folder]):
         with pytest.raises(FolderError, match="come twice"), Collections(paths):
             pass
 
 
-def test_one_folder_answers_alike_alone_and_among_collections(folder):
+def test_gives_same_answer_alone_and_among_collections(folder):
     with Memery(folder) as memery:
         memery.build()
         options = SearchOptions(3, sort="name")

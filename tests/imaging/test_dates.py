@@ -74,23 +74,23 @@ def taken(data):
         ("", None),
     ],
 )
-def test_forms_of_an_exif_date(text, at):
+def test_reads_every_form_of_an_exif_date(text, at):
     assert taken(saved(tags={ORIGINAL: text})) == Taken(at, "exif" if at else "")
 
 
-def test_sub_seconds_and_offsets_in_tags_of_their_own():
+def test_reads_sub_seconds_and_offset_from_separate_tags():
     tags = {ORIGINAL: "2015:06:14 12:30:05", 0x9291: "042 ", 0x9011: "+09:00"}
     assert taken(saved(tags=tags)).at == "2015-06-14T12:30:05.042000"
 
 
 @pytest.mark.parametrize("text", ["2015-06-14T20:00:00Z", "2015:06:14 20:00:00 UTC"])
-def test_utc_becomes_local_time(kolkata, text):
+def test_converts_utc_to_local_time(kolkata, text):
     assert taken(saved(tags={ORIGINAL: text})).at == "2015-06-15T01:30:00"
     assert taken(saved(tags={ORIGINAL: "9999-12-31T23:59:59Z"})).at == "9999-12-31T23:59:59"
 
 
 @pytest.mark.parametrize("blank", ["0000:00:00 00:00:00", "    :  :     :  :  ", "", "   "])
-def test_a_blank_date_hides_no_other(blank):
+def test_blank_date_hides_no_other_date(blank):
     later = {DIGITIZED: "2015:06:14 12:30:05", DATE_TIME: "2020:01:01 00:00:00"}
     assert taken(saved(tags={ORIGINAL: blank, **later})).at == "2015-06-14T12:30:05"
     tags = {ORIGINAL: blank, DIGITIZED: blank, DATE_TIME: "2020:01:01 00:00:00"}
@@ -109,24 +109,24 @@ def test_a_blank_date_hides_no_other(blank):
     ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_xmp(kind, attributes, at):
+def test_reads_date_from_xmp(kind, attributes, at):
     xmp = XMP.format(attributes).encode()
     assert taken(saved(kind, xmp=xmp)) == Taken(at, "xmp" if at else "")
     assert taken(saved(kind, tags={DATE_TIME: "2001:01:01 00:00:00"}, xmp=xmp)).source == "exif"
 
 
-def test_xmp_in_a_png():
+def test_reads_date_from_xmp_in_a_png():
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", XMP.format('xmp:CreateDate="2015-06-14"'))
     assert taken(saved("PNG", pnginfo=text)) == Taken("2015-06-14T00:00:00", "xmp")
 
 
-def test_entities_in_xmp_are_not_expanded():
+def test_does_not_expand_entities_in_xmp():
     bomb = '<!DOCTYPE x [<!ENTITY a "2015-06-14">]>' + XMP.format('xmp:CreateDate="&a;"')
     assert taken(saved("WEBP", xmp=bomb.encode())) == Taken()
 
 
-def test_gps_time_is_utc(kolkata):
+def test_reads_gps_time_as_utc(kolkata):
     assert taken(saved(gps={29: "2015:06:14", 7: (20.0, 0.0, 5.5)})) == Taken(
         "2015-06-15T01:30:05", "gps"
     )
@@ -172,7 +172,7 @@ def test_gps_time_is_utc(kolkata):
         ("\udcff.jpg", None),
     ],
 )
-def test_dates_in_names(name, at):
+def test_reads_date_from_file_name(name, at):
     assert date_in_name(name, TODAY) == at
 
 
@@ -206,7 +206,7 @@ EXPECTED = {
 }
 
 
-def test_the_source_is_known_everywhere(folder):
+def test_names_source_of_date_in_every_result(folder):
     index_flow(folder)
     assert dates(folder) == EXPECTED
     assert list(dates(folder)) == list(EXPECTED)
@@ -219,7 +219,7 @@ def test_the_source_is_known_everywhere(folder):
     assert dict(months) == {"2021-07": 1, "2015-06": 1, "2010-01": 1}
 
 
-def test_a_date_in_a_name_belongs_to_the_file_and_not_to_its_content(folder):
+def test_date_in_a_name_belongs_to_the_file_and_not_to_its_content(folder):
     index_flow(folder)
     (folder / "IMG-20150614-WA0001.jpg").rename(folder / "birthday.jpg")
     (folder / "IMG-20170101-WA0002.jpg").write_bytes((folder / "birthday.jpg").read_bytes())
@@ -228,7 +228,7 @@ def test_a_date_in_a_name_belongs_to_the_file_and_not_to_its_content(folder):
     assert found["IMG-20170101-WA0002.jpg"] == ("2017-01-01T00:00:00", "name")
 
 
-def test_an_archive_from_before_gets_the_dates_without_encoding(folder):
+def test_adds_dates_to_an_old_archive_without_encoding(folder):
     (folder / "IMG-20150614-WA0001.jpg").rename(folder / "xmp.jpg")
     xmp = XMP.format('xmp:CreateDate="2013-03-03"').encode()
     (folder / "xmp.jpg").write_bytes(saved(xmp=xmp))
@@ -253,7 +253,7 @@ def test_an_archive_from_before_gets_the_dates_without_encoding(folder):
     assert index_flow(folder).unchanged == 4
 
 
-def test_dates_are_read_in_child_processes_too():
+def test_reads_dates_in_child_processes():
     data = saved(tags={ORIGINAL: "2015:06:14 12:30:05"})
     expected = Taken("2015-06-14T12:30:05", "exif")
     assert IsolatedDecoder(20).read_date(data, 1000) == expected

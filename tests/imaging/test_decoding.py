@@ -36,7 +36,7 @@ def pixels(data, size=16, resize="squash"):
 @pytest.mark.parametrize(
     "format_", ["JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "DIB", "MPO"]
 )
-def test_formats(format_):
+def test_decodes_every_format(format_):
     data = encoded(Image.new("RGB", (40, 30), (200, 40, 40)), format_)
     decoded = decode(data, Resize(16, "squash"), LIMIT)
     assert (decoded.width, decoded.height) == (40, 30)
@@ -56,7 +56,7 @@ def test_formats(format_):
         ("pfm", "PPM"),
     ],
 )
-def test_every_usual_name_of_a_format_is_looked_at(tmp_path, monkeypatch, extension, format_):
+def test_indexes_files_with_every_usual_extension(tmp_path, monkeypatch, extension, format_):
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     decoders()
@@ -68,7 +68,7 @@ def test_every_usual_name_of_a_format_is_looked_at(tmp_path, monkeypatch, extens
     assert index_flow(folder).searchable == 1
 
 
-def test_heic_where_pillow_heif_is_installed():
+def test_decodes_heic_with_pillow_heif():
     decode(
         encoded(Image.new("RGB", (8, 8)), "PNG"), Resize(16, "squash"), LIMIT
     )  # registers the format
@@ -79,7 +79,7 @@ def test_heic_where_pillow_heif_is_installed():
     assert "pillow-heif=" in decoders()
 
 
-def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
+def test_names_package_to_install_for_heic(monkeypatch):
     monkeypatch.setattr(formats, "_formats", lambda: ("JPEG", "PNG", "AVIF"))
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)
     with pytest.raises(ImageError) as caught:
@@ -101,14 +101,14 @@ def test_heic_without_pillow_heif_says_what_to_install(monkeypatch):
         (b"%PDF-1.7", "PDF: export the pages as PNG"),
     ],
 )
-def test_a_file_of_a_known_kind_under_another_name_says_what_it_is(start, kind):
+def test_names_kind_of_a_file_with_a_wrong_extension(start, kind):
     with pytest.raises(ImageError) as caught:
         decode(start + bytes(100), Resize(16, "squash"), LIMIT)
     assert (caught.value.reason, caught.value.detail) == ("unsupported format", kind)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientations(orientation):
+def test_turns_image_upright(orientation):
     upright = Image.new("RGB", (64, 32), "black")
     upright.paste("white", (0, 0, 32, 16))  # top left
     turns = {
@@ -131,7 +131,7 @@ def test_orientations(orientation):
     assert decoded.pixels[12, 12].max() < 50
 
 
-def test_a_turned_tiff_tells_its_upright_size():
+def test_gives_upright_size_of_a_turned_tiff():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = encoded(Image.new("RGB", (32, 64)), "TIFF", exif=exif)
@@ -139,7 +139,7 @@ def test_a_turned_tiff_tells_its_upright_size():
     assert (decoded.width, decoded.height) == (64, 32)
 
 
-def test_a_png_is_not_decoded_for_its_size(monkeypatch):
+def test_does_not_decode_a_png_for_its_size(monkeypatch):
     exif = Image.Exif()
     exif[0x0112] = 6
     turned = encoded(Image.new("RGB", (32, 64)), "PNG", exif=exif)
@@ -163,7 +163,7 @@ def test_a_png_is_not_decoded_for_its_size(monkeypatch):
     assert not decoded
 
 
-def test_transparency_is_white():
+def test_shows_transparency_as_white():
     clear = Image.new("RGBA", (8, 8), (255, 0, 0, 0))
     palette = Image.new("P", (8, 8), 1)
     palette.putpalette([0, 0, 0, 255, 0, 0])
@@ -178,7 +178,7 @@ def test_transparency_is_white():
         assert pixels(data).min() == 255
 
 
-def test_deep_greys_keep_their_contrast():
+def test_keeps_contrast_of_deep_greys():
     half = np.full((8, 8), 32768, dtype=np.uint16)
     for data in (
         encoded(Image.fromarray(half), "PNG"),
@@ -192,7 +192,7 @@ def test_deep_greys_keep_their_contrast():
 
 @pytest.mark.parametrize("maximum", [1, 15, 100, 254, 1023, 4095, 65535])
 @pytest.mark.parametrize(("magic", "bands"), [(b"P5", 1), (b"P6", 3)])
-def test_a_ppm_of_any_depth_is_decoded_at_once(monkeypatch, maximum, magic, bands):
+def test_decodes_ppm_of_any_depth(monkeypatch, maximum, magic, bands):
     def fail(*_):
         raise AssertionError("Pillow decodes it in Python")
 
@@ -205,26 +205,26 @@ def test_a_ppm_of_any_depth_is_decoded_at_once(monkeypatch, maximum, magic, band
     assert np.abs(seen - expected).max() <= 1
 
 
-def test_cmyk_and_bilevel():
+def test_decodes_cmyk_and_bilevel_images():
     assert pixels(encoded(Image.new("CMYK", (8, 8)), "JPEG")).min() > 250
     assert pixels(encoded(Image.new("1", (8, 8), 1), "PNG")).min() == 255
 
 
-def test_animations_give_their_first_frame():
+def test_decodes_first_frame_of_an_animation():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     for format_ in ("GIF", "WEBP"):
         data = encoded(frames[0], format_, save_all=True, append_images=frames[1:])
         assert tuple(np.round(pixels(data)[4, 4] / 255)) == (1, 0, 0)
 
 
-def test_shortest_keeps_the_middle():
+def test_resizing_the_shortest_side_keeps_the_middle():
     image = Image.new("RGB", (60, 20), "black")
     image.paste("white", (20, 0, 40, 20))
     assert pixels(encoded(image, "PNG"), 20, "shortest").min() == 255
     assert pixels(encoded(image.rotate(90, expand=True), "PNG"), 20, "shortest").min() == 255
 
 
-def test_the_centre_is_rounded_as_the_model_wants_it():
+def test_rounds_centre_as_the_model_requires():
     picture = Image.fromarray(np.repeat(np.arange(0, 250, 10, dtype=np.uint8)[None], 10, axis=0))
     data = encoded(picture, "PNG")  # 25 × 10: 7.5 pixels to either side
     for crop, first in (("floor", 70), ("round", 80)):
@@ -232,14 +232,14 @@ def test_the_centre_is_rounded_as_the_model_wants_it():
         assert decoded.pixels[5, 0, 0] == first
 
 
-def test_the_short_side_may_be_larger_than_the_square():
+def test_accepts_short_side_larger_than_the_square():
     image = Image.new("RGB", (40, 40), "black")
     image.paste("white", (10, 10, 30, 30))
     resize = Resize(20, "shortest", "bilinear", edge=40)
     assert decode(encoded(image, "PNG"), resize, LIMIT).pixels.min() == 255
 
 
-def test_large_photographs_are_decoded_at_a_reduced_size():
+def test_decodes_large_photographs_at_a_reduced_size():
     gradient = np.linspace(0, 255, 2000, dtype=np.uint8)
     image = Image.fromarray(np.stack([np.tile(gradient, (1600, 1))] * 3, axis=-1))
     full = np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC)).astype(int)
@@ -258,26 +258,26 @@ def test_large_photographs_are_decoded_at_a_reduced_size():
         (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too large"),
     ],
 )
-def test_what_cannot_be_decoded_says_why(data, reason):
+def test_names_reason_why_an_image_cannot_be_decoded(data, reason):
     with pytest.raises(ImageError) as caught:
         pixels(data)
     assert caught.value.reason == reason
 
 
-def test_the_limit_of_pixels_is_the_callers():
+def test_applies_pixel_limit_of_the_caller():
     data = encoded(Image.new("RGB", (50, 50)), "PNG")
     with pytest.raises(ImageError, match="50x50"):
         decode(data, Resize(16, "squash"), 2499)
 
 
-def test_a_limit_above_pillows_own_holds(monkeypatch):
+def test_applies_limit_above_that_of_pillow(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # one for the whole process, whose it is
     data = encoded(Image.new("1", (200, 200)), "PNG")
     assert decode(data, Resize(16, "squash"), 40_000).width == 200
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
-def test_an_image_above_the_limit_says_which_setting_helps():
+def test_names_setting_for_an_image_above_the_limit():
     with pytest.raises(
         ImageError, match=r"190\.0 megapixels \(19000x10000\); the limit is 179\.0 meg"
     ):
@@ -286,7 +286,7 @@ def test_an_image_above_the_limit_says_which_setting_helps():
         pixels(png_of_size(19_000, 10_000))
 
 
-def test_a_panorama_is_decoded_at_a_reduced_size():
+def test_decodes_panorama_at_a_reduced_size():
     image = Image.new("RGB", (800, 100), "blue")
     image.paste("red", (0, 0, 400, 100))
     for limit, options in ((10_000, {}), (52_000, {"progressive": True, "subsampling": 2})):
@@ -301,14 +301,14 @@ def test_a_panorama_is_decoded_at_a_reduced_size():
         decode(progressive, Resize(64, "squash"), 60_000)
 
 
-def test_tiles_of_a_tiff_are_bounded():
+def test_rejects_tiff_with_too_many_tiles():
     image = tiff_with_rows(100_001)
     with pytest.raises(ImageError, match="100001 tiles take too long"):
         pixels(image)
     assert pixels(tiff_with_rows(1000)).shape == (16, 16, 3)
 
 
-def test_scans_of_a_jpeg_are_bounded():
+def test_rejects_jpeg_with_too_many_scans():
     data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
     assert count_scans(data) == 10
     assert pixels(repeat_last_scan(data, 90)).shape == (16, 16, 3)
@@ -319,13 +319,13 @@ def test_scans_of_a_jpeg_are_bounded():
         decode(data, Resize(16, "squash"), 64 * 64 // 2)
 
 
-def test_a_sequential_jpeg_is_one_scan_whatever_follows():
+def test_counts_one_scan_in_a_sequential_jpeg():
     data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG")
     assert count_scans(repeat_last_scan(data, 500)) == 1
     assert pixels(repeat_last_scan(data, 500)).shape == (16, 16, 3)
 
 
-def test_scans_in_metadata_and_in_further_images_do_not_count():
+def test_does_not_count_scans_in_metadata_or_further_images():
     inner = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
     exif = Image.Exif()
     exif[0x010E] = "x" + inner.decode("latin-1")
@@ -335,14 +335,14 @@ def test_scans_in_metadata_and_in_further_images_do_not_count():
 
 
 @pytest.mark.parametrize("size", [(13_000, 13_000), (60_000, 2_000)])
-def test_a_png_that_is_too_short_for_its_size_is_not_begun(size):
+def test_rejects_png_too_short_for_its_size_before_decoding(size):
     with pytest.raises(ImageError, match="bytes: too few for") as caught:
         pixels(png_of_size(*size))
     assert caught.value.reason == "truncated"
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc")
-def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
+def test_decoding_takes_at_most_eight_bytes_a_pixel():
     """In a process of its own, whose memory nothing else uses."""
     code = """if True:
         import io
@@ -365,14 +365,14 @@ def test_decoding_takes_eight_bytes_a_pixel_at_its_peak():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
-def test_a_broken_date_is_no_date():
+def test_ignores_broken_date():
     exif = Image.Exif()
     exif[0x0132] = "yesterday"
     data = encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif)
     assert decode(data, Resize(16, "squash"), LIMIT).taken_at is None
 
 
-def test_a_likeness_and_a_colour_come_with_the_pixels():
+def test_gives_perceptual_hash_and_colour_with_the_pixels():
     data = encoded(Image.new("RGB", (300, 200), (10, 200, 30)), "PNG")
     seen = decode(data, Resize(64, "shortest"), 10**6)
     assert len(seen.hashes) == LIKENESS_BYTES
@@ -388,7 +388,7 @@ RAISED = [
 
 @pytest.mark.parametrize("kind", RAISED)
 @pytest.mark.parametrize("step", ["_open", "load"])
-def test_any_exception_of_a_decoder_is_a_reason(monkeypatch, kind, step):
+def test_gives_reason_for_any_exception_of_a_decoder(monkeypatch, kind, step):
     data = encoded(Image.new("RGB", (8, 8)), "PNG")
 
     def fail(_):
@@ -405,7 +405,7 @@ def test_any_exception_of_a_decoder_is_a_reason(monkeypatch, kind, step):
         assert caught.value.reason in SKIP_REASONS
 
 
-def test_a_damaged_avif_is_skipped_by_name(tmp_path):
+def test_skips_damaged_avif_and_names_it(tmp_path):
     data = damaged_avif()
     assert upright_size(data, LIMIT) == (64, 64)
     with pytest.raises(ImageError, match="RuntimeError: Failed to decode frame 0") as caught:

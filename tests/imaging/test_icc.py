@@ -40,7 +40,7 @@ def in_space(profile, colour=COLOUR):
 
 @pytest.mark.parametrize("name", ["Display P3", "Adobe RGB", "ProPhoto"])
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "TIFF", "WEBP", "AVIF"])
-def test_wide_gamut_colours_are_shown_as_they_are(name, format_):
+def test_converts_wide_gamut_colours(name, format_):
     profile = rgb_profile(name)
     stored = in_space(profile)
     assert np.abs(np.array(stored) - COLOUR).max() > 10
@@ -54,7 +54,7 @@ def test_wide_gamut_colours_are_shown_as_they_are(name, format_):
     assert np.abs(np.array([seen >> 16, seen >> 8 & 255, seen & 255]) - COLOUR).max() <= 8
 
 
-def test_palettes_and_transparency_have_profiles_too():
+def test_applies_profile_to_palettes_and_transparency():
     profile = rgb_profile("Display P3")
     image = Image.new("RGB", (64, 64), in_space(profile))
     for converted in (image.quantize(16), image.convert("RGBA")):
@@ -63,7 +63,7 @@ def test_palettes_and_transparency_have_profiles_too():
 
 
 @pytest.mark.parametrize("bits", [8, 16])
-def test_greys_have_profiles_too(bits):
+def test_applies_profile_to_greys(bits):
     values = np.full(
         (64, 64), 128 if bits == 8 else 128 * 257, np.uint8 if bits == 8 else np.uint16
     )
@@ -75,7 +75,7 @@ def test_greys_have_profiles_too(bits):
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "TIFF"])
-def test_inks_are_those_of_the_press(format_):
+def test_converts_inks_by_their_profile(format_):
     """JPEG stores them inverted, as Adobe's programs do; TIFF does not."""
     inks = Image.new("CMYK", (64, 64), (255, 255, 0, 0))
     without = middle(encoded(inks, format_))[0]
@@ -87,7 +87,7 @@ def test_inks_are_those_of_the_press(format_):
     assert white.min() > 245
 
 
-def test_lab_is_decoded():
+def test_decodes_lab():
     lab = Image.new("RGB", (32, 32), COLOUR)
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
@@ -113,13 +113,13 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     ],
     ids=["sRGB", "grey", "wrong grey", "wrong inks", "empty", "text", "cut", "large"],
 )
-def test_profiles_that_say_nothing_change_nothing(profile, mode):
+def test_ignores_unusable_profiles(profile, mode):
     image = Image.new(mode, (8, 8))
     image.info["icc_profile"] = profile
     assert icc.conversion(image) is None
 
 
-def test_threads_share_conversions():
+def test_shares_conversions_among_threads():
     profile = rgb_profile("Adobe RGB")
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), "PNG", icc_profile=profile)
@@ -129,7 +129,7 @@ def test_threads_share_conversions():
         assert all(np.array_equal(first, pixels) for pixels in many)
 
 
-def test_an_archive_from_before_encodes_only_what_is_decoded_otherwise(tmp_path, monkeypatch):
+def test_old_archive_encodes_only_images_decoded_differently(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     folder = tmp_path / "photos"
@@ -159,7 +159,7 @@ def drawing(ink, mode="RGBA"):
     return image.convert(mode)
 
 
-def test_drawings_stand_on_a_ground_that_contrasts():
+def test_puts_drawings_on_a_contrasting_background():
     seen = {}
     for ink in ((255, 255, 255), (250, 240, 200), (0, 0, 0), (200, 0, 0)):
         data = encoded(drawing(ink), "PNG")
@@ -170,7 +170,7 @@ def test_drawings_stand_on_a_ground_that_contrasts():
     assert list(seen.values()) == [32, 32, 255, 255]
 
 
-def test_white_drawings_are_not_equal_to_one_another():
+def test_tells_white_drawings_apart():
     cross = Image.new("RGBA", (64, 64), (255, 255, 255, 0))
     ImageDraw.Draw(cross).line((0, 0, 64, 64), (255, 255, 255, 255), 8)
     one, two = (encoded(image, "PNG") for image in (drawing((255, 255, 255)), cross))
@@ -178,7 +178,7 @@ def test_white_drawings_are_not_equal_to_one_another():
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
-def test_nothing_and_everything_opaque(mode):
+def test_shows_transparent_and_opaque_white_as_white(mode):
     clear = Image.new("RGBA", (8, 8), (255, 255, 255, 0)).convert(mode)
     opaque = Image.new("RGBA", (8, 8), (255, 255, 255, 255)).convert(mode)
     for image in (clear, opaque):

@@ -84,7 +84,7 @@ def built(folder, *words):
 
 
 @pytest.mark.slow
-def test_an_image_on_which_the_decoder_aborts_is_skipped_by_the_next_run(photos, evil):
+def test_next_run_skips_image_on_which_the_decoder_aborted(photos, evil):
     for name in ("a.png", "5 bad.png", "z.png"):
         (photos / name).write_bytes(png("red", ABORTS))
     bad = dict.fromkeys(("a.png", "5 bad.png", "z.png"), "decoder crashed")
@@ -102,7 +102,7 @@ def test_an_image_on_which_the_decoder_aborts_is_skipped_by_the_next_run(photos,
 
 
 @pytest.mark.slow
-def test_an_image_on_which_the_decoder_hangs_is_skipped(photos, evil, monkeypatch):
+def test_skips_image_on_which_the_decoder_hangs(photos, evil, monkeypatch):
     (photos / "4 bad.png").write_bytes(png("red", HANGS))
     monkeypatch.setenv("MEMERY_DECODE_SECONDS", "5")
     code = "import sys, memery; print(*memery.index_flow(sys.argv[1]).skips)"
@@ -114,7 +114,7 @@ def test_an_image_on_which_the_decoder_hangs_is_skipped(photos, evil, monkeypatc
 
 
 @pytest.mark.slow
-def test_an_image_that_eats_memory_is_skipped(photos, evil, monkeypatch):
+def test_skips_image_that_takes_too_much_memory(photos, evil, monkeypatch):
     (photos / "4 bad.png").write_bytes(png("red", EATS))
     monkeypatch.setenv("MEMERY_ISOLATE", "1")
     monkeypatch.setenv("MEMERY_MAX_PIXELS", "1000000")
@@ -122,7 +122,7 @@ def test_an_image_that_eats_memory_is_skipped(photos, evil, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_server_survives_what_clients_send_and_what_it_indexes(photos, evil):
+def test_server_survives_uploads_and_images_that_crash_the_decoder(photos, evil):
     (photos / "4 bad.png").write_bytes(png("red", ABORTS))
     with serving(photos) as server:
         server.wait_until_indexed()
@@ -151,9 +151,7 @@ ColourReader.read = evil
 
 
 @pytest.mark.slow
-def test_an_image_on_which_text_recognition_aborts_twice_is_passed_over(
-    photos, monkeypatch, tmp_path
-):
+def test_skips_image_on_which_ocr_aborted_twice(photos, monkeypatch, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(READER, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("MEMERY_READER", "colours")
@@ -168,7 +166,7 @@ def test_an_image_on_which_text_recognition_aborts_twice_is_passed_over(
     assert not (find_archive(photos).folder / "reading").exists()
 
 
-def test_a_run_that_finds_a_mark_decodes_in_child_processes(photos, caplog):
+def test_run_after_a_crash_decodes_in_child_processes(photos, caplog):
     mark = find_archive(photos).folder / "decoding"
     assert index_flow(photos).encoded == 8
     assert not mark.exists()
@@ -187,7 +185,7 @@ def test_a_run_that_finds_a_mark_decodes_in_child_processes(photos, caplog):
     assert not caplog.text
 
 
-def test_a_run_that_ends_early_keeps_the_mark_of_another(photos):
+def test_interrupted_run_keeps_the_mark_of_another(photos):
     assert index_flow(photos).encoded == 8
     mark = find_archive(photos).folder / "decoding"
     mark.touch()
@@ -210,7 +208,7 @@ def stop_at_once(_):
     raise KeyboardInterrupt
 
 
-def test_a_mark_is_purged_with_the_archive(photos):
+def test_purge_deletes_the_mark(photos):
     folder = index_flow(photos).archive
     (folder / "decoding").touch()
     (folder / "reading").write_text(f"{'0' * 64} 1\n")
@@ -246,7 +244,7 @@ def test_recall_refuses_a_query_image_on_which_the_decoder_aborts(photos, evil, 
 
 
 @pytest.mark.parametrize("arguments", [["script.py"], ["-"]])
-def test_a_program_without_a_main_guard_runs_once(photos, tmp_path, arguments):
+def test_program_without_main_guard_runs_once(photos, tmp_path, arguments):
     program = (
         "from memery import query_flow\n"
         f"print(len(query_flow({str(photos)!r}, image_query=open('query.png', 'rb'))))\n"
@@ -313,7 +311,7 @@ def same(one, two):
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "WEBP", "TIFF", "GIF"])
-def test_a_child_decodes_as_this_process_does(format_):
+def test_child_decodes_as_this_process_does(format_):
     pixels = np.random.default_rng(1).integers(0, 255, (90, 120, 3), dtype=np.uint8)
     data, child = encoded(Image.fromarray(pixels), format_), IsolatedDecoder(60)
     resize, limit = Resize(64, "shortest", edge=72), 10**6
@@ -327,7 +325,7 @@ def test_a_child_decodes_as_this_process_does(format_):
     assert child.webp(data, 50, limit) == decoding.webp(data, 50, limit)
 
 
-def test_a_child_says_why_an_image_is_refused():
+def test_child_names_reason_for_a_refused_image():
     child = IsolatedDecoder(60)
     with pytest.raises(ImageError) as refused:
         child.decode(b"no image", Resize(64, "squash"), 10**6)
@@ -375,7 +373,7 @@ def _wait_until_gone(pid):
             return
 
 
-def test_what_a_child_sends_is_not_trusted(monkeypatch):
+def test_does_not_trust_replies_of_a_child(monkeypatch):
     """One that a decoder's fault gave to a stranger may send anything."""
     nonsense = [
         struct.pack("<Q", 1 << 62),

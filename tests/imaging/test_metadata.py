@@ -46,28 +46,28 @@ def with_iptc(records):
     return jpeg[:2] + b"\xff\xed" + struct.pack(">H", len(payload) + 2) + payload + jpeg[2:]
 
 
-def test_exif():
+def test_reads_description_and_keywords_from_exif():
     tags = {0x010E: "  A red\nsquare ", 0x9C9E: "holiday;été".encode("utf-16-le")}
     assert notes(saved(exif=exif(tags))) == ["A red square", "holiday;été"]
 
 
-def test_what_cameras_write_is_no_note():
+def test_ignores_descriptions_that_cameras_write():
     assert notes(saved(exif=exif({0x010E: "OLYMPUS DIGITAL CAMERA"}))) == []
 
 
-def test_iptc():
+def test_reads_notes_from_iptc():
     records = [((2, 5), b"Title"), ((2, 25), "Köln".encode()), ((2, 25), b"M\xfcnchen")]
     assert notes(with_iptc(records)) == ["Title", "Köln", "München"]
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
-def test_xmp(kind):
+def test_reads_notes_from_xmp(kind):
     assert sorted(notes(saved(kind, xmp=XMP.encode()))) == [
         *("Norway", "Regatta", "Sailing boats", "fjord"),
     ]
 
 
-def test_png():
+def test_reads_notes_from_png_text():
     text = PngImagePlugin.PngInfo()
     text.add_text("Title", "A chart")
     text.add_itxt("Description", "Umsätze")
@@ -76,16 +76,16 @@ def test_png():
 
 
 @pytest.mark.parametrize("xmp", [b"<x", b"\0\xff", BOMB.encode(), b"<a/>" + b" " * (2 << 20)])
-def test_broken_and_hostile_metadata_is_none(xmp):
+def test_ignores_broken_and_hostile_metadata(xmp):
     assert notes(saved("WEBP", xmp=xmp)) == []
 
 
-def test_long_notes_are_cut():
+def test_shortens_long_notes():
     (note,) = notes(saved(exif=exif({0x010E: "word " * 5000})))
     assert len(note) == 10_000
 
 
-def test_keywords_find_their_picture(tmp_path, monkeypatch):
+def test_finds_image_by_its_keywords(tmp_path, monkeypatch):
     monkeypatch.setenv("MEMERY_MODEL", "colours")
     monkeypatch.setenv("MEMERY_CONFIG", str(tmp_path / "no-config.toml"))
     folder = tmp_path / "photos"

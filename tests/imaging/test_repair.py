@@ -35,7 +35,7 @@ def with_chunks(png, *chunks):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}])
-def test_a_jpeg_that_lacks_only_its_end_is_whole(options):
+def test_jpeg_that_lacks_only_its_end_is_undamaged(options):
     whole = encoded(PICTURE, "JPEG", **options)
     for data in (whole[:-2], whole[:-1], whole[:-2] + bytes(500)):
         image = decoded(data)
@@ -46,7 +46,7 @@ def test_a_jpeg_that_lacks_only_its_end_is_whole(options):
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "PPM"])
 @pytest.mark.parametrize("share", [0.99, 0.6])
-def test_an_image_that_is_cut_short_is_indexed_as_far_as_it_goes(format_, share):
+def test_indexes_decodable_part_of_a_truncated_image(format_, share):
     picture = PICTURE.quantize(256) if format_ == "GIF" else PICTURE
     whole = encoded(picture, format_, **({"interlace": 0} if format_ == "GIF" else {}))
     image = decoded(cut(whole, share))
@@ -60,14 +60,14 @@ def test_an_image_that_is_cut_short_is_indexed_as_far_as_it_goes(format_, share)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "PPM", "WEBP", "AVIF"])
-def test_what_holds_too_little_of_an_image_is_skipped(format_):
+def test_skips_file_with_too_little_of_its_image(format_):
     picture = PICTURE.quantize(256) if format_ == "GIF" else PICTURE
     with pytest.raises(ImageError) as caught:
         decoded(cut(encoded(picture, format_), 0.12))
     assert caught.value.reason in ("truncated", "damaged")
 
 
-def test_a_jpeg_in_several_scans_is_coarse():
+def test_truncated_progressive_jpeg_is_complete_but_coarse():
     whole = encoded(PICTURE, "JPEG", progressive=True)
     image = decoded(cut(whole, 0.5))
     assert image.damage == "some of its scans are missing: details are lost"
@@ -75,7 +75,7 @@ def test_a_jpeg_in_several_scans_is_coarse():
     assert np.abs(difference).mean() < 60
 
 
-def test_a_download_that_stopped_keeps_what_came():
+def test_decodes_received_part_of_an_interrupted_download():
     whole = encoded(PICTURE, "JPEG")
     part = cut(whole, 0.7)
     image = decoded(part + bytes(len(whole) - len(part)))
@@ -83,7 +83,7 @@ def test_a_download_that_stopped_keeps_what_came():
     assert decoded(whole + bytes(500)).damage == ""
 
 
-def test_a_jpeg_that_promises_more_than_it_holds_is_not_decoded():
+def test_does_not_decode_jpeg_that_declares_more_than_it_holds():
     data = encoded(Image.new("RGB", (64, 64)), "JPEG")
     frame = data.index(b"\xff\xc0") + 5
     large = data[:frame] + struct.pack(">HH", 3000, 3000) + data[frame + 4 :]
@@ -93,7 +93,7 @@ def test_a_jpeg_that_promises_more_than_it_holds_is_not_decoded():
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "1"])
-def test_a_png_with_a_changed_byte_is_read_alike_everywhere(mode):
+def test_decodes_png_with_a_changed_byte_alike_everywhere(mode):
     whole = bytearray(encoded(PICTURE.convert(mode), "PNG"))
     start = whole.index(b"IDAT") + 4
     whole[start + (len(whole) - start) // 2] ^= 0xFF
@@ -103,7 +103,7 @@ def test_a_png_with_a_changed_byte_is_read_alike_everywhere(mode):
     assert upright_size(data, LIMIT) == (64, 64)
 
 
-def test_checksums_of_pixels_that_are_right_do_not_matter():
+def test_ignores_wrong_checksums_of_intact_pixels():
     whole = bytearray(encoded(PICTURE, "PNG"))
     whole[-16] ^= 1  # IDAT's checksum
     assert decoded(bytes(whole)).damage == ""
@@ -127,7 +127,7 @@ LONG = zlib.compress(bytes(2 << 20))
     ids=["checksum", "zTXt", "iTXt", "iCCP", "pHYs", "acTL", "eXIf"],
 )
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_metadata_of_a_png_keeps_no_pixel_from_being_read(chunk, place, tmp_path):
+def test_decodes_png_with_broken_metadata(chunk, place, tmp_path):
     title = png_chunk(b"tEXt", b"Title\0A chart")
     whole = with_chunks(encoded(PICTURE, "PNG"), title)
     data = with_chunks(whole, chunk) if place == "before" else whole[:-12] + chunk + whole[-12:]
@@ -153,7 +153,7 @@ def test_metadata_of_a_png_keeps_no_pixel_from_being_read(chunk, place, tmp_path
     ids=["nonsense", "offset", "directory", "resolution"],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_broken_exif_keeps_no_pixel_from_being_read(format_, exif):
+def test_decodes_image_with_broken_exif(format_, exif):
     image = decoded(encoded(PICTURE, format_, exif=exif))
     assert image.damage == ""
     assert (image.width, image.height) == (64, 64)
@@ -168,18 +168,18 @@ def test_broken_exif_prints_no_warning_without_a_file_name():
     assert not caught
 
 
-def test_much_text_in_a_png_keeps_no_pixel_from_being_read():
+def test_decodes_png_with_much_text():
     chunk = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(1_000_000)))
     assert decoded(with_chunks(encoded(PICTURE, "PNG"), *([chunk] * 80))).damage == ""
 
 
-def test_metadata_of_a_jpeg_keeps_no_pixel_from_being_read():
+def test_decodes_jpeg_with_broken_metadata():
     whole = encoded(PICTURE, "JPEG")
     broken = whole[:2] + b"\xff\xe0\x00\x07JFIF\x00" + whole[20:]
     assert np.array_equal(decoded(broken).pixels, decoded(whole).pixels)
 
 
-def test_a_header_with_a_wrong_checksum_is_believed():
+def test_accepts_header_with_a_wrong_checksum():
     whole = bytearray(encoded(PICTURE, "PNG"))
     whole[29] ^= 1
     assert np.array_equal(decoded(bytes(whole)).pixels, np.asarray(PICTURE))

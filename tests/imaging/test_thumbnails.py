@@ -81,7 +81,7 @@ def test_indexing_leaves_most_of_the_room_to_what_is_looked_at(photos):
     }
 
 
-def test_links_get_no_thumbnails_ahead(photos, tmp_path):
+def test_indexing_makes_no_thumbnails_of_links(photos, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     paint(tmp_path / "elsewhere" / "private.png", "red", (9, 9))
     (photos / "link.png").symlink_to(tmp_path / "elsewhere" / "private.png")
@@ -89,7 +89,7 @@ def test_links_get_no_thumbnails_ahead(photos, tmp_path):
     assert list(find_archive(photos).kept_thumbnails()) == []
 
 
-def test_thumbnails_of_what_is_gone_are_deleted(photos):
+def test_deletes_thumbnails_of_images_that_are_gone(photos):
     index_flow(photos, model="colours")
     archive = find_archive(photos)
     with Memery(photos, model="colours") as memery:
@@ -103,7 +103,7 @@ def test_thumbnails_of_what_is_gone_are_deleted(photos):
     assert kept == {image.digest for path, image in images.items() if path != "plain.png"}
 
 
-def test_a_full_disk_costs_the_thumbnails_only(photos, monkeypatch):
+def test_full_disk_costs_only_the_thumbnails(photos, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -111,7 +111,7 @@ def test_a_full_disk_costs_the_thumbnails_only(photos, monkeypatch):
     assert index_flow(photos, model="colours").encoded == 4
 
 
-def test_measurements_take_no_thumbnail_for_an_image(photos):
+def test_measurements_do_not_take_thumbnails_for_images(photos):
     before = sorted(photos.iterdir())
     index_flow(photos, model="colours")
     assert list(find_archive(photos).thumbnails.rglob("*.webp"))

@@ -83,7 +83,7 @@ def cosines(ours, theirs):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_embeddings_are_those_of_the_reference(models, name):
+def test_gives_embeddings_of_the_reference(models, name):
     model, expected = ClipModel(models / name, name, device="cpu"), reference(name)
     images, texts = model.encode_images(crafted(model)), model.encode_texts(TEXTS)
     assert images.dtype == texts.dtype == np.float32
@@ -96,7 +96,7 @@ def test_embeddings_are_those_of_the_reference(models, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_pixels_are_those_of_the_reference(models, name):
+def test_gives_pixels_of_the_reference(models, name):
     model, expected = ClipModel(models / name, name), reference(name)["pixels"]
     mean, std = facts(name)
     ours = crafted(model).astype(np.float64) / 255
@@ -112,7 +112,7 @@ def facts(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_token_ids_are_those_of_the_reference(models, name):
+def test_gives_token_ids_of_the_reference(models, name):
     expected = reference(name)
     tokens = TextRunner(prepare(models / name, "").texts).tokens
     for text, ids, length in zip(TEXTS, expected["ids"], expected["lengths"], strict=True):
@@ -132,7 +132,7 @@ def test_embeddings_do_not_depend_on_their_batch_mates(models, name):
     assert cosines(together, shuffled).min() >= 0.99999
 
 
-def test_what_is_proven_to_make_no_difference_is_rewritten(models):
+def test_rewrites_only_what_makes_no_difference(models):
     static = prepare(models / "immich-clip", "")
     assert static.images.batch is None  # it is 1 in the file
     assert static.images.file != models / "immich-clip" / "visual" / "model.onnx"
@@ -143,7 +143,7 @@ def test_what_is_proven_to_make_no_difference_is_rewritten(models):
     assert prepare(models / "immich-clip", "") == static
 
 
-def test_a_text_is_run_only_as_far_as_it_goes(models):
+def test_runs_texts_without_padding(models):
     made = prepare(models / "xenova-clip", "")
     runner = TextRunner(made.texts)
     for text in TEXTS:
@@ -153,7 +153,7 @@ def test_a_text_is_run_only_as_far_as_it_goes(models):
         assert cosine >= 0.999999
 
 
-def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(models, monkeypatch):
+def test_runs_fixed_batch_one_by_one(models, monkeypatch):
     def wrong(source, target):
         shutil.copyfile(models / "immich-uint8" / "visual" / "model.onnx", target)
 
@@ -179,7 +179,7 @@ def test_a_fixed_batch_that_cannot_be_freed_is_run_one_by_one(models, monkeypatc
         ("rclip", "ViT-B-32-256-datacomp_s34b_b86k/textual.onnx"),
     ],
 )
-def test_a_folder_that_lacks_something_is_refused_and_it_is_named(models, tmp_path, name, missing):
+def test_names_what_a_folder_lacks(models, tmp_path, name, missing):
     shutil.copytree(models / name, tmp_path / "model")
     (tmp_path / "model" / missing).unlink()
     with pytest.raises(ModelError, match=Path(missing).name.partition(".")[0]):
@@ -207,7 +207,7 @@ def test_a_folder_that_lacks_something_is_refused_and_it_is_named(models, tmp_pa
         ("visual/model.onnx", ""),
     ],
 )
-def test_a_description_that_makes_no_sense_is_refused(models, tmp_path, file, content):
+def test_rejects_invalid_description(models, tmp_path, file, content):
     shutil.copytree(models / "immich-clip", tmp_path / "model")
     (tmp_path / "model" / file).write_text(content)
     with pytest.raises(ModelError, match="model"):
@@ -230,14 +230,14 @@ def test_a_description_that_makes_no_sense_is_refused(models, tmp_path, file, co
         ("dim = 16", "", "dim"),
     ],
 )
-def test_a_manifest_that_makes_no_sense_is_refused(models, tmp_path, part, instead, message):
+def test_rejects_invalid_manifest(models, tmp_path, part, instead, message):
     shutil.copytree(models / OWN, tmp_path / "model")
     (tmp_path / "model" / "memery.toml").write_text(MANIFEST.replace(part, instead))
     with pytest.raises(ModelError, match=message):
         prepare(tmp_path / "model", "")
 
 
-def test_an_empty_folder_and_several_models(models, tmp_path):
+def test_rejects_empty_folder_and_several_models(models, tmp_path):
     with pytest.raises(ModelError, match="no model in a layout"):
         prepare(tmp_path, "")
     for name in ("one", "two"):
@@ -248,7 +248,7 @@ def test_an_empty_folder_and_several_models(models, tmp_path):
     assert prepare(tmp_path / "one", "").dim == 16
 
 
-def test_a_changed_file_is_looked_at_again_and_is_another_model(models, tmp_path):
+def test_changed_file_makes_another_model(models, tmp_path):
     shutil.copytree(models / "xenova-clip", tmp_path / "model")
     before = ClipModel(tmp_path / "model", "x").info.fingerprint
     assert ClipModel(tmp_path / "model", "x").info.fingerprint == before
@@ -314,7 +314,7 @@ def test_weights_under_any_name_are_part_of_the_fingerprint(models, tmp_path):
         ("*/_ORT_MEM_ADDR_/*", "which is no file"),
     ],
 )
-def test_weights_outside_of_the_folder_are_refused_and_named(models, tmp_path, location, message):
+def test_rejects_weights_outside_of_the_folder_and_names_them(models, tmp_path, location, message):
     file = externalised(models, tmp_path / "model", location.format(tmp_path))
     shutil.copyfile(file.with_name("weights"), tmp_path / "outside")
     file.with_name("link").symlink_to(tmp_path / "outside")
@@ -324,7 +324,7 @@ def test_weights_outside_of_the_folder_are_refused_and_named(models, tmp_path, l
         prepare(tmp_path / "model", "")
 
 
-def test_weights_in_the_hubs_cache_are_links_within_it(models, tmp_path):
+def test_accepts_links_within_the_cache_of_the_hub(models, tmp_path):
     externalised(models, tmp_path / "model", "weights")
     storage = tmp_path / "hub" / "models--some--model"
     snapshot = storage / "snapshots" / ("c" * 40)
@@ -340,7 +340,7 @@ def test_weights_in_the_hubs_cache_are_links_within_it(models, tmp_path):
     assert "onnx/weights" in prepare(snapshot, "").digests
 
 
-def test_no_tensor_hides_its_file(tmp_path):
+def test_finds_file_of_every_tensor(tmp_path):
     """Wherever a network can have a tensor, its file is found."""
 
     def tensor(name):
@@ -380,7 +380,7 @@ def test_no_tensor_hides_its_file(tmp_path):
     }
 
 
-def test_a_network_that_is_compiled_for_a_device_is_refused(models, tmp_path):
+def test_rejects_network_compiled_for_a_device(models, tmp_path):
     shutil.copytree(models / "xenova-clip", tmp_path / "model")
     file = tmp_path / "model" / "onnx" / "text_model.onnx"
     node = helper.make_node("EPContext", [], ["x"], ep_cache_context="/elsewhere", embed_mode=0)
@@ -389,7 +389,7 @@ def test_a_network_that_is_compiled_for_a_device_is_refused(models, tmp_path):
         prepare(tmp_path / "model", "")
 
 
-def test_a_cache_that_cannot_be_written_costs_only_time(models, monkeypatch, tmp_path):
+def test_works_with_read_only_cache(models, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     model = ClipModel(models / "immich-clip", "x", device="cpu")

@@ -76,7 +76,7 @@ def memery(environment, *words, check=0):
     return done.stdout + done.stderr
 
 
-def test_everything_is_verified_and_written_down(pull, hub, environment, tmp_path):
+def test_verifies_and_records_every_file(pull, hub, environment, tmp_path):
     assert pull() == "c" * 40
     written = record(tmp_path)
     assert written["commit"] == "c" * 40
@@ -102,7 +102,7 @@ def test_everything_is_verified_and_written_down(pull, hub, environment, tmp_pat
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_cut_connection_is_taken_up_again(pull, hub, tmp_path, share):
+def test_resumes_after_a_cut_connection(pull, hub, tmp_path, share):
     hub.cut = {NETWORKS[0]: [share] * 30}
     message = pull(check=4)
     assert "run the command again to go on" in message
@@ -117,7 +117,7 @@ def test_a_cut_connection_is_taken_up_again(pull, hub, tmp_path, share):
 
 
 @pytest.mark.parametrize("file", ["config.json", NETWORKS[0]])
-def test_a_wrong_hash_installs_nothing_and_is_mended_by_a_second_pull(pull, hub, tmp_path, file):
+def test_wrong_hash_installs_nothing_and_a_second_pull_succeeds(pull, hub, tmp_path, file):
     right = hub.repositories[NAME].files[file]
     hub.swapped = {file: bytes(len(right))}
     assert f"{file} of {NAME} arrived damaged" in pull(check=4)
@@ -137,13 +137,13 @@ def test_a_wrong_hash_installs_nothing_and_is_mended_by_a_second_pull(pull, hub,
         ([(500, {})] * 9, "(500)"),
     ],
 )
-def test_answers_that_are_errors_are_explained(pull, hub, tmp_path, answers, message):
+def test_explains_errors_of_the_hub(pull, hub, tmp_path, answers, message):
     hub.answers = answers
     assert message in pull(check=4)
     assert record(tmp_path) is None
 
 
-def test_a_hub_that_asks_for_patience_gets_it(pull, hub):
+def test_waits_as_long_as_the_hub_asks(pull, hub):
     hub.answers = [(429, {"Retry-After": "1"}), (429, {"Retry-After": "1"})]
     started = time.monotonic()
     pull()
@@ -151,7 +151,7 @@ def test_a_hub_that_asks_for_patience_gets_it(pull, hub):
     assert not hub.answers
 
 
-def test_files_of_the_same_content_are_downloaded_once(pull, hub, tmp_path):
+def test_downloads_equal_files_once(pull, hub, tmp_path):
     files = hub.repositories[NAME].files
     copies = [f"onnx/copy{number}.onnx" for number in range(6)]
     files |= dict.fromkeys(copies, files[NETWORKS[0]])
@@ -161,12 +161,12 @@ def test_files_of_the_same_content_are_downloaded_once(pull, hub, tmp_path):
     assert len(fetched) == len(set(fetched)) == 2
 
 
-def test_a_missing_repository_is_named(pull, tmp_path):
+def test_names_missing_repository(pull, tmp_path):
     assert "has no someone/else" in pull("someone/else", check=4)
     assert "no name of a repository" in pull("some one/else", check=4)
 
 
-def test_no_network_and_no_permission_to_use_it(pull, environment):
+def test_explains_missing_network_and_offline_mode(pull, environment):
     assert "could not be downloaded" in pull(check=4, HF_ENDPOINT="http://127.0.0.1:9")
     assert "HF_HUB_OFFLINE" in pull(check=4, HF_HUB_OFFLINE="1")
 
@@ -184,7 +184,7 @@ HF_HOME="$2" "$0" -c "$1"; echo "roomy: $?"
 """
 
 
-def test_a_full_disk_is_told_and_gone_on_from(environment, hub, tmp_path, mount_namespace):
+def test_reports_full_disk_and_continues_later(environment, hub, tmp_path, mount_namespace):
     """A real small disk, in a mount namespace of its own: full before, and in the middle."""
     hub.pause = 0.1
     (tmp_path / "disk").mkdir()
@@ -206,7 +206,7 @@ def test_a_full_disk_is_told_and_gone_on_from(environment, hub, tmp_path, mount_
     assert "disk is full" in done.stderr
 
 
-def test_a_limit_on_the_size_of_files_is_told(pull, tmp_path):
+def test_reports_limit_on_the_size_of_files(pull, tmp_path):
     def limit():
         import resource
 
@@ -219,7 +219,7 @@ def test_a_limit_on_the_size_of_files_is_told(pull, tmp_path):
     pull()
 
 
-def test_two_pulls_at_once_are_both_right(environment, hub, tmp_path):
+def test_two_pulls_at_once_both_succeed(environment, hub, tmp_path):
     hub.pause = 0.02
     code = f"from memery.models import hub; hub.pull({NAME!r}, None)"
     pulls = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(2)]
@@ -227,7 +227,7 @@ def test_two_pulls_at_once_are_both_right(environment, hub, tmp_path):
     assert record(tmp_path)["commit"] == "c" * 40
 
 
-def test_a_killed_pull_leaves_nothing_half_installed(pull, environment, hub, tmp_path):
+def test_killed_pull_leaves_nothing_half_installed(pull, environment, hub, tmp_path):
     hub.pause = 0.3
     code = f"from memery.models import hub; hub.pull({NAME!r}, None)"
     with subprocess.Popen([sys.executable, "-c", code], env=environment) as killed:
@@ -241,7 +241,7 @@ def test_a_killed_pull_leaves_nothing_half_installed(pull, environment, hub, tmp
     assert record(tmp_path)["commit"] == "c" * 40
 
 
-def test_a_moved_branch_is_taken_by_the_next_pull_only(pull, hub, environment, tmp_path):
+def test_only_the_next_pull_follows_a_moved_branch(pull, hub, environment, tmp_path):
     pull()
     hub.repositories[NAME].commit = "d" * 40
     hub.requests.clear()
@@ -252,7 +252,7 @@ def test_a_moved_branch_is_taken_by_the_next_pull_only(pull, hub, environment, t
     assert record(tmp_path)["commit"] == "d" * 40
 
 
-def test_the_token_goes_to_the_hub_and_nowhere_else(pull, hub, capfd):
+def test_sends_token_only_to_the_hub(pull, hub, capfd):
     pull(HF_TOKEN="hf_secret")
     for _, path, headers in hub.requests:
         expected = None if path.startswith("/cdn/") else "Bearer hf_secret"
@@ -260,7 +260,7 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(pull, hub, capfd):
     assert "hf_secret" not in capfd.readouterr().err
 
 
-def test_a_saved_login_is_not_sent(pull, hub, tmp_path):
+def test_does_not_send_saved_login(pull, hub, tmp_path):
     """Nor anything that says who asks: a registry of agents, versions of other libraries."""
     (tmp_path / "hf").mkdir()
     (tmp_path / "hf" / "token").write_text("hf_saved")
@@ -345,9 +345,7 @@ def pull_here(environment, monkeypatch):
 
 
 @pytest.mark.parametrize("stated", HOSTILE.values(), ids=HOSTILE)
-def test_a_hub_that_states_what_cannot_be_writes_and_deletes_nothing(
-    pull_here, hub, outside, stated, tmp_path
-):
+def test_impossible_statements_of_a_hub_change_no_file(pull_here, hub, outside, stated, tmp_path):
     hub.stated = json.loads(json.dumps(stated).replace("/ABSOLUTE", str(tmp_path)))
     before = outside()
     with pytest.raises(ModelError, match=r"not valid.*HF_ENDPOINT"):
@@ -356,7 +354,7 @@ def test_a_hub_that_states_what_cannot_be_writes_and_deletes_nothing(
     assert not [path for _, path, _ in hub.requests if "/resolve/" in path]
 
 
-def test_an_etag_is_never_part_of_a_path(pull_here, hub, outside):
+def test_never_uses_an_etag_in_a_path(pull_here, hub, outside):
     hub.etag = "../../../victim"
     before = outside()
     assert pull_here().commit == "c" * 40
@@ -365,7 +363,7 @@ def test_an_etag_is_never_part_of_a_path(pull_here, hub, outside):
     assert after == before
 
 
-def test_a_hub_that_sends_more_than_it_states_fills_no_disk(pull_here, hub, tmp_path):
+def test_stops_if_the_hub_sends_more_than_stated(pull_here, hub, tmp_path):
     hub.swapped = {NETWORKS[0]: file_of(5_000_000, 1)}
     with pytest.raises(ModelError, match=r"sends more of onnx/vision_model\.onnx than it"):
         pull_here()
@@ -373,7 +371,7 @@ def test_a_hub_that_sends_more_than_it_states_fills_no_disk(pull_here, hub, tmp_
     assert max(path.stat().st_size for path in blobs) <= 900_000
 
 
-def test_links_in_the_cache_are_not_followed(pull_here, hub, outside, tmp_path):
+def test_does_not_follow_links_in_the_cache(pull_here, hub, outside, tmp_path):
     storage = tmp_path / "hf" / "hub" / "models--someone--tiny-clip"
     key = hashlib.sha256(hub.repositories[NAME].files[NETWORKS[0]]).hexdigest()
     config = blob_id(hub.repositories[NAME].files["config.json"])
@@ -392,7 +390,7 @@ def test_links_in_the_cache_are_not_followed(pull_here, hub, outside, tmp_path):
     assert (tmp_path / "victim").read_text() == "precious"
 
 
-def test_removing_a_model_deletes_nothing_of_others(pull_here, hub, outside, tmp_path):
+def test_remove_deletes_only_files_of_the_model(pull_here, hub, outside, tmp_path):
     """Not even where its hub stated another's commit, or a link in it leads elsewhere."""
     from memery.models import hub as models
 
@@ -413,7 +411,7 @@ def test_removing_a_model_deletes_nothing_of_others(pull_here, hub, outside, tmp
     assert models.remove(replace(model, folder=Path("/"))) == 0
 
 
-def test_names_that_are_none(environment):
+def test_rejects_invalid_names(environment):
     for verb in (["pull"], ["remove", "--yes"], ["verify"], ["quantize"]):
         told = memery(environment, "models", *verb, "starter", check=4)
         assert "starter is built in or a plug-in" in told
@@ -422,7 +420,7 @@ def test_names_that_are_none(environment):
     assert "no model named" in memery(environment, "models", "info", "nobody", check=4)
 
 
-def test_a_damaged_record_says_so(pull, environment, tmp_path):
+def test_names_damaged_record(pull, environment, tmp_path):
     pull()
     (file,) = (tmp_path / "data" / "memery" / "models").glob("*.json")
     for broken in ("{", '{"files": {"../../x": {}}}', "[]"):

@@ -29,7 +29,7 @@ def encoder():
         yield encoder
 
 
-def test_it_is_the_model_behind_it(encoder):
+def test_gives_embeddings_of_the_served_model(encoder):
     model, local = RemoteModel(encoder.url), ColourModel()
     assert model.info.fingerprint == local.info.fingerprint
     assert (model.info.model_id, model.info.dim) == (local.info.model_id, local.info.dim)
@@ -45,7 +45,7 @@ def test_it_is_the_model_behind_it(encoder):
     assert encoder.connections == 1
 
 
-def test_the_other_form_says_the_same(encoder):
+def test_gives_same_embeddings_for_json_requests(encoder):
     pictures = [base64.b64encode(picture.tobytes()).decode() for picture in PICTURES[:4]]
     for asked, expected in (
         ({"pictures": pictures}, ColourModel().encode_images(PICTURES[:4])),
@@ -61,7 +61,7 @@ def test_the_other_form_says_the_same(encoder):
             np.testing.assert_allclose(json.load(answer)["embeddings"], expected, atol=1e-6)
 
 
-def test_a_token(encoder):
+def test_rejects_wrong_token_and_accepts_the_right_one(encoder):
     encoder.token = "secret"
     with pytest.raises(ModelError, match="MEMERY_TOKEN"):
         RemoteModel(encoder.url, "wrong").info  # noqa: B018
@@ -90,7 +90,7 @@ def test_busy_server_is_asked_again_when_it_says(encoder, waits):
     assert len(encoder.answers) == 4  # bounded
 
 
-def test_cut_answers_are_asked_for_again(encoder, waits):
+def test_retries_after_cut_answers(encoder, waits):
     model = RemoteModel(encoder.url)
     encoder.cuts = 2
     np.testing.assert_array_equal(model.encode_texts(["red"]), ColourModel().encode_texts(["red"]))
@@ -107,7 +107,7 @@ def test_cut_answers_are_asked_for_again(encoder, waits):
         ({"body": bytes(1 << 20)}, "more than was asked for"),
     ],
 )
-def test_answers_that_are_none(encoder, change, message):
+def test_rejects_invalid_answers(encoder, change, message):
     model = RemoteModel(encoder.url)
     assert model.info.dim
     for name, value in change.items():
@@ -129,7 +129,7 @@ def test_answers_that_are_none(encoder, change, message):
         ({"source": "x" * 100_000}, "more than was asked for"),
     ],
 )
-def test_facts_that_are_none(encoder, facts, message):
+def test_rejects_invalid_model_facts(encoder, facts, message):
     encoder.facts = facts
     with pytest.raises(ModelError, match=message):
         RemoteModel(encoder.url).info  # noqa: B018
@@ -146,7 +146,7 @@ def test_rejects_invalid_addresses(encoder, waits):
         RemoteModel(f"{encoder.url}/elsewhere").info  # noqa: B018
 
 
-def test_an_archive_is_built_and_searched_through_it(encoder, tmp_path):
+def test_builds_and_searches_archive_with_remote_model(encoder, tmp_path):
     for colour in ("red", "green", "blue"):
         paint(tmp_path / f"{colour}.png", colour)
     with Memery(tmp_path, model=encoder.url) as memery:

@@ -34,7 +34,7 @@ def files():
     return facts, {name: (folder / name).read_bytes() for name in facts["files"]}
 
 
-def test_files_are_those_that_were_exported():
+def test_files_are_unchanged_since_export():
     facts, contents = files()
     for name, content in contents.items():
         assert len(content) == facts["files"][name]["bytes"]
@@ -90,6 +90,6 @@ print(resident() / before)
 """
 
 
-def test_texts_leave_nothing_behind_in_the_tokenizer():
+def test_tokenizer_keeps_no_texts():
     """A server is asked for texts without end; it kept these, and was more than twice as large."""
     assert float(run_python("-c", TOKENIZE_MANY).stdout) < 1.25

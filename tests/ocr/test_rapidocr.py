@@ -33,7 +33,7 @@ def read(reader, image):
     return reader.read(np.asarray(image))
 
 
-def test_text_is_read_with_its_place(reader):
+def test_recognises_text_with_its_position(reader):
     reading = read(reader, written())
     (line,) = reading.lines
     assert tokens(line.text) == TEXT.split()
@@ -47,12 +47,12 @@ def test_text_is_read_with_its_place(reader):
     assert reading.recognising > 0
 
 
-def test_white_on_black_is_read_alike(reader):
+def test_recognises_white_on_black(reader):
     (line,) = read(reader, written(ink="white", paper="black")).lines
     assert tokens(line.text) == TEXT.split()
 
 
-def test_a_picture_that_lies_on_its_side_is_read_upright(reader):
+def test_recognises_text_of_an_image_on_its_side(reader):
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     file = io.BytesIO()
@@ -62,7 +62,7 @@ def test_a_picture_that_lies_on_its_side_is_read_upright(reader):
 
 
 @pytest.mark.parametrize("angle", [90, 180, 270])
-def test_turned_text_is_read(reader, angle):
+def test_recognises_turned_text(reader, angle):
     image = Image.new("RGB", (640, 300), "white")
     draw = ImageDraw.Draw(image)
     for top, text in ((40, TEXT), (180, "quietly tonight")):
@@ -76,7 +76,7 @@ def test_turned_text_is_read(reader, angle):
         assert lines[1].box[2] == pytest.approx(1 - 30 / 640, abs=0.03)
 
 
-def test_what_is_sure_is_read_once(reader, monkeypatch):
+def test_recognises_certain_lines_once(reader, monkeypatch):
     attempts = []
     attempt = RapidOcrEngine._run
     monkeypatch.setattr(
@@ -87,7 +87,7 @@ def test_what_is_sure_is_read_once(reader, monkeypatch):
     assert len(attempts) == 2
 
 
-def test_lines_go_from_the_top_down(reader):
+def test_orders_lines_from_the_top_down(reader):
     image = Image.new("RGB", (600, 300), "white")
     draw = ImageDraw.Draw(image)
     for top, word in ((20, "first"), (120, "second"), (220, "third")):
@@ -99,14 +99,14 @@ def test_lines_go_from_the_top_down(reader):
     "size",
     [(1, 1), (1, 2000), (2000, 1), (2, 3), (15, 15), (33, 31), (2000, 8), (8, 2000), (2000, 2000)],
 )
-def test_blank_pictures_of_any_shape_hold_nothing(reader, size):
+def test_finds_no_text_in_blank_images(reader, size):
     for paper in ("white", "black"):
         reading = read(reader, Image.new("RGB", size, paper))
         assert reading.lines == ()
         assert reading.recognising == 0
 
 
-def test_threads_share_the_engine(reader):
+def test_shares_engine_among_threads(reader):
     words = ["apple", "bridge", "castle", "dragon", "engine", "forest"]
     pictures = [np.asarray(written(word, size=(300 + 40 * n, 200))) for n, word in enumerate(words)]
     with ThreadPoolExecutor(3) as pool:
@@ -114,7 +114,7 @@ def test_threads_share_the_engine(reader):
     assert [tokens(reading.lines[0].text) for reading in readings] == [[word] for word in words]
 
 
-def test_a_single_ornament_is_no_text():
+def test_ignores_single_ornament():
     corners = np.array([[-0.1, 0], [0.5, 0], [0.5, 1.2], [0, 1]], dtype=np.float32)
     line = rapidocr._line("田 two 田中 words 口", 0.9, corners)
     assert line.text == "two 田中 words"
@@ -137,7 +137,7 @@ sys.exit(f"{text} {seen}")
 """
 
 
-def test_it_needs_no_network_and_says_nothing():
+def test_uses_no_network_and_prints_nothing():
     done = run_python("-c", OFFLINE, check=1)
     assert (done.stdout, done.stderr.strip()) == ("", "offline []")
 
@@ -152,7 +152,7 @@ except Exception as error:
 """
 
 
-def test_a_broken_installation_is_told(tmp_path):
+def test_reports_broken_installation(tmp_path):
     (tmp_path / "rapidocr").mkdir()
     (tmp_path / "rapidocr" / "__init__.py").write_text("raise ImportError('libGL.so.1: missing')")
     told = run_python("-c", BROKEN, env=os.environ | {"PYTHONPATH": str(tmp_path)}).stdout

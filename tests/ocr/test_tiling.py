@@ -33,7 +33,7 @@ class MarkReader:
 
 @pytest.mark.parametrize("extent", [300, 301, 555, 1600, 3000])
 @pytest.mark.parametrize("is_wide", [False, True])
-def test_each_line_is_read_once_and_whole(extent, is_wide):
+def test_recognises_each_line_once_and_whole(extent, is_wide):
     pixels = np.full((extent, 100, 3), 255, dtype=np.uint8)
     marks = [(start, start + 12) for start in range(3, extent - 12, 17)]
     for first, last in marks:
@@ -60,12 +60,12 @@ def test_each_line_is_read_once_and_whole(extent, is_wide):
         ((10, 60_000), 20_000),
     ],
 )
-def test_long_images_are_reduced_no_more_than_needed(size, expected):
+def test_reduces_long_images_no_more_than_needed(size, expected):
     assert is_long(*size)
     assert long_side(*size, 2000) == expected
 
 
-def test_small_text_of_a_long_screenshot_is_read():
+def test_recognises_small_text_of_a_long_screenshot():
     words = ["apple", "bridge", "castle", "dragon", "engine", "forest", "garden", "harbour"]
     image = Image.new("RGB", (540, 540 * 8), "white")
     for number, word in enumerate(words):

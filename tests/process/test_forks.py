@@ -69,7 +69,7 @@ use(memery, "white")  # both towers, the index, the store, and threads of all of
 """
 
 
-def test_what_is_open_goes_on_in_the_child_and_in_the_parent(run):
+def test_open_library_works_in_child_and_parent(run):
     program = 'in_child(lambda: use(memery, "black"), finalise=True)\nuse(memery, "gray")'
     assert run(USED + program) == ["4", "5", "6"]
 
@@ -80,12 +80,12 @@ def test_forks_again_without_a_search_in_between(run):
     assert run(USED + program) == ["4", "5", "6"]
 
 
-def test_what_is_opened_in_the_child_works(run):
+def test_library_opened_in_the_child_works(run):
     program = 'in_child(lambda: use(Memery("."), "black"), finalise=True)\nuse(memery, "gray")'
     assert run(USED + program) == ["4", "5", "6"]
 
 
-def test_a_child_that_does_nothing_ends(run):
+def test_child_that_does_nothing_ends(run):
     assert run(USED + "in_child(lambda: None, finalise=True)") == ["4"]
 
 
@@ -104,7 +104,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 
 
 @pytest.mark.slow
-def test_the_childs_locks_are_its_own(run):
+def test_child_has_its_own_locks(run):
     """SQLite would take the parent's for its own: the parent, as the last, would delete the log."""
     program = """
 ready, go = os.pipe(), os.pipe()
@@ -124,7 +124,7 @@ os.write(go[1], b"x")
 
 
 @pytest.mark.slow
-def test_a_fork_waits_for_what_other_threads_read(run):
+def test_fork_waits_for_reads_of_other_threads(run):
     program = """
 inside, leave = threading.Event(), threading.Event()
 def read():
@@ -143,7 +143,7 @@ use(memery, "gray")
 
 
 @pytest.mark.slow
-def test_a_fork_amid_a_transaction_is_told_at_once(run):
+def test_reports_fork_during_a_transaction_at_once(run):
     program = """
 def ask():
     try:
@@ -157,7 +157,7 @@ use(memery, "gray")
     assert run(USED + program) == ["4", "True", "5"]
 
 
-def test_a_model_that_another_thread_loads_is_loaded_by_the_child(run):
+def test_child_loads_model_that_another_thread_was_loading(run):
     program = """
 from memery.models.runtime import Network
 from memery.models import starter
@@ -195,7 +195,7 @@ thread.join()
     assert run(program) == ["1"]
 
 
-def test_a_fork_waits_for_what_another_threads_first_search_imports(run):
+def test_fork_waits_for_imports_of_another_thread(run):
     program = """
 import time
 inside = threading.Event()
@@ -219,7 +219,7 @@ thread.join()
     assert best[0] == best[1]
 
 
-def test_a_fork_waits_for_an_archive_that_is_being_opened(run):
+def test_fork_waits_for_an_archive_being_opened(run):
     program = """
 import time
 import sqlite3
@@ -242,7 +242,7 @@ print(use.build().searchable)
     assert run(program) == ["True", "3"]
 
 
-def test_a_model_that_is_shared_is_told_at_once(run):
+def test_reports_shared_model_in_the_child_at_once(run):
     """Its threads are the parent's: nobody would ever answer."""
     program = """
 from memery.models.batching import SharedModel
@@ -261,7 +261,7 @@ print(len(model.encode_texts(["red"])))
     assert run(program) == ["True", "1"]
 
 
-def test_connections_to_an_encoder_are_not_shared(run):
+def test_child_shares_no_connection_to_an_encoder(run):
     program = """
 from memery.models.remote import RemoteModel
 model = RemoteModel("http://127.0.0.1:9")
@@ -273,7 +273,7 @@ print(model._pool is before)
 
 
 @pytest.mark.slow
-def test_text_is_recognised_in_the_child(run):
+def test_recognises_text_in_the_child(run):
     program = """
 from PIL import ImageDraw, ImageFont
 def read(word):

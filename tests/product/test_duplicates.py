@@ -69,7 +69,7 @@ def test_groups_begin_with_the_best_copy(photos):
         assert image.size == (120, 90)
 
 
-def test_other_words_make_another_picture(photos):
+def test_images_with_different_texts_are_not_duplicates(photos):
     with Memery(photos, read_text=False) as memery:
         memery.build()
         ((_, again, small), _, _) = memery.duplicates()
@@ -92,7 +92,7 @@ def test_other_words_make_another_picture(photos):
     store.close()
 
 
-def test_exact_only_and_a_part_of_the_folder(photos):
+def test_finds_exact_copies_in_part_of_the_folder(photos):
     with Memery(photos) as memery:
         memery.build()
         assert found(memery.duplicates(exact_only=True)) == [["0.png", "trip/again.png"]]
@@ -100,19 +100,19 @@ def test_exact_only_and_a_part_of_the_folder(photos):
         assert found(memery.duplicates(refresh=True)) == [["again.png", "small.jpg"]]
 
 
-def test_a_file_that_moved_is_named_where_it_is(photos):
+def test_names_moved_file_by_its_new_path(photos):
     with Memery(photos) as memery:
         memery.build()
         (photos / "mirrored.jpg").rename(photos / "trip" / "moved.jpg")
         assert ["1.png", "trip/moved.jpg"] in found(memery.duplicates(refresh=True))
 
 
-def test_nothing_indexed_is_an_error_without_refresh(photos):
+def test_rejects_folder_without_archive_unless_it_is_scanned(photos):
     with Memery(photos) as memery, pytest.raises(ArchiveMissing):
         memery.duplicates()
 
 
-def test_the_table_names_every_copy(photos):
+def test_table_names_every_copy(photos):
     result = run(photos)
     rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[0] == ["Group", "Copy", "Pixels", "Size", "Date", "Path"]
@@ -120,7 +120,7 @@ def test_the_table_names_every_copy(photos):
     assert "Nothing was deleted" in result.stderr
 
 
-def test_the_list_leaves_the_best_copies_out(photos):
+def test_list_leaves_out_the_best_copies(photos):
     result = run(photos, "--format", "paths0", "-q")
     names = ["trip/again.png", "trip/small.jpg", "mirrored.jpg", "2.png"]
     assert result.stdout == "".join(f"{photos / name}\0" for name in names)
@@ -137,7 +137,7 @@ def test_names_a_folder_without_images_and_one_without_copies(photos):
     assert f"No duplicates in {photos / 'trip'}." in unique.stderr
 
 
-def test_json_of_a_part(photos):
+def test_prints_part_of_the_folder_as_json(photos):
     run(photos, "-q")
     result = run(photos, "--under", "trip", "--no-index", "--exact", "--format", "json", check=1)
     assert json.loads(result.stdout) == {"groups": []}
@@ -149,7 +149,7 @@ def test_json_of_a_part(photos):
     assert {copy["date_source"] for copy in group["copies"]} == {"file"}
 
 
-def test_an_empty_folder_and_a_missing_one(tmp_path):
+def test_empty_and_missing_folders_have_their_exit_codes(tmp_path):
     result = run(tmp_path, check=1)
     assert result.stdout == ""
     assert "No duplicates in" in result.stderr
@@ -157,7 +157,7 @@ def test_an_empty_folder_and_a_missing_one(tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_likeness_stays_through_changes_and_tells_scenes_apart(seed):
+def test_perceptual_hash_survives_changes_and_tells_scenes_apart(seed):
     original = scene(seed)
     small = original.resize((96, 72))
     cut = original.crop((10, 4, 232, 172))
@@ -169,7 +169,7 @@ def test_a_likeness_stays_through_changes_and_tells_scenes_apart(seed):
     assert verify_pairs(miniatures, pairs).tolist() == [True, True, True, True, False]
 
 
-def test_one_colour_is_like_nothing():
+def test_plain_colour_matches_nothing():
     _, miniatures = unpacked([likeness(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")])
     assert not verify_pairs(miniatures, np.array([(0, 1)])).any()
 
@@ -197,7 +197,7 @@ def build_following_links(folder):
 
 
 @pytest.mark.parametrize("words", [(), ("--exact",)])
-def test_a_link_is_no_copy_of_its_target(one_file, words):
+def test_link_is_not_a_copy_of_its_target(one_file, words):
     (one_file / "a link.png").symlink_to("real.png")
     (one_file / "album").symlink_to(".", target_is_directory=True)
     build_following_links(one_file)
@@ -205,13 +205,13 @@ def test_a_link_is_no_copy_of_its_target(one_file, words):
     assert (one_file / "real.png").is_file()
 
 
-def test_hard_links_are_no_copies_of_each_other(one_file):
+def test_hard_links_are_not_copies_of_each_other(one_file):
     os.link(one_file / "real.png", one_file / "same.png")
     with Memery(one_file) as memery:
         assert memery.duplicates(refresh=True) == ()
 
 
-def test_a_file_is_kept_before_a_link_to_elsewhere(one_file, tmp_path):
+def test_keeps_a_file_rather_than_a_link(one_file, tmp_path):
     elsewhere = tmp_path / "elsewhere.png"
     shutil.copy2(one_file / "real.png", elsewhere)
     (one_file / "a link.png").symlink_to(elsewhere)
@@ -233,7 +233,7 @@ def test_links_do_not_hide_true_copies(one_file):
 
 
 @pytest.mark.parametrize("lost", ["0.png", "trip/again.png"])
-def test_a_copy_that_is_gone_or_has_changed_is_not_listed(photos, lost):
+def test_does_not_list_copy_that_is_gone_or_changed(photos, lost):
     with Memery(photos) as memery:
         memery.build()
         scene(9).save(photos / lost)
@@ -242,14 +242,14 @@ def test_a_copy_that_is_gone_or_has_changed_is_not_listed(photos, lost):
         assert memery.duplicates(exact_only=True) == ()
 
 
-def test_a_copy_of_which_only_the_date_has_changed_is_listed(photos):
+def test_lists_copy_of_which_only_the_date_changed(photos):
     with Memery(photos) as memery:
         memery.build()
         (photos / "0.png").touch()
         assert found(memery.duplicates(exact_only=True)) == [["0.png", "trip/again.png"]]
 
 
-def test_a_damaged_copy_is_never_the_best(tmp_path):
+def test_damaged_copy_is_never_the_best(tmp_path):
     """It may have as many pixels, more bytes and an older date; a smaller whole one is kept too."""
     folder = tmp_path / "damaged"
     folder.mkdir()

@@ -284,7 +284,7 @@ mount -o remount,rw "$2" || exit 99
 
 
 @pytest.mark.slow
-def test_a_recall_that_cannot_index_answers_from_what_is_committed(
+def test_recall_that_cannot_index_answers_from_what_is_committed(
     tmp_path, environment, mount_namespace
 ):
     """A disk that is full, then read-only: a real one, in a mount namespace of its own."""
@@ -312,7 +312,7 @@ def test_a_recall_that_cannot_index_answers_from_what_is_committed(
     assert done.stderr.count("The results come from the last index.") == 2
 
 
-def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):
+def test_searches_read_only_archive(tmp_path, environment):
     photos, archive = paint_many(tmp_path / "photos", 4), tmp_path / "archive"
     run_command("build", photos, "--archive", archive, env=environment)
     paint(photos / "new.png", (220, 30, 30), (30, 30))
@@ -330,7 +330,7 @@ def test_an_archive_that_cannot_be_written_is_searched(tmp_path, environment):
     assert not (archive / "store.sqlite3-wal").exists()
 
 
-def test_a_store_opened_on_a_full_disk_sees_what_comes_when_there_is_room(tmp_path, monkeypatch):
+def test_store_opened_on_a_full_disk_sees_later_commits(tmp_path, monkeypatch):
     """As a server does: its store stays open."""
     for name in ("MEMERY_CONFIG", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name))

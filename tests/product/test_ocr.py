@@ -58,7 +58,7 @@ def counted(tmp_path):
     return len(log.read_text()) if log.exists() else 0
 
 
-def test_the_engine_reads_what_a_build_finds(tmp_path, environment):
+def test_finds_text_that_a_build_recognised(tmp_path, environment):
     folder = tmp_path / "memes"
     folder.mkdir()
     for name, text in (("a", "grumpy penguin"), ("b", "elephant parade")):
@@ -73,7 +73,7 @@ def test_the_engine_reads_what_a_build_finds(tmp_path, environment):
     assert done.stdout.splitlines() == [f"{folder}/a.png"]
 
 
-def test_nothing_is_read_twice(tmp_path, photos, environment):
+def test_recognises_no_image_twice(tmp_path, photos, environment):
     built(photos, environment=environment)
     assert counted(tmp_path) == 40
     shutil.copy2(photos / "00.png", photos / "copy.png")
@@ -89,7 +89,7 @@ def test_nothing_is_read_twice(tmp_path, photos, environment):
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_reading_goes_on_where_it_was_cut_short(tmp_path, photos, environment, how):
+def test_continues_interrupted_ocr(tmp_path, photos, environment, how):
     slow = environment | {"READER_SECONDS": "0.1"}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with start_command("build", photos, env=slow, **quiet) as build:
@@ -105,7 +105,7 @@ def test_reading_goes_on_where_it_was_cut_short(tmp_path, photos, environment, h
     assert count_rows(photos, "texts") == 40
 
 
-def test_the_choice_is_remembered(tmp_path, photos, environment):
+def test_remembers_choice_of_ocr(tmp_path, photos, environment):
     built(photos, "--no-ocr", environment=environment)
     built(photos, environment=environment)
     assert counted(tmp_path) == 0
@@ -133,14 +133,14 @@ def test_help_hides_former_names_of_ocr_options():
     assert "read-text" not in shown
 
 
-def test_without_the_extra_everything_else_works(photos, environment):
+def test_works_without_the_ocr_extra(photos, environment):
     environment["MEMERY_READER"] = "rapidocr"
     run_python("-c", WITHOUT, "build", photos, env=environment)
     told = run_python("-c", WITHOUT, "build", photos, "--ocr", env=environment, check=4)
     assert "pip install 'memery[ocr]'" in told.stderr
 
 
-def test_a_reader_that_nobody_knows(photos, environment):
+def test_names_known_engines_for_an_unknown_one(photos, environment):
     environment["MEMERY_READER"] = "nonsense"
     told = run_command("build", photos, "--ocr", env=environment, check=4)
     assert "no reader named 'nonsense'. Known here: rapidocr, colours" in told.stderr
@@ -161,7 +161,7 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_reported_or_does_not_matter(photos, environment, damage, invoke):
+def test_reports_damaged_texts_where_they_matter(photos, environment, damage, invoke):
     def memery(*words):
         done = invoke(words, cwd=photos.parent, env=environment)
         assert_ended(done, None)
@@ -209,7 +209,7 @@ def test_hard_queries_find_or_miss_quietly(photos, environment, monkeypatch):
                     assert not held or any("01.png" in hit.path for hit in hits)
 
 
-def test_asked_for_and_not_to_be_had(photos, environment, monkeypatch):
+def test_names_extra_if_the_engine_is_not_installed(photos, environment, monkeypatch):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

@@ -76,7 +76,7 @@ def run(environment, place):
         "ctypes.CDLL(None).gethostbyname(b'example.org')",
     ],
 )
-def test_the_audit_kills_what_reaches_for_a_network(attempt):
+def test_audit_kills_process_that_opens_a_connection(attempt):
     code = f"import ctypes, socket; {attempt}"
     run_python("-c", code, check=-signal.SIGSYS, preexec_fn=forbid_network)
 

@@ -79,7 +79,7 @@ def paths(results):
     return [hit.path for hit in results]
 
 
-def test_exact_words_put_a_picture_on_top(photos):
+def test_image_with_the_exact_words_comes_first(photos):
     assert paths(query_flow(photos, "simply mordor", top_k=1)) == [f"{PAGE}/one.png"]
     hit = query_flow(photos, "walk into mordor blue", top_k=20)[0]
     assert hit.path == f"{PAGE}/one.png"
@@ -88,11 +88,11 @@ def test_exact_words_put_a_picture_on_top(photos):
     assert query_flow(photos, "simply mordor", top_k=1)[0].score == pytest.approx(0, abs=0.02)
 
 
-def test_glued_words_are_found(photos):
+def test_finds_joined_words(photos):
     assert paths(query_flow(photos, "walk dog", top_k=1)) == [f"{PAGE}/two.png"]
 
 
-def test_a_typo_beside_a_right_word_is_corrected(photos):
+def test_corrects_typo_next_to_a_known_word(photos):
     assert paths(query_flow(photos, "simply mordro", top_k=1)) == [f"{PAGE}/one.png"]
     assert paths(query_flow(photos, "mordro", mode="text")) == [f"{PAGE}/one.png"]
 
@@ -108,7 +108,7 @@ def test_a_typo_beside_a_right_word_is_corrected(photos):
         "img 2",
     ],
 )
-def test_words_that_stand_nowhere_rank_as_sight_alone(photos, query):
+def test_words_in_no_image_do_not_affect_the_ranking(photos, query):
     every = {"top_k": 100}
     auto, visual = (query_flow(photos, query, mode=m, **every) for m in ("auto", "visual"))
     assert [(hit.path, hit.score, hit.strength) for hit in auto] == [
@@ -130,13 +130,13 @@ def test_words_that_stand_nowhere_rank_as_sight_alone(photos, query):
         ("simplly mordro", "one does not simply walk into mordor"),
     ],
 )
-def test_a_single_misspelt_word_is_corrected(photos, query, text, mode):
+def test_corrects_single_misspelt_word(photos, query, text, mode):
     write(photos, {"07.png": text})
     hit = query_flow(photos, query, mode=mode, top_k=1)[0]
     assert (hit.path, hit.weak, hit.signals[-1].name) == ("07.png", False, "text")
 
 
-def test_an_english_word_is_asked_of_sight_first(photos):
+def test_corrected_english_word_counts_less_than_the_visual_score(photos):
     write(photos, {"00.png": "these boots are made for walking", "02.png": "LEFT BOOT"})
     found = query_flow(photos, "boat", top_k=12)  # one edit from boot
     by_path = {hit.path: hit for hit in found}
@@ -147,7 +147,7 @@ def test_an_english_word_is_asked_of_sight_first(photos):
     assert query_flow(photos, "boat").strong is None  # it is not called a match
 
 
-def test_mode_text_finds_only_what_holds_a_word(photos):
+def test_text_mode_finds_only_images_with_a_word(photos):
     results = query_flow(photos, "walk", mode="text")
     assert set(paths(results)) == {f"{PAGE}/one.png", f"{PAGE}/two.png"}
     assert results.total == 2
@@ -156,14 +156,14 @@ def test_mode_text_finds_only_what_holds_a_word(photos):
         query_flow(photos, image_query=photos / "00.png", mode="text")
 
 
-def test_quoted_words_must_stand_there(photos):
+def test_quoted_words_must_occur(photos):
     assert paths(query_flow(photos, '"into mordor"')) == [f"{PAGE}/one.png"]
     assert paths(query_flow(photos, "red “walk the dog”")) == [f"{PAGE}/two.png"]
     assert not query_flow(photos, '"mordor into"')
     assert len(query_flow(photos, '"mordor into"', mode="visual")) == 10
 
 
-def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
+def test_file_names_count_little_and_camera_numbers_not_at_all(tmp_path):
     folder = tmp_path / "photos"
     paint(folder / "IMG_1234.png", "red")
     paint(folder / "norway/lake house.png", "blue")
@@ -190,7 +190,7 @@ def test_names_are_a_weak_signal_and_numbers_of_cameras_none(tmp_path):
         ("हिन्दी चित्र.png", '"हिन्दी"'),
     ],
 )
-def test_names_are_found_as_they_are_written(tmp_path, name, query):
+def test_finds_names_as_they_are_written(tmp_path, name, query):
     folder = tmp_path / "photos"
     paint(folder / name, "red")
     paint(folder / "other 13.png", "green")
@@ -216,7 +216,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("mode", ["auto", "text"])
-def test_a_file_name_finds_the_file(tmp_path, mode):
+def test_file_name_finds_the_file(tmp_path, mode):
     folder = tmp_path / "photos"
     for number, name in enumerate(NAMES):
         paint(folder / f"album/{name}", COLOURS[number], size=(40 + number, 30))
@@ -233,7 +233,7 @@ def test_a_file_name_finds_the_file(tmp_path, mode):
                 assert hit.signals[-1].name == "name"
 
 
-def test_each_text_of_a_query_may_be_a_name(tmp_path):
+def test_accepts_names_as_several_texts_of_a_query(tmp_path):
     folder = tmp_path / "photos"
     for number in range(40):
         paint(folder / f"IMG_{1500 + number}.png", (255, 2 * number, 0), size=(40 + number, 30))
@@ -247,7 +247,7 @@ def test_each_text_of_a_query_may_be_a_name(tmp_path):
         assert found.strong == sum(not hit.weak for hit in found) == 3
 
 
-def test_a_folder_name_finds_its_images_first(tmp_path):
+def test_folder_name_finds_its_images_first(tmp_path):
     folder = tmp_path / "photos"
     paint(folder / "a/Summer_Trip/deep/sea.png", "blue")
     paint(folder / "a/Summer_Trip/red.png", "red")
@@ -299,7 +299,7 @@ def test_every_text_that_holds_all_words_is_strong(tmp_path, monkeypatch, query)
     assert query_flow(folder, query, refresh=False, top_k=40, ext="gif").total == 0
 
 
-def test_a_file_name_finds_the_file_in_every_collection(tmp_path):
+def test_file_name_finds_the_file_in_every_collection(tmp_path):
     for name in ("one", "two"):
         paint(tmp_path / name / "red.png", "red")
         paint(tmp_path / name / f"{name}/IMG_7.png", "blue", size=(41, 30))
@@ -324,7 +324,7 @@ def test_few_images_are_never_called_no_match(tmp_path, images):
         assert not any(hit.weak for hit in found)
 
 
-def test_enough_images_are_judged(tmp_path):
+def test_judges_strength_with_enough_images(tmp_path):
     folder = tmp_path / "photos"
     for number in range(30):
         paint(folder / f"{number}.png", "red", size=(40 + number, 30))
@@ -335,7 +335,7 @@ def test_enough_images_are_judged(tmp_path):
     assert query_flow(folder, "submarine", exclude="green").strong is None
 
 
-def test_an_exact_copy_is_never_weak(tmp_path):
+def test_exact_copy_is_never_weak(tmp_path):
     folder = tmp_path / "photos"
     for number in range(40):
         paint(folder / f"{number}.png", (255, 2 * number, 0))
@@ -354,7 +354,7 @@ def test_quoted_text_is_never_weak(photos):
     assert (paths(found), found[0].weak, found.strong) == ([f"{PAGE}/one.png"], False, 1)
 
 
-def test_chinese_text_is_found_in_quotes(photos):
+def test_finds_chinese_text_in_quotes(photos):
     write(photos, {"05.png": "我的猫咪很可爱"})
     assert paths(query_flow(photos, '"猫咪"')) == ["05.png"]
 
@@ -375,7 +375,7 @@ SCRIPTS = ["שלום עולם", "مرحبا", "हिन्दी", "e\u0301te\u
 
 @pytest.mark.parametrize("mode", ["auto", "text"])
 @pytest.mark.parametrize("query", [*SYNTAX, *SCRIPTS])
-def test_nothing_that_is_typed_is_syntax(photos, query, mode):
+def test_reads_no_text_as_search_syntax(photos, query, mode):
     try:
         results = query_flow(photos, query, mode=mode, top_k=100)
     except QueryError as error:
@@ -385,25 +385,25 @@ def test_nothing_that_is_typed_is_syntax(photos, query, mode):
         assert mode == "text" or '"' in query or results.total == 12
 
 
-def test_a_very_long_query_is_answered(photos):
+def test_answers_very_long_query(photos):
     words = " ".join(f"word{number}" for number in range(1200))
     assert query_flow(photos, f"{words} mordor", top_k=1).total == 12
     found = query_flow(photos, "mordor " + "x" * 10_000, top_k=3)
     assert f"{PAGE}/one.png" in paths(found)  # half of the words stand there
 
 
-def test_what_is_without_end_is_refused(photos):
+def test_rejects_endless_query(photos):
     with pytest.raises(QueryError, match="quoted"):
         query_flow(photos, " ".join(f'"word{number}"' for number in range(1200)))
 
 
-def test_a_reader_that_nobody_knows_is_an_error(photos, monkeypatch):
+def test_rejects_unknown_ocr_engine(photos, monkeypatch):
     monkeypatch.delenv("MEMERY_READ_TEXT")
     with pytest.raises(ReaderError, match="nobody"):
         index_flow(photos, reader="nobody")
 
 
-def test_filters_narrow_the_search_itself(photos):
+def test_applies_filters_during_the_search(photos):
     only = query_flow(photos, "red", top_k=2, under=PAGE)
     assert paths(only) == [f"{PAGE}/one.png", f"{PAGE}/two.png"]
     assert only.total == 2
@@ -414,7 +414,7 @@ def test_filters_narrow_the_search_itself(photos):
         assert found.total == len(found) == count
 
 
-def test_a_part_of_the_folder_has_folders_of_its_own(photos):
+def test_folder_filters_are_relative_to_the_searched_folder(photos):
     paint(photos / f"{PAGE}/deep/three.png", "green")
     index_flow(photos)
     part = photos / PAGE
@@ -425,7 +425,7 @@ def test_a_part_of_the_folder_has_folders_of_its_own(photos):
             query_flow(part, "red", under=outside)
 
 
-def test_dates(tmp_path):
+def test_filters_by_date_of_photograph_or_file(tmp_path):
     folder = tmp_path / "photos"
     paint(folder / "old.jpg", "red", exif=taken("2019:07:01 12:00:00"))
     paint(folder / "new.jpg", "red", exif=taken("2023:05:20 08:30:00"), size=(41, 30))
@@ -473,7 +473,7 @@ def in_pages(folder, size, **asked):
 
 @pytest.mark.parametrize("size", [7, 60])
 @pytest.mark.parametrize("mode", ["auto", "visual"])
-def test_an_order_is_that_of_all_matches_from_page_to_page(dated, size, mode):
+def test_sorts_all_matches_from_page_to_page(dated, size, mode):
     best = in_pages(dated, 60, query="red", mode=mode)
     matches, weak = [hit for hit in best if not hit.weak], [hit for hit in best if hit.weak]
     assert len(matches) == 12
@@ -492,7 +492,7 @@ def test_an_order_is_that_of_all_matches_from_page_to_page(dated, size, mode):
         {"query": "0", "mode": "text"},
     ],
 )
-def test_hits_that_none_is_weak_among_are_all_in_order(dated, asked):
+def test_sorts_all_hits_if_none_is_weak(dated, asked):
     best = in_pages(dated, 60, **asked)
     newest = sorted((hit.image.date for hit in best), reverse=True)
     found = in_pages(dated, 7, sort="date", **asked)
@@ -501,14 +501,14 @@ def test_hits_that_none_is_weak_among_are_all_in_order(dated, asked):
 
 
 @pytest.mark.parametrize("sort", ["date", "name"])
-def test_where_all_hits_are_weak_the_best_are_first_in_every_order(dated, sort):
+def test_best_hits_come_first_if_all_are_weak(dated, sort):
     best = in_pages(dated, 60, query="submarine")
     assert all(hit.weak for hit in best)
     assert in_pages(dated, 7, query="submarine", sort=sort) == best
 
 
 @pytest.mark.parametrize("sort", ["score", "date"])
-def test_an_order_lets_nothing_pass_the_threshold(dated, sort):
+def test_sorting_keeps_the_threshold(dated, sort):
     asked = {"query": "submarine", "exclude": "red", "min_strength": 3.5}
     found = query_flow(dated, refresh=False, sort=sort, **asked)
     assert (found.total, len(found)) == (0, 0)
@@ -531,7 +531,7 @@ def test_an_order_lets_nothing_pass_the_threshold(dated, sort):
         ("red", {"min_strength": 99.0}, "No image has a strength of 99.0 or more."),
     ],
 )
-def test_an_empty_answer_says_why(photos, query, wanted, reason):
+def test_empty_answer_names_its_cause(photos, query, wanted, reason):
     found = query_flow(photos, query, **wanted)
     assert (len(found), found.total) == (0, 0)
     (warning,) = found.warnings
@@ -544,7 +544,7 @@ def test_an_empty_answer_says_why(photos, query, wanted, reason):
 @pytest.mark.parametrize(
     "wanted", [{"mode": "psychic"}, {"sort": "luck"}, {"min_strength": float("nan")}, {"top_k": 0}]
 )
-def test_rankings_that_make_no_sense(photos, wanted):
+def test_rejects_invalid_options(photos, wanted):
     with pytest.raises(QueryError):
         query_flow(photos, "red", **wanted)
 
@@ -559,7 +559,7 @@ def test_pages_join_in_every_mode(photos):
         assert list(itertools.chain(*pages)) == whole
 
 
-def test_a_least_strength_is_a_threshold(photos):
+def test_least_strength_is_a_threshold(photos):
     every = query_flow(photos, "red", top_k=100)
     strengths = [hit.strength for hit in every]
     assert strengths == sorted(strengths, reverse=True)
@@ -571,7 +571,7 @@ def test_a_least_strength_is_a_threshold(photos):
     assert query_flow(photos, "mordor", min_strength=1e6).total == 1  # its words stand there
 
 
-def test_exact_copies_are_one_hit(photos):
+def test_folds_exact_copies_into_one_hit(photos):
     (photos / "copies").mkdir()
     for name in ("a.png", "sunset.png"):
         shutil.copy(photos / "00.png", photos / "copies" / name)
@@ -602,7 +602,7 @@ def test_exact_copies_are_one_hit(photos):
         assert memery.recall("red", where=Filter(under="copies"), min_strength=1).total == 1
 
 
-def test_strong_hits_are_counted_beyond_the_page(tmp_path):
+def test_counts_strong_hits_beyond_the_page(tmp_path):
     folder = tmp_path / "photos"
     for number in range(300):
         paint(folder / f"{number}.png", "red" if number < 20 else COLOURS[number % 9 + 1],
@@ -614,7 +614,7 @@ def test_strong_hits_are_counted_beyond_the_page(tmp_path):
         assert query_flow(folder, "red", **wanted).strong == 20
 
 
-def test_similar_leaves_the_picture_itself_out(photos):
+def test_similar_leaves_out_the_image_itself(photos):
     with Memery(photos) as memery:
         results = memery.similar(photos / "00.png", top_k=3)
         assert "00.png" not in paths(results)
@@ -632,7 +632,7 @@ def test_similar_leaves_the_picture_itself_out(photos):
             memery.similar(Term(text="red"))
 
 
-def test_a_picture_that_is_indexed_is_not_encoded_again(photos, monkeypatch):
+def test_does_not_encode_an_indexed_query_image(photos, monkeypatch):
     with Memery(photos) as memery:
         monkeypatch.setattr(
             "memery.testing.ColourModel.encode_images", lambda *_: pytest.fail("encoded again")
@@ -654,7 +654,7 @@ def given_images(folder):
     yield from (Image.open(path).convert(mode) for mode in ("CMYK", "YCbCr", "P", "HSV", "RGBa"))
 
 
-def test_images_are_given_in_many_forms(photos):
+def test_accepts_query_images_in_many_forms(photos):
     for given in given_images(photos):
         with Memery(photos) as memery:
             assert memery.recall(image_query=given, top_k=1)[0].path == "02.png"
@@ -673,7 +673,7 @@ def test_images_are_given_in_many_forms(photos):
         assert memery.recall(grey, top_k=1)[0].path == "09.png"
 
 
-def test_an_image_is_turned_as_it_says(photos):
+def test_turns_query_image_upright(photos):
     exif = Image.Exif()
     exif[0x0112] = 6
     stream = io.BytesIO()
@@ -700,14 +700,14 @@ def test_an_image_is_turned_as_it_says(photos):
         np.zeros((0, 4), np.uint8),
     ],
 )
-def test_what_is_no_query_is_refused_by_its_type(photos, given):
+def test_rejects_query_of_another_type(photos, given):
     for where in ("query", "image_query", "exclude", "exclude_images", "more"):
         with pytest.raises(QueryTypeError, match=r"uint8|binary mode|give a str"):
             make_query(**{where: given})
     assert issubclass(QueryTypeError, (QueryError, TypeError))
 
 
-def test_an_open_file_is_read_within_bounds(monkeypatch):
+def test_bounds_what_is_read_of_an_open_file(monkeypatch):
     monkeypatch.setattr("memery.query.image_inputs.FILE_BYTES_MAX", 10)
     with pytest.raises(QueryError, match="more than 10 bytes"):
         make_query(io.BytesIO(b"x" * 11))
@@ -722,7 +722,7 @@ def test_an_open_file_is_read_within_bounds(monkeypatch):
         make_query(Image.new("RGB", (0, 5)))
 
 
-def test_feedback_moves_the_query(photos):
+def test_feedback_changes_the_ranking(photos):
     before = query_flow(photos, "red", top_k=100)
     after = query_flow(photos, "red", more=[photos / "02.png"], less=before[:2], top_k=100)
     ranks = [paths(answer).index("02.png") for answer in (before, after)]
@@ -735,14 +735,14 @@ def test_feedback_moves_the_query(photos):
     assert boosts[1] > 0 > boosts[2] == boosts[3]
 
 
-def test_a_text_in_quotation_marks_is_encoded_without_them(photos):
+def test_encodes_quoted_text_without_quotation_marks(photos):
     with Memery(photos) as memery:
         plain, quoted = (memery.recall(Term(text=t), mode="visual") for t in ("red", '"red"'))
         assert [hit.score for hit in plain] == [hit.score for hit in quoted]
 
 
 @pytest.mark.parametrize("day", ["0001", "1600", "1677-12-31", "2262", "9998", date.min, date.max])
-def test_dates_that_no_file_can_have_are_dates_all_the_same(photos, day):
+def test_accepts_dates_that_no_file_can_have(photos, day):
     year = day.year if isinstance(day, date) else int(day[:4])
     with Memery(photos) as memery:
         everything = memery.recall("red").total

@@ -50,7 +50,7 @@ def paths(results):
     return [hit.path for hit in results]
 
 
-def test_text_finds_its_picture(photos):
+def test_text_finds_its_image(photos):
     results = query_flow(photos, "red", top_k=1)
     assert paths(results) == ["red.png"]
     assert results.total == 5
@@ -61,7 +61,7 @@ def test_text_finds_its_picture(photos):
     assert "red.png" in results._repr_html_()
 
 
-def test_picture_finds_its_like_and_equal_scores_are_ordered_by_path(photos):
+def test_image_finds_similar_ones_and_equal_scores_are_ordered_by_path(photos):
     assert paths(query_flow(photos, image_query=photos / "blue.png", top_k=2)) == [
         "blue.png",
         "trip/sea.png",
@@ -70,7 +70,7 @@ def test_picture_finds_its_like_and_equal_scores_are_ordered_by_path(photos):
     assert paths(query_flow(photos, image_query=data, top_k=1)) == ["green.png"]
 
 
-def test_terms_boosts_and_negatives(photos):
+def test_combines_terms_by_boost_and_sign(photos):
     with Memery(photos) as memery:
         memery.build()
         both = memery.recall("red", image_query=photos / "blue.png", exclude=["green"], top_k=5)
@@ -87,12 +87,12 @@ def test_terms_boosts_and_negatives(photos):
     "query",
     [None, "", " ", [], [Term(text="red"), Term(text="red", boost=-1)]],
 )
-def test_queries_that_are_none(photos, query):
+def test_rejects_empty_queries(photos, query):
     with pytest.raises(QueryError):
         query_flow(photos, query)
 
 
-def test_only_what_changed_is_encoded(photos):
+def test_encodes_only_what_changed(photos):
     first = index_flow(photos)
     assert (first.encoded, first.reused, first.searchable) == (5, 0, 5)
     assert first.archive == photos / ".memery"
@@ -111,7 +111,7 @@ def test_only_what_changed_is_encoded(photos):
     assert "yellow.png" not in paths(query_flow(photos, "yellow", top_k=10))
 
 
-def test_copies_that_are_renamed_have_all_moved(photos):
+def test_counts_renamed_copies_as_moved(photos):
     shutil.copy2(photos / "red.png", photos / "copy.png")
     index_flow(photos)
     (photos / "red.png").rename(photos / "one.png")
@@ -120,7 +120,7 @@ def test_copies_that_are_renamed_have_all_moved(photos):
     assert (report.encoded, report.moved, report.removed) == (0, 2, 0)
 
 
-def test_a_subfolder_is_searched_in_the_archive_above(photos):
+def test_searches_subfolder_in_the_archive_above(photos):
     index_flow(photos)
     results = query_flow(photos / "trip", "red")
     assert paths(results) == ["sea.png"]
@@ -131,7 +131,7 @@ def test_a_subfolder_is_searched_in_the_archive_above(photos):
         query_flow(photos, "red", under="../elsewhere")
 
 
-def test_skipped_files_are_told_and_left_alone(photos):
+def test_reports_skipped_files_and_does_not_retry_them(photos):
     (photos / "broken.jpg").write_bytes((photos / "red.png").read_bytes()[:60])
     (photos / "words.png").write_text("not a picture")
     (photos / "empty.gif").touch()
@@ -156,7 +156,7 @@ def test_skipped_files_are_told_and_left_alone(photos):
     assert not status.changes
 
 
-def test_what_was_committed_before_an_interruption_is_kept(photos):
+def test_keeps_what_was_committed_before_an_interruption(photos):
     class InterruptionError(Exception):
         pass
 
@@ -179,7 +179,7 @@ def test_rebuild_encodes_everything_and_drops_what_is_gone(photos):
         assert [count for _, count in memery.status().spaces] == [4]
 
 
-def test_verify_finds_what_size_and_time_do_not_tell(photos):
+def test_verify_finds_changes_with_equal_size_and_time(photos):
     paint(photos / "turncoat.bmp", "cyan")
     index_flow(photos)
     paint(photos / "turncoat.bmp", "pink")
@@ -190,7 +190,7 @@ def test_verify_finds_what_size_and_time_do_not_tell(photos):
         assert paths(memery.recall("pink", top_k=1)) == ["turncoat.bmp"]
 
 
-def test_a_damaged_store_is_named_and_purged(photos):
+def test_names_damaged_store_and_purges_it(photos):
     report = index_flow(photos)
     store = report.archive / "store.sqlite3"
     store.write_bytes(b"no database" * 1000)
@@ -200,7 +200,7 @@ def test_a_damaged_store_is_named_and_purged(photos):
 
 @pytest.mark.parametrize("name", ["vectors.faiss", "ids.i64"])
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 500])
-def test_a_damaged_index_is_rebuilt_with_a_notice(photos, name, damage, caplog):
+def test_rebuilds_damaged_index_with_a_notice(photos, name, damage, caplog):
     report = index_flow(photos)
     before = paths(query_flow(photos, "red"))
     (file,) = report.index.glob(f"*/{name}")
@@ -209,7 +209,7 @@ def test_a_damaged_index_is_rebuilt_with_a_notice(photos, name, damage, caplog):
     assert "rebuilt" in caplog.text
 
 
-def test_an_index_of_other_vectors_is_noticed(photos, caplog):
+def test_rebuilds_index_of_other_vectors(photos, caplog):
     report = index_flow(photos)
     before = paths(query_flow(photos, "red"))
     (file,) = report.index.glob("*/vectors.faiss")
@@ -220,7 +220,7 @@ def test_an_index_of_other_vectors_is_noticed(photos, caplog):
     assert "does not match" in caplog.text
 
 
-def test_models_that_do_not_fit(photos, monkeypatch):
+def test_rejects_models_that_do_not_fit_the_archive(photos, monkeypatch):
     index_flow(photos)
     monkeypatch.setenv("COLOURS_FINGERPRINT", "another")
     with pytest.raises(ModelMismatch, match="--rebuild"):
@@ -231,12 +231,12 @@ def test_models_that_do_not_fit(photos, monkeypatch):
         query_flow(photos, "red", model="unheard-of")
 
 
-def test_a_model_that_gives_no_numbers_is_refused(photos):
+def test_rejects_model_that_gives_nan(photos):
     with pytest.raises(ModelError, match="not finite"):
         index_flow(photos, model="broken")
 
 
-def test_folders_and_pictures_that_cannot_be_used(photos):
+def test_rejects_unusable_folders_and_images(photos):
     with pytest.raises(FolderError, match="does not exist"):
         index_flow(photos / "missing")
     with pytest.raises(FolderError, match="is a file"):
@@ -249,13 +249,13 @@ def test_folders_and_pictures_that_cannot_be_used(photos):
         memery.recall("red")
 
 
-def test_nothing_is_written_for_an_empty_folder(tmp_path):
+def test_writes_nothing_for_an_empty_folder(tmp_path):
     (tmp_path / "empty").mkdir()
     assert len(query_flow(tmp_path / "empty", "red")) == 0
     assert not (tmp_path / "empty" / ".memery").exists()
 
 
-def test_links_are_followed_when_asked_and_that_is_remembered(photos, tmp_path):
+def test_follows_links_if_asked_and_remembers_it(photos, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     paint(tmp_path / "elsewhere" / "far.png", "cyan")
     (photos / "trip" / "linked").symlink_to(tmp_path / "elsewhere")
@@ -277,7 +277,7 @@ def test_linked_folder_does_not_hide_the_folder_itself(photos, link):
 
 
 @pytest.mark.parametrize("part", ["", "index", "lock", "lock.pid", "store.sqlite3", ".gitignore"])
-def test_links_in_an_archive_are_not_followed(photos, tmp_path, part):
+def test_does_not_follow_links_in_an_archive(photos, tmp_path, part):
     outside = tmp_path / "home"
     (outside / ".ssh").mkdir(parents=True)
     (outside / ".ssh" / "key").write_text("precious")
@@ -291,7 +291,7 @@ def test_links_in_an_archive_are_not_followed(photos, tmp_path, part):
 
 
 @pytest.mark.parametrize("damage", ["random ids", "missing ids", "vectors of no number"])
-def test_a_subtly_damaged_index_hides_nothing(photos, damage):
+def test_subtly_damaged_index_hides_no_image(photos, damage):
     report = index_flow(photos)
     before = paths(query_flow(photos, "red"))
     (ids,) = report.index.glob("*/ids.i64")
@@ -308,7 +308,7 @@ def test_a_subtly_damaged_index_hides_nothing(photos, damage):
     assert paths(query_flow(photos, "red")) == before
 
 
-def test_a_pattern_that_means_nothing_is_passed_over(photos, caplog):
+def test_ignores_invalid_pattern_with_a_warning(photos, caplog):
     (photos / ".memeryignore").write_text("!\ntrip\n")
     assert index_flow(photos).searchable == 4
     assert "memeryignore: the pattern '!' means nothing" in caplog.text
@@ -318,7 +318,7 @@ def test_a_pattern_that_means_nothing_is_passed_over(photos, caplog):
     assert index_flow(photos).searchable == 5
 
 
-def test_a_flow_of_swapped_executors(photos):
+def test_flows_accept_other_executors(photos):
     """Store, model and two executors of one's own; the flows do not notice."""
 
     class Shouting:
@@ -361,7 +361,7 @@ def test_a_flow_of_swapped_executors(photos):
     assert not (photos / ".memery").exists()
 
 
-def test_a_folder_of_somebody_elses_is_no_archive(photos, tmp_path):
+def test_rejects_folder_with_other_files_as_archive(photos, tmp_path):
     project = tmp_path / "project"
     (project / "index").mkdir(parents=True)
     things = {".gitignore": "*.o", "lock": "a", "lock.pid": "b", "index/x.html": "precious"}
@@ -388,14 +388,14 @@ def test_purge_leaves_what_others_put_into_an_archive(photos, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["lock", "lock.pid", "index", "store.sqlite3"])
-def test_a_pipe_in_an_archive_is_no_trap(photos, part):
+def test_rejects_pipe_in_an_archive(photos, part):
     (photos / ".memery").mkdir()
     os.mkfifo(photos / ".memery" / part)
     with pytest.raises(ArchiveError, match=part):
         index_flow(photos)
 
 
-def test_the_note_of_a_writer_that_was_killed_is_not_believed(photos):
+def test_ignores_note_of_a_killed_writer(photos):
     index_flow(photos)
     (photos / ".memery" / "lock.pid").write_text("123")
     with Memery(photos) as memery:
@@ -404,7 +404,7 @@ def test_the_note_of_a_writer_that_was_killed_is_not_believed(photos):
 
 @pytest.mark.parametrize("name", ["vectors.faiss", "ids.i64"])
 @pytest.mark.parametrize("trap", ["pipe", "link", "900 GB"])
-def test_a_trap_in_the_index_is_stepped_around(photos, name, trap):
+def test_rebuilds_index_with_pipes_links_or_huge_files(photos, name, trap):
     report = index_flow(photos)
     before = paths(query_flow(photos, "red"))
     (file,) = report.index.glob(f"*/{name}")
@@ -419,7 +419,7 @@ def test_a_trap_in_the_index_is_stepped_around(photos, name, trap):
     assert paths(query_flow(photos, "red")) == before
 
 
-def test_an_archive_keeps_its_model_until_a_build_changes_it(photos, monkeypatch):
+def test_archive_keeps_its_model_until_a_build_changes_it(photos, monkeypatch):
     index_flow(photos)
     with pytest.raises(ModelMismatch, match="not indexed with starter"):
         query_flow(photos, "red", model="starter", refresh=False)
@@ -433,7 +433,7 @@ def test_an_archive_keeps_its_model_until_a_build_changes_it(photos, monkeypatch
     assert query_flow(photos, "red").model_id == "colours"
 
 
-def test_a_closed_library_says_so(photos):
+def test_closed_library_rejects_calls(photos):
     memery = Memery(photos)
     memery.build()
     memery.close()
@@ -442,7 +442,7 @@ def test_a_closed_library_says_so(photos):
 
 
 @pytest.mark.parametrize("year", [1500, 1969, 2262, 2300, 40_000])
-def test_no_date_of_a_file_stops_anything(photos, year):
+def test_accepts_any_date_of_a_file(photos, year):
     seconds = round((year - 1970) * 365.2425 * 86400)
     strange = next(photos.rglob("*.png"))
     try:
@@ -467,7 +467,7 @@ def test_no_date_of_a_file_stops_anything(photos, year):
         assert memery.recall("red", since="0001", until="9999", sort="date", top_k=100).total
 
 
-def test_an_archive_kept_elsewhere_is_purged_when_its_folder_is_gone(photos, tmp_path):
+def test_purges_archive_kept_elsewhere_when_its_folder_is_gone(photos, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     index_flow(photos, archive=elsewhere)
     shutil.rmtree(photos)
@@ -483,7 +483,7 @@ def test_an_archive_kept_elsewhere_is_purged_when_its_folder_is_gone(photos, tmp
     assert not elsewhere.exists()
 
 
-def test_an_archive_in_the_cache_is_purged_when_its_folder_is_gone(photos, monkeypatch):
+def test_purges_archive_in_the_cache_when_its_folder_is_gone(photos, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("memery.archive._is_usable", lambda _: False)
         place = index_flow(photos).archive
@@ -493,7 +493,7 @@ def test_an_archive_in_the_cache_is_purged_when_its_folder_is_gone(photos, monke
     assert not place.exists()
 
 
-def test_a_damaged_archive_kept_elsewhere_is_purged(photos, tmp_path):
+def test_purges_damaged_archive_kept_elsewhere(photos, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     index_flow(photos, archive=elsewhere)
     with (elsewhere / "store.sqlite3").open("r+b") as file:
@@ -503,7 +503,7 @@ def test_a_damaged_archive_kept_elsewhere_is_purged(photos, tmp_path):
     assert not elsewhere.exists()
 
 
-def test_no_value_of_a_camera_stops_anything(photos):
+def test_accepts_any_value_of_a_camera(photos):
     """Values at and beyond their limits: dates, times, places, sensitivities, sizes, text."""
     ifd, gps = 0x8769, 0x8825
     hostile = [

@@ -28,13 +28,13 @@ TYPED = json.loads(Path(__file__).with_name("texts.json").read_text(encoding="ut
 
 
 @pytest.mark.parametrize(("typed", "terms"), TYPED)
-def test_what_is_typed_is_read_as_terms(typed, terms):
+def test_parses_text_into_terms(typed, terms):
     """The page reads the same cases: tests/page/suite_field.py."""
     assert [list(term) for term in parse_text(typed)] == terms
 
 
 @given(TEXT)
-def test_whatever_is_typed_is_read(typed):
+def test_parses_any_text(typed):
     try:
         assert parse_text(typed)
     except QueryError:
@@ -58,7 +58,7 @@ def table():
 
 
 @given(TEXT)
-def test_what_is_cut_is_found_by_fts5_as_a_phrase(table, text):
+def test_fts5_finds_split_tokens_as_a_phrase(table, text):
     """Whatever its own tables of Unicode say: both sides went through the same cut."""
     words = tokens(text)
     stored = " ".join(words)
@@ -77,17 +77,17 @@ def _seen_by_fts(table, word):
 
 
 @given(st.text(st.characters(codec="latin-1")))
-def test_composed_or_not_is_the_same(text):
+def test_composed_and_decomposed_characters_are_equal(text):
     assert tokens(unicodedata.normalize("NFD", text)) == tokens(text)
 
 
 @given(TEXT)
-def test_tokens_stay_what_they_are(text):
+def test_does_not_change_tokens(text):
     assert tokens(" ".join(tokens(text))) == tokens(text)
 
 
 @given(st.text("abcdefghijklmnopqrstuvwxyz0123456789é", max_size=90))
-def test_splitting_loses_no_letter(token):
+def test_splitting_keeps_every_letter(token):
     assert "".join(split(token)) == token
 
 
@@ -101,7 +101,7 @@ def test_splitting_loses_no_letter(token):
         ("xqzvkjw", ["xqzvkjw"]),
     ],
 )
-def test_glued_words_are_split(glued, words):
+def test_splits_joined_words(glued, words):
     assert split(glued) == words
 
 
@@ -114,7 +114,7 @@ def test_splits_nearly_all_of_the_glued_tokens_as_they_were_meant():
 
 
 @given(st.text("abcdefgh", min_size=4, max_size=8))
-def test_what_is_near_is_one_edit_away(token):
+def test_edits1_gives_words_one_edit_away(token):
     for other in edits1(token):
         assert _within_one_edit(token, other)
 
@@ -128,7 +128,7 @@ def _within_one_edit(one, two):
     return any(short == long[:n] + long[n + 1 :] for n in range(len(long)))
 
 
-def test_apostrophes_meet():
+def test_words_match_with_and_without_apostrophe():
     assert tokens("DON'T") == ["don", "t"]
     assert split_text("DON’T panic, man's hat") == "dont panic mans hat"
     assert content_words("man's hat") == content_words("mans hat")
@@ -136,23 +136,23 @@ def test_apostrophes_meet():
 
 
 @pytest.mark.parametrize("text", ['"', "*", "(", "-", ":", "^", "AND OR NOT", "\0", "", "🙂"])
-def test_syntax_is_no_word(text):
+def test_ignores_search_syntax(text):
     assert parse_words([text]).content == ()
 
 
-def test_words_of_a_long_text_are_bounded():
+def test_bounds_words_of_a_long_text():
     words = parse_words([" ".join(f"word{n}" for n in range(2000))])
     assert len(words.content) == 32
 
 
-def test_scripts():
+def test_splits_text_of_any_script():
     assert tokens("שלום עולם") == ["שלום", "עולם"]
     assert tokens("مرحبا") == ["مرحبا"]
     assert content_words("日本") == [("日", "本")]
     assert split_cjk("a日b") == "a 日 b"
 
 
-def test_quotation_marks():
+def test_reads_quotation_marks_of_any_kind():
     assert parse_words(['a "red car" „so nicht“ «ça va»']).quoted == (
         "red car",
         "so nicht",
@@ -162,7 +162,7 @@ def test_quotation_marks():
     assert unquoted('""') == '""'
 
 
-def test_names_that_machines_give_say_nothing():
+def test_ignores_names_given_by_machines():
     assert name_words("DCIM/IMG_1234.jpg") == []
     assert name_words("Screenshot 2024-01-02 at 10.11.12.png") == []
     assert name_words("summer-holiday/GrumpyCat_2019.jpg") == [

@@ -25,7 +25,7 @@ MARK = codecs.BOM_UTF8
     ["é".encode("utf-16"), "é".encode("utf-16-be"), b"\xe9t\xe9"],
     ids=["UTF-16", "UTF-16 without a mark", "Latin-1"],
 )
-def test_other_encodings_are_named(tmp_path, data):
+def test_names_other_encodings(tmp_path, data):
     (tmp_path / "file").write_bytes(data)
     with pytest.raises(ValueError, match="save it as UTF-8"):
         read_text(tmp_path / "file")
@@ -33,7 +33,7 @@ def test_other_encodings_are_named(tmp_path, data):
         list(text_lines(io.BytesIO(data)))
 
 
-def test_lines_come_as_they_are_written():
+def test_keeps_lines_as_they_are_written():
     lines = text_lines(io.BytesIO(MARK + b"red\r\n\r\n  blue \rgreen\nblack"))
     assert list(lines) == ["red", "blue", "green", "black"]
 
@@ -45,7 +45,7 @@ def load(folder):
     return sorted(entry.path for entry in x.loader.load(x.encoder.space).new)
 
 
-def test_ignore_file(tmp_path):
+def test_reads_ignore_file_with_byte_order_mark(tmp_path):
     for name in ("a.png", "b.png", "c.png", os.fsdecode(b"d\xff.png")):
         paint(tmp_path / name, "red", (4, 4))
     (tmp_path / ".memeryignore").write_bytes(MARK + b"a.png\r\n# notes\r\nb.png\r\nd\xff.png\r\n")
@@ -55,7 +55,7 @@ def test_ignore_file(tmp_path):
         load(tmp_path)
 
 
-def test_config_file(tmp_path, monkeypatch):
+def test_reads_config_file_with_byte_order_mark(tmp_path, monkeypatch):
     file = tmp_path / "config.toml"
     monkeypatch.setenv("MEMERY_CONFIG", str(file))
     file.write_bytes(MARK + b"batch_size = 7\r\nworkers = 2\r\n")
@@ -65,14 +65,14 @@ def test_config_file(tmp_path, monkeypatch):
         load_config()
 
 
-def test_descriptions_of_models(tmp_path):
+def test_reads_model_descriptions_with_byte_order_mark(tmp_path):
     (tmp_path / "config.json").write_bytes(MARK + b'{"dim": 4}')
     (tmp_path / "memery.toml").write_bytes(MARK + b"dim = 4\r\n")
     assert read_json(tmp_path / "config.json") == read_toml(tmp_path / "memery.toml") == {"dim": 4}
 
 
 @pytest.mark.parametrize("source", ["queries.txt", "-"])
-def test_queries(tmp_path, source):
+def test_reads_queries_with_byte_order_mark(tmp_path, source):
     (tmp_path / "photos").mkdir()
     paint(tmp_path / "photos" / "red.png", "red", (4, 4))
     (tmp_path / "queries.txt").write_bytes(MARK + b"red\r\n\r\ncaf\xc3\xa9\r\n")

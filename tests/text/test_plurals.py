@@ -15,7 +15,7 @@ BY_HAND = re.compile(
 )
 
 
-def test_one_is_singular():
+def test_one_takes_the_singular():
     assert [counted(count, "image") for count in (0, 1, 2)] == ["0 images", "1 image", "2 images"]
     assert [counted(count, "copy", "copies") for count in (1, 2)] == ["1 copy", "2 copies"]
 

@@ -25,7 +25,7 @@ def test_strength_grows_with_the_score(background, score, more):
 
 
 @given(scores, st.floats(-1, 1))
-def test_a_strength_has_a_score(background, score):
+def test_converts_strength_to_score(background, score):
     measured = Background.of(background, DIM)
     assert measured.score(measured.strength(score)) == pytest.approx(score, abs=1e-9)
 
@@ -36,7 +36,7 @@ def test_images_that_are_all_alike_do_not_stand_out(count):
     assert Background.of(alike, DIM).strength(0.25) <= 0
 
 
-def test_nothing_is_a_background_too():
+def test_accepts_empty_background():
     assert math.isfinite(Background.of(np.empty(0, dtype=np.float32), DIM).strength(0.5))
 
 
@@ -49,7 +49,7 @@ def test_one_match_is_strong_in_a_folder_of_any_size(count):
 
 @pytest.mark.parametrize("count", [6, 30, 1000, 4096])
 @pytest.mark.parametrize("level", [0.0, 0.2])
-def test_the_best_of_unrelated_images_is_weak(count, level):
+def test_best_of_unrelated_images_is_weak(count, level):
     deviation = 1 / math.sqrt(DIM)
     for seed in range(20):
         background = np.random.default_rng(seed).normal(level, deviation, count).astype(np.float32)
@@ -71,14 +71,14 @@ def palette(tmp_path):
     return tmp_path
 
 
-def test_what_is_there_is_strong_and_what_is_not_is_weak(palette):
+def test_matches_are_strong_and_others_are_weak(palette):
     hits = query_flow(palette, "red", top_k=100, model="colours", mode="visual")
     assert [hit.weak for hit in hits] == [False] * 3 + [True] * (len(hits) - 3)
     assert all(hit.path.startswith(f"picture {COLOURS['red']}") for hit in hits[:3])
     assert all(hit.weak for hit in query_flow(palette, "zebra", model="colours", mode="visual"))
 
 
-def test_one_image_is_all_that_there_is(tmp_path):
+def test_scores_single_image(tmp_path):
     paint(tmp_path / "1.png", COLOURS["red"])
     [hit] = query_flow(tmp_path, "red", model="colours", mode="visual")
     assert hit.strength == 0

@@ -63,7 +63,7 @@ def text(done):
     return done.stdout.decode()
 
 
-def test_table_paths_and_json(run, photos):
+def test_prints_table_paths_and_json(run, photos):
     done = run("recall", "photos", "red", "-n", "2")
     assert text(done).splitlines()[0].split() == HEADINGS
     rank, score, *_, path = text(done).splitlines()[1].split()
@@ -84,7 +84,7 @@ def test_table_paths_and_json(run, photos):
     assert [json.loads(line)["rank"] for line in lines] == [1, 2, 3]
 
 
-def test_pictures_as_queries(run, photos):
+def test_accepts_images_as_queries(run, photos):
     blue = photos / "trip" / "blue.png"
     best = ["-n", "1", "--format", "paths"]
     assert text(run("recall", "photos", "-i", blue, *best)) == "photos/trip/blue.png\n"
@@ -104,7 +104,7 @@ def test_finds_a_file_whose_name_reads_as_a_boost(run, photos, name):
     assert (first["path"], first["weak"]) == (name, False)
 
 
-def test_many_queries_share_a_process(run, photos, tmp_path):
+def test_answers_many_queries_in_one_process(run, photos, tmp_path):
     (tmp_path / "queries.txt").write_text("red\n\ngreen\n")
     for source, data in (("queries.txt", None), ("-", b"red\n\ngreen\n")):
         lines = text(run("recall", "photos", "--queries-from", source, data=data)).splitlines()
@@ -140,7 +140,7 @@ def test_errors_say_what_to_do(run, photos, words, code, message):
     assert message in run(*words, check=code).stderr.decode()
 
 
-def test_settings_that_are_none(run, photos, tmp_path):
+def test_rejects_invalid_settings(run, photos, tmp_path):
     assert "workers" in run("build", "photos", check=2, MEMERY_WORKERS="many").stderr.decode()
     (tmp_path / "config.toml").write_text("modle = 'x'\n")
     done = run("build", "photos", check=2, MEMERY_CONFIG=str(tmp_path / "config.toml"))
@@ -151,14 +151,14 @@ def test_settings_that_are_none(run, photos, tmp_path):
     run("build", "photos", check=2, MEMERY_CONFIG=str(tmp_path / "config.toml"))
 
 
-def test_empty_folder_has_nothing_to_print(run, tmp_path):
+def test_empty_folder_prints_nothing(run, tmp_path):
     (tmp_path / "empty").mkdir()
     done = run("recall", "empty", "red", check=1)
     assert done.stdout == b""
     assert b"Nothing to show" in done.stderr
 
 
-def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(run, tmp_path):
+def test_names_kinds_of_files_that_cannot_be_decoded(run, tmp_path):
     (tmp_path / "raw" / "@eaDir").mkdir(parents=True)
     for name in ("a.cr2", "b.NEF", "c.mp4"):
         (tmp_path / "raw" / name).touch()
@@ -180,7 +180,7 @@ def test_a_folder_of_files_that_cannot_be_read_says_what_they_are(run, tmp_path)
         assert report["excluded"] == excluded
 
 
-def test_images_in_folders_that_are_left_out_now_disappear(run, photos):
+def test_removes_images_in_folders_left_out_since(run, photos):
     (photos / "@eaDir").mkdir()
     paint(photos / "@eaDir" / "yellow.png", "yellow")
     (photos / ".memeryignore").write_text("!@eaDir/\n")  # as every earlier memery
@@ -189,7 +189,7 @@ def test_images_in_folders_that_are_left_out_now_disappear(run, photos):
     assert "3 images searchable (0 encoded, 3 unchanged, 1 removed)" in text(run("build", "photos"))
 
 
-def test_build_status_purge(run, photos):
+def test_purge_deletes_what_build_made_and_status_showed(run, photos):
     (photos / "notes.png").write_text("words")
     assert "Would read 4 new images" in text(run("build", "photos", "--dry-run"))
     assert not (photos / ".memery").exists()
@@ -211,14 +211,14 @@ def test_build_status_purge(run, photos):
     assert len(list(photos.rglob("*.png"))) == 4
 
 
-def test_hits_are_copied_without_overwriting(run, photos, tmp_path):
+def test_copies_hits_without_overwriting(run, photos, tmp_path):
     paint(photos / "trip" / "red.png", "red", (40, 31))
     done = run("recall", "photos", "red", "-n", "2", "--copy-to", "out")
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["red-2.png", "red.png"]
     assert b"2 images copied" in done.stderr
 
 
-def test_the_best_hit_is_opened(run, photos, tmp_path):
+def test_opens_best_hit(run, photos, tmp_path):
     viewer = tmp_path / "bin" / "xdg-open"
     viewer.parent.mkdir()
     viewer.write_text(f'#!/bin/sh\necho "$1" > {tmp_path}/opened\n')
@@ -227,7 +227,7 @@ def test_the_best_hit_is_opened(run, photos, tmp_path):
     assert (tmp_path / "opened").read_text().strip() == str(photos / "red.png")
 
 
-def test_without_a_viewer_the_command_says_so(run, photos, tmp_path):
+def test_reports_missing_viewer(run, photos, tmp_path):
     (tmp_path / "bin").mkdir()
     command = ("recall", "photos", "red", "--open", "--format", "paths")
     opener = tmp_path / "bin" / "xdg-open"
@@ -241,7 +241,7 @@ def test_without_a_viewer_the_command_says_so(run, photos, tmp_path):
         assert b"noise" not in done.stdout + done.stderr
 
 
-def test_a_viewer_that_keeps_running_is_not_waited_for(tmp_path, monkeypatch):
+def test_does_not_wait_for_the_viewer(tmp_path, monkeypatch):
     opener = tmp_path / "xdg-open"
     opener.write_text("#!/bin/sh\nexec sleep 60\n")
     opener.chmod(0o755)
@@ -257,7 +257,7 @@ def test_a_viewer_that_keeps_running_is_not_waited_for(tmp_path, monkeypatch):
     children[0].wait()
 
 
-def test_names_of_any_bytes(run, photos):
+def test_prints_names_of_any_bytes(run, photos):
     names = [b"new\nline.png", b"esc\x1b[31m.png", b"\xff\xfe.png", b"n" * 251 + b".png"]
     for name in names:
         source = (photos / "red.png").read_bytes()
@@ -274,14 +274,14 @@ def test_names_of_any_bytes(run, photos):
 @pytest.mark.parametrize(
     "word", ["-people", "-tree", "-nature", "-iris", "-vase", "-house", "-5 degrees", "--no one"]
 )
-def test_a_text_that_begins_with_a_dash_gets_a_hint(run, photos, word):
+def test_gives_hint_for_text_that_begins_with_a_dash(run, photos, word):
     error = run("recall", "photos", word, check=2).stderr.decode()
     assert f"memery recall PATH -- {shlex.quote(word)}" in " ".join(error.split())
     assert not (photos / ".memery").exists()
     run("recall", "photos", "--no-index", "-qn1", "--not", word, check=3)  # a value of an option
 
 
-def test_a_word_with_a_dash_means_less(run, photos):
+def test_word_with_a_dash_finds_less_of_it(run, photos):
     for words in (["red -blue"], ["-t", "red -blue"], ["red", "--not", "blue"]):
         answer = json.loads(text(run("recall", "photos", *words, "--format", "json")))
         assert answer["query"] == [
@@ -295,7 +295,7 @@ def test_a_word_with_a_dash_means_less(run, photos):
     assert json.loads(text(done))["query"][1] == {"text": "blue", "boost": -2.0}
 
 
-def test_an_empty_answer_names_its_cause(run, photos):
+def test_empty_answer_names_its_cause(run, photos):
     for words, reason in (
         (['"xyzzy"'], 'No image contains "xyzzy" in its text, name or metadata.'),
         (["red", "--under", "nosuch"], "No indexed image is in the folder 'nosuch'."),
@@ -305,7 +305,7 @@ def test_an_empty_answer_names_its_cause(run, photos):
     assert "since 2024-01-01 is after until 2023-12-31" in done.stderr.decode()
 
 
-def test_exact_copies_are_folded_in_the_table(run, photos):
+def test_table_folds_exact_copies(run, photos):
     (photos / "again.png").write_bytes((photos / "red.png").read_bytes())
     first, second, *_ = text(run("recall", "photos", "red")).splitlines()
     assert first.split() == ["Rank", "Score", "Strength", "Copies", "Path"]
@@ -317,7 +317,7 @@ def test_exact_copies_are_folded_in_the_table(run, photos):
     assert listed[:2] == ["photos/red.png", "photos/again.png"]
 
 
-def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
+def test_reports_if_no_hit_is_strong(run, photos):
     nothing = "Nothing here really matches"
     assert nothing not in run("recall", "photos", "submarine").stderr.decode()
     for number in range(30):
@@ -330,7 +330,7 @@ def test_nothing_strong_is_said_where_it_can_be_told(run, photos):
         assert nothing not in run("recall", "photos", *words).stderr.decode()
 
 
-def test_a_query_that_the_model_cannot_read_names_one_that_can(run, photos):
+def test_names_model_for_a_query_in_another_script(run, photos):
     starter = {"MEMERY_MODEL": "starter"}
     told = run("recall", "photos", "кошка", **starter).stderr.decode()
     assert "The model starter cannot read “кошка”" in told
@@ -341,7 +341,7 @@ def test_a_query_that_the_model_cannot_read_names_one_that_can(run, photos):
     assert "cannot read “猫”" in lines.stderr.decode()
 
 
-def test_a_preview_counts_what_the_build_will_read(run, photos):
+def test_dry_run_counts_what_the_build_will_read(run, photos):
     run("build", "photos")
     for option in ("--rebuild", "--verify"):
         assert "3 changed" in text(run("build", "photos", "--dry-run", option))
@@ -352,7 +352,7 @@ def test_status_needs_no_model(run, photos):
     assert "3" in text(run("status", "photos", MEMERY_MODEL="nope"))
 
 
-def test_an_interruption_before_anything_is_committed_is_just_that(run, photos):
+def test_interruption_before_the_first_commit_prints_nothing(run, photos):
     with start_command(
         *("recall", photos, "red"),
         env=run.environment | {"COLOURS_SECONDS": "30"},
@@ -368,7 +368,7 @@ def test_an_interruption_before_anything_is_committed_is_just_that(run, photos):
     assert (out, b"Traceback" in err) == (b"", False)
 
 
-def test_two_builds_at_once(run, photos):
+def test_second_build_names_the_first(run, photos):
     slow = run.environment | {"COLOURS_SECONDS": "3"}
     with start_command("build", photos, env=slow, stdout=subprocess.PIPE) as first:
         pidfile = photos / ".memery" / "lock.pid"
@@ -382,7 +382,7 @@ def test_two_builds_at_once(run, photos):
     assert first.returncode == 0
 
 
-def test_an_interrupted_recall_answers_from_what_is_committed(run, photos):
+def test_interrupted_recall_answers_from_what_is_committed(run, photos):
     for number in range(80):
         paint(photos / f"more{number}.png", "red", (20 + number, 20))
     environment = run.environment | {"COLOURS_SECONDS": "1", "MEMERY_BATCH_SIZE": "12"}
@@ -421,7 +421,7 @@ def test_killed_builds_lose_nothing_committed(run, photos):
     )
 
 
-def test_a_reader_that_leaves_early_is_no_error(run, photos):
+def test_closed_pipe_is_not_an_error(run, photos):
     command = f"{sys.executable} -m memery recall photos red --format jsonl | head -n 1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"],
@@ -434,7 +434,7 @@ def test_a_reader_that_leaves_early_is_no_error(run, photos):
     assert done.stdout.count(b"\n") == 1
 
 
-def test_help_version_models_completion(run):
+def test_prints_help_version_models_and_completion(run):
     for command in ("recall", "build", "status", "purge", "models list"):
         assert b"Example: memery" in run(*command.split(), "--help").stdout
     assert text(run("--version")).startswith("memery ")
@@ -446,7 +446,7 @@ def test_help_version_models_completion(run):
     assert b"complete" in completion
 
 
-def test_starting_is_cheap():
+def test_import_loads_no_heavy_library():
     code = "import sys, memery; print(*sorted(sys.modules))"
     loaded = run_python("-c", code).stdout.split()
     assert not {"numpy", "PIL", "typer", "onnxruntime"} & set(loaded)
@@ -455,7 +455,7 @@ def test_starting_is_cheap():
     assert not {"numpy", "PIL", "onnxruntime", "faiss", "rich"} & set(loaded)
 
 
-def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
+def test_search_loads_nothing_that_only_indexing_needs(run, photos):
     run("build", "photos", MEMERY_MODEL="starter")
     done = run_python(
         *("-X", "importtime", "-m", "memery", "recall", "photos", "red"),
@@ -471,7 +471,7 @@ def test_a_search_loads_nothing_that_only_indexing_needs(run, photos):
     assert not loaded & {f"memery.{name}" for name in unused.split()}
 
 
-def test_a_search_with_what_is_built_in_asks_for_no_plug_ins(run, photos, monkeypatch):
+def test_built_in_search_looks_for_no_plug_ins(run, photos, monkeypatch):
     run("build", "photos", MEMERY_MODEL="starter")
     monkeypatch.setattr("memery.plugins._entry_points", pytest.fail)
     assert b"Rank" in run("recall", "photos", "red", MEMERY_MODEL="starter").stdout
@@ -489,7 +489,7 @@ def test_a_search_with_what_is_built_in_asks_for_no_plug_ins(run, photos, monkey
         ("recall photos -i ''", 2),
     ],
 )
-def test_streams_and_texts_that_are_none(run, photos, words, code):
+def test_rejects_unusable_streams_and_texts(run, photos, words, code):
     done = subprocess.run(
         ["bash", "-c", f"{sys.executable} -m memery {words}"],
         cwd=photos.parent,
@@ -515,7 +515,7 @@ def on_a_terminal(words, environment):
     return shown
 
 
-def test_a_bar_is_shown_on_a_terminal_while_there_is_something_to_do(run, photos):
+def test_terminal_shows_progress_only_while_indexing(run, photos):
     words = ["recall", str(photos), "red", "-n", "1"]
     environment = run.environment | {"COLOURS_SECONDS": "0.5", "MEMERY_BATCH_SIZE": "1"}
     shown = on_a_terminal(words, environment)

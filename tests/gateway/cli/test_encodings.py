@@ -94,7 +94,7 @@ def test_every_command_prints_in_every_encoding(tmp_path, photos, name):
     assert done.stdout.count(b"\x1b") == 1
 
 
-def test_zero_bytes_end_paths_that_are_raw_in_every_encoding(tmp_path, photos):
+def test_prints_raw_paths_with_zero_bytes_in_every_encoding(tmp_path, photos):
     words = ["recall", "photos", "red", "--copies", "-n", "9", "--format", "paths0"]
     for name in ("ascii", "C locale"):
         settings = environment(tmp_path, **SETTINGS[name])
@@ -135,7 +135,7 @@ def on_terminal(tmp_path, *words):
 
 
 @pytest.mark.parametrize("format_", ["table", "paths"])
-def test_a_terminal_gets_whole_paths_without_control_characters(tmp_path, photos, format_):
+def test_terminal_gets_whole_paths_without_control_characters(tmp_path, photos, format_):
     folder = photos / ("a folder with a name of some length " * 3).strip()
     folder.mkdir()
     (photos / os.fsdecode(ESCAPE)).rename(folder / os.fsdecode(ESCAPE))

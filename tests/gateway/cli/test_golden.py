@@ -89,7 +89,7 @@ def run(words, place):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_output(folder, name, invoke):
+def test_prints_what_the_golden_file_holds(folder, name, invoke):
     words = COMMANDS[name].split(" ")
     if name in AS_A_PROCESS:
         done = run(words, folder)

@@ -26,7 +26,7 @@ def guarded(photos, server):
 @pytest.mark.parametrize(
     "path", ["/", "/v1/search?text=red", "/v1/nowhere", "/healthz", "/page/latest/nothing.js"]
 )
-def test_every_answer_is_guarded(server, path):
+def test_sends_security_headers_with_every_answer(server, path):
     headers = server.get(path).headers
     assert headers["Content-Security-Policy"] == CONTENT_SECURITY
     assert "unsafe" not in CONTENT_SECURITY
@@ -57,12 +57,12 @@ def test_every_answer_is_guarded(server, path):
         ("localhost:x", 421),
     ],
 )
-def test_foreign_hosts(server, host, status):
+def test_rejects_foreign_hosts(server, host, status):
     for path in ("/", "/healthz", "/v1/search?text=red"):
         assert server.get(path, Host=host).status == status
 
 
-def test_a_host_that_was_named(guarded):
+def test_accepts_host_that_was_named(guarded):
     headers = {"Host": "photos.example", "Authorization": f"Bearer {TOKEN}"}
     assert guarded.ask("GET", "/v1/status", headers=headers).status == 200
 
@@ -80,7 +80,7 @@ def test_a_host_that_was_named(guarded):
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_foreign_pages_change_nothing(server, headers):
+def test_rejects_changes_from_foreign_pages(server, headers):
     body, kind = form([("image", "a.png", b"x")])
     jobs = server.get("/v1/index").json()
     for method, path, sent in (
@@ -94,7 +94,7 @@ def test_foreign_pages_change_nothing(server, headers):
     assert server.get("/v1/index").json() == jobs
 
 
-def test_the_own_page_may(server):
+def test_accepts_changes_from_own_page(server):
     for headers in (
         {"Origin": server.url, "Sec-Fetch-Site": "same-origin"},
         {"Sec-Fetch-Site": "none"},
@@ -104,7 +104,7 @@ def test_the_own_page_may(server):
         assert answer.status == 200
 
 
-def test_without_a_token_nothing_is_told(guarded):
+def test_rejects_requests_without_token(guarded):
     for path in ("/v1/search?text=red", "/v1/images", "/v1/facets", "/v1/status", "/metrics",
                  "/v1/index/events", "/v1/openapi.json", "/v1/model", "/v1/images/x/file",
                  "/v1/thumbnails/x", "/nowhere", "/v1/%73earch?text=red", "//v1/status",
@@ -131,7 +131,7 @@ def test_without_a_token_nothing_is_told(guarded):
     assert guarded.get(f"/v1/status?token={TOKEN}").status == 401
 
 
-def test_the_link_logs_in(guarded):
+def test_link_logs_in(guarded):
     assert guarded.link.endswith(f"/?token={TOKEN}")
     wrong = guarded.get("/?token=wrong")
     assert (wrong.status, wrong.headers["Set-Cookie"]) == (401, None)
@@ -147,7 +147,7 @@ def test_the_link_logs_in(guarded):
     assert guarded.get("/v1/status", Authorization=f"bearer {TOKEN}").status == 200
 
 
-def test_neither_tokens_nor_queries_are_logged(guarded):
+def test_logs_neither_tokens_nor_queries(guarded):
     guarded.get("/v1/search?text=verysecretwords", Authorization=f"Bearer {TOKEN}")
     guarded.get(f"/?token={TOKEN}")
     guarded.get("/v1/status", X_Request_ID="my-id.1", Authorization=f"Bearer {TOKEN}")
@@ -162,7 +162,7 @@ def test_neither_tokens_nor_queries_are_logged(guarded):
     assert TOKEN not in logged
 
 
-def test_beyond_this_machine_a_token_is_made(photos, server):
+def test_makes_token_if_served_beyond_this_machine(photos, server):
     with serving(photos, words=["--host", "0.0.0.0", "--no-index"]) as open_:
         token = re.search(r"\?token=(\S{32})$", open_.link)[1]
         assert open_.get("/v1/status").status == 401
@@ -178,7 +178,7 @@ def test_beyond_this_machine_a_token_is_made(photos, server):
             assert answer.status == expected
 
 
-def test_a_proxy_and_other_sites_that_were_named(photos, server):
+def test_accepts_proxy_and_sites_that_were_named(photos, server):
     words = ["--no-index", "--root-path", "/photos", "--cors-origin", "https://site.example",
              "--forwarded-allow", "127.0.0.1", "--token", TOKEN]  # fmt: skip
     headers = {"Authorization": f"Bearer {TOKEN}"}
@@ -208,7 +208,7 @@ def test_a_proxy_and_other_sites_that_were_named(photos, server):
         assert clients == {"127.0.0.1", "203.0.113.9"}
 
 
-def test_forwarded_headers_of_strangers_are_not_believed(server):
+def test_ignores_forwarded_headers_of_unknown_clients(server):
     server.get("/healthz", X_Forwarded_For="203.0.113.9", X_Request_ID="stranger")
     line = server.wait_for_line('"stranger"')
     assert json.loads(line)["client"] == "127.0.0.1"
@@ -239,18 +239,18 @@ def test_forwarded_headers_of_strangers_are_not_believed(server):
         ([".", "--model", "nonsense"], 4, "no model named"),
     ],
 )
-def test_words_that_are_off(tmp_path, words, code, message):
+def test_rejects_invalid_arguments(tmp_path, words, code, message):
     done = run_command("serve", *words, cwd=tmp_path, check=code)
     assert done.stdout == ""
     assert message in done.stderr
 
 
-def test_a_port_that_is_taken(server, tmp_path):
+def test_names_option_for_a_port_in_use(server, tmp_path):
     done = run_command("serve", tmp_path, "--port", str(server.port), check=2)
     assert "Name another with --port" in done.stderr
 
 
-def test_other_commands_do_not_pay_for_the_server():
+def test_other_commands_load_no_server():
     code = "import sys, memery.gateway.main; print(*sys.modules)"
     loaded = run_python("-c", code).stdout.split()
     assert "memery.gateway.main" in loaded
@@ -289,7 +289,7 @@ def test_slows_down_a_client_that_guesses(photos):
     assert sum("Wrong token from" in line for line in server.lines) == 6
 
 
-def test_wrong_tokens_are_forgiven_with_time():
+def test_forgets_wrong_tokens_with_time():
     now = [0.0]
     attempts = TokenAttempts(2, 10.0, lambda: now[0])
 
@@ -311,13 +311,13 @@ def test_wrong_tokens_are_forgiven_with_time():
     assert show("right") is True
 
 
-def test_a_client_is_an_address_or_a_network_of_ipv6():
+def test_counts_an_ipv6_network_as_one_client():
     hosts = {"10.0.0.9": "10.0.0.9", "2001:db8:1:2:3::4": "2001:db8:1:2::/64", "name": "name"}
     assert {host: client_of({"client": (host, 1)}) for host in hosts} == hosts
     assert client_of({"client": None}) == ""
 
 
-def test_what_access_refuses_counts_for_the_rate(photos):
+def test_counts_refused_requests_for_the_rate(photos):
     with serving(photos, limits={"rate": 0.001, "burst": 8}, token=TOKEN) as server:
         requests = [
             *[server.get("/v1/status") for _ in range(4)],

@@ -34,7 +34,7 @@ def ask(encoder, value, **headers):
     return encoder.post("/v1/encode", value, **sent)
 
 
-def test_both_ends_of_the_protocol(encoder):
+def test_remote_model_gives_embeddings_of_the_server(encoder):
     remote, local = RemoteModel(encoder.url, TOKEN), ColourModel()
     assert remote.info.fingerprint == local.info.fingerprint
     assert (remote.info.dim, remote.info.resize.size) == (local.info.dim, 32)
@@ -44,7 +44,7 @@ def test_both_ends_of_the_protocol(encoder):
     np.testing.assert_array_equal(remote.encode_texts(texts), expected)
 
 
-def test_a_folder_is_indexed_and_searched_with_it(encoder, tmp_path):
+def test_indexes_and_searches_folder_with_remote_model(encoder, tmp_path):
     paint(tmp_path / "red.png", "red")
     paint(tmp_path / "blue.png", "blue")
     with Memery(tmp_path, model=encoder.url, token=TOKEN) as memery:
@@ -52,7 +52,7 @@ def test_a_folder_is_indexed_and_searched_with_it(encoder, tmp_path):
         assert memery.recall("blue", mode="visual")[0].path == "blue.png"
 
 
-def test_it_serves_the_model_alone(encoder):
+def test_encoder_serves_only_the_model(encoder):
     assert encoder.link.startswith(encoder.url)
     for path in ("/v1/search?text=red", "/v1/images", "/v1/index"):
         assert encoder.get(path, Authorization=f"Bearer {TOKEN}").status == 404
@@ -61,7 +61,7 @@ def test_it_serves_the_model_alone(encoder):
     assert encoder.get("/v1/model").status == 401
 
 
-def test_every_form_says_the_same(encoder):
+def test_gives_same_embeddings_in_every_form(encoder):
     texts = ["red", "green car"]
     expected = ColourModel().encode_texts(texts)
     as_json = ask(encoder, {"texts": texts})
@@ -99,13 +99,13 @@ def test_every_form_says_the_same(encoder):
         ({"words": ["a"]}, 422),
     ],
 )
-def test_what_is_off(encoder, value, status):
+def test_rejects_invalid_requests(encoder, value, status):
     answer = ask(encoder, value)
     assert answer.status == status
     assert answer.json()["errors"]
 
 
-def test_shapes_that_are_off(encoder):
+def test_rejects_invalid_shapes(encoder):
     for shape, data in (
         ("1x32x32x3", b"x"), ("0x32x32x3", b""), ("2x31x32x3", b"x" * 5952), ("", b""),
         ("9999x32x32x3", b"x"), ("1x32x32x4", b"x" * 4096), ("-1x32x32x3", b""),
@@ -136,7 +136,7 @@ class Slow(ColourModel):
         return super().encode_texts(texts)
 
 
-def test_what_waits_becomes_one_batch():
+def test_joins_waiting_requests_into_one_batch():
     model = Slow()
     shared = SharedModel(model, waiting=8)
     first = shared.submit_texts(["red"])
@@ -161,7 +161,7 @@ def test_what_waits_becomes_one_batch():
     shared.close()
 
 
-def test_batches_have_a_bound():
+def test_bounds_batches():
     model = Slow()
     shared = SharedModel(model)
     futures = [shared.submit_texts(["x"])]
@@ -173,7 +173,7 @@ def test_batches_have_a_bound():
     shared.close()
 
 
-def test_patience_ends():
+def test_gives_up_after_queue_timeout():
     model = Slow()
     shared = SharedModel(model, patience=0.05)
     with pytest.raises(ModelBusy, match="did not answer"):
@@ -182,7 +182,7 @@ def test_patience_ends():
     shared.close()
 
 
-def test_a_model_whose_own_waiting_ends_is_not_taken_for_a_busy_one():
+def test_tells_timeout_inside_a_model_from_a_busy_model():
     class Lost(ColourModel):
         def encode_texts(self, texts):
             raise TimeoutError("the disk of the model does not answer")
@@ -193,7 +193,7 @@ def test_a_model_whose_own_waiting_ends_is_not_taken_for_a_busy_one():
     shared.close()
 
 
-def test_nobody_waits_for_a_model_that_is_put_away():
+def test_fails_waiting_requests_when_the_model_is_closed():
     model = Slow()
     shared = SharedModel(model)
     first = shared.submit_texts(["red"])
@@ -215,7 +215,7 @@ def test_nobody_waits_for_a_model_that_is_put_away():
     assert first.result(0).shape == waiting.result(0).shape == (1, 32)
 
 
-def test_an_overfull_queue_recovers():
+def test_recovers_from_a_full_queue():
     """More than the model can do: some are told to come again, the rest are right; then all are."""
     slow = {"TEXTS_SECONDS": "0.1"}
     with serving(limits={"requests": 400}, environment=slow, encoder_only=True) as encoder:
@@ -239,6 +239,6 @@ def test_an_overfull_queue_recovers():
         assert 'memery_encoder_waiting{name="texts"} 0.0' in metrics
 
 
-def test_the_address_that_it_prints_leads_to_no_page(encoder):
+def test_prints_address_without_page(encoder):
     assert "?token=" not in encoder.link
     assert any(line.endswith(f"with the token {TOKEN}") for line in encoder.lines)

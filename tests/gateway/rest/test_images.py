@@ -29,7 +29,7 @@ def by_path(server, path):
     return next(image for image in every(server) if image["path"] == path)
 
 
-def test_browsing_pages_through_everything(both):
+def test_browses_all_images_page_by_page(both):
     for sort in ("date", "name"):
         whole = every(both, f"&sort={sort}")
         folded = both.get(f"/v1/images?sort={sort}&top_k=1000").json()
@@ -49,7 +49,7 @@ def test_browsing_pages_through_everything(both):
     assert len(every(both, "&orientation=portrait")) == 1
 
 
-def test_newest_first(tmp_path):
+def test_lists_newest_first(tmp_path):
     for number, name in enumerate("abc"):
         paint(tmp_path / f"{name}.png", "red", (9, 9))
         os.utime(tmp_path / f"{name}.png", (1_600_000_000 + number, 1_600_000_000 + number))
@@ -58,7 +58,7 @@ def test_newest_first(tmp_path):
         assert [image["path"] for image in every(server)] == ["c.png", "b.png", "a.png"]
 
 
-def test_facets(both):
+def test_counts_facets(both):
     found = both.get("/v1/facets?copies=1").json()
     assert found["folders"] == [{"name": "", "count": 13}, {"name": "trip", "count": 3}]
     assert found["types"] == [{"name": "png", "count": 12}, {"name": "jpg", "count": 1}]
@@ -71,7 +71,7 @@ def test_facets(both):
     assert narrowed["types"] == [{"name": "png", "count": 2}, {"name": "jpg", "count": 1}]
 
 
-def test_facts(server):
+def test_gives_facts_of_an_image(server):
     image = by_path(server, "trip/sea.jpg")
     facts = server.get(f"/v1/images/{image['id']}").json()
     assert facts == image | {"text": None, "copy_paths": []}
@@ -79,7 +79,7 @@ def test_facts(server):
     assert facts["modified_at"] == "2023-11-14T22:13:20+00:00"
 
 
-def test_exact_copies_are_one_image(server):
+def test_folds_exact_copies(server):
     listed = server.get("/v1/images?top_k=1000").json()["images"]
     copies = {image["path"]: image["copies"] for image in listed}
     assert "trip/copy.png" not in copies
@@ -91,7 +91,7 @@ def test_exact_copies_are_one_image(server):
     assert {image["path"]: image["copies"] for image in narrowed}["trip/copy.png"] == 1
 
 
-def test_the_file_itself(server, photos):
+def test_sends_the_file(server, photos):
     image, data = by_path(server, "trip/sea.jpg"), (photos / "trip" / "sea.jpg").read_bytes()
     whole = server.get(image["image_url"])
     assert (whole.status, whole.body) == (200, data)
@@ -204,7 +204,7 @@ def test_sends_no_more_than_promised_of_a_file_that_grows(tmp_path):
         assert sent_by(answer) == b"0123456789"
 
 
-def test_a_name_injects_no_header(server):
+def test_escapes_names_in_headers(server):
     image = next(image for image in every(server) if "odd" in image["path"])
     answer = server.get(f"{image['image_url']}?download=1")
     told = answer.headers["Content-Disposition"]
@@ -219,7 +219,7 @@ def test_a_name_injects_no_header(server):
         assert shown.count('"') == 2
 
 
-def test_thumbnails_are_made_once(photos, server):
+def test_makes_each_thumbnail_once(photos, server):
     image = by_path(server, "green.png")
     place = photos / ".memery" / "thumbnails"
     made = server.get(f"{image['thumbnail_url']}?size=160")
@@ -237,7 +237,7 @@ def test_thumbnails_are_made_once(photos, server):
     assert 'memery_thumbnail_hits{name="photos"}' in metrics
 
 
-def test_thumbnails_keep_within_their_bound(tmp_path):
+def test_bounds_stored_thumbnails(tmp_path):
     Image.effect_noise((640, 640), 90).convert("RGB").save(tmp_path / "noise.png")
     with Memery(tmp_path) as memery:
         memery.build()
@@ -254,7 +254,7 @@ def test_thumbnails_keep_within_their_bound(tmp_path):
     assert [file.name for file in archive.folder.rglob("*")] == ["thumbnails", "notes.txt"]
 
 
-def test_head_is_get_without_the_body(server, photos):
+def test_head_gives_headers_of_get_without_body(server, photos):
     image = by_path(server, "trip/sea.jpg")
     for path in (
         "/", "/page/latest/main.js", "/healthz", "/readyz", "/v1/search?text=red", "/v1/nowhere",
@@ -274,7 +274,7 @@ def test_head_is_get_without_the_body(server, photos):
     assert re.search(r'memery_requests_total{.*method="HEAD".*route="/v1/search".*} [1-9]', metrics)
 
 
-def test_a_file_that_changed_is_not_shown_for_the_one_before(tmp_path):
+def test_does_not_show_changed_file_for_the_indexed_one(tmp_path):
     paint(tmp_path / "a.png", "red", (9, 9))
     paint(tmp_path / "b.png", "red", (9, 9))
     paint(tmp_path / "touched.png", "green", (9, 9))
@@ -296,7 +296,7 @@ def test_a_file_that_changed_is_not_shown_for_the_one_before(tmp_path):
         assert (answer.status, answer.body) == (200, (tmp_path / "touched.png").read_bytes())
 
 
-def test_links_out_of_the_folder_are_not_served(tmp_path):
+def test_does_not_serve_links_out_of_the_folder(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "secret").mkdir()
     paint(tmp_path / "secret" / "in.png", "red", (9, 9))
@@ -315,7 +315,7 @@ def test_links_out_of_the_folder_are_not_served(tmp_path):
             assert server.get(image["thumbnail_url"]).status == status, path
 
 
-def test_what_is_no_image_any_more_is_not_served(tmp_path):
+def test_does_not_serve_file_that_is_no_longer_an_image(tmp_path):
     contents = {
         "svg.png": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
         "html.png": b"<!doctype html><script>alert(1)</script>",
@@ -348,7 +348,7 @@ def spellings():
     yield from ("/etc/passwd", "%2fetc%2fpasswd", "file:///etc/passwd", "a%00.png", "//etc/passwd")
 
 
-def test_no_spelling_leads_out(server):
+def test_rejects_paths_out_of_the_folder(server):
     tried = 0
     places = ("/v1/images/{}", "/v1/images/{}/file", "/v1/images/{}/similar", "/v1/thumbnails/{}",
               "/v1/uploads/{}/thumbnail", "/page/latest/{}", "/{}")  # fmt: skip
@@ -369,7 +369,7 @@ def test_no_spelling_leads_out(server):
     assert tried > 400
 
 
-def test_folders_that_are_not_utf8_can_be_named(tmp_path):
+def test_accepts_folder_names_that_are_not_utf8(tmp_path):
     folder = os.fsencode(tmp_path) + b"/\xff"
     Path(os.fsdecode(folder)).mkdir()
     paint(folder + b"/a.png", "red", (9, 9))
@@ -380,7 +380,7 @@ def test_folders_that_are_not_utf8_can_be_named(tmp_path):
         assert {"name": "\udcff", "count": 1} in server.get("/v1/facets").json()["folders"]
 
 
-def test_collections_and_status(both, photos, more):
+def test_lists_collections_and_their_status(both, photos, more):
     listed = both.get("/v1/collections").json()
     assert [(c["name"], c["path"], c["searchable"]) for c in listed] == [
         ("photos", str(photos), 10),
@@ -396,7 +396,7 @@ def test_collections_and_status(both, photos, more):
     assert both.get("/v1/skipped?offset=1").json() == {"total": 1, "skipped": []}
 
 
-def test_a_part_of_an_archive_is_a_collection(photos, server):
+def test_serves_part_of_an_archive_as_collection(photos, server):
     with serving(photos / "trip") as part:
         part.wait_until_indexed()
         assert sorted(image["path"] for image in every(part)) == [
@@ -407,7 +407,7 @@ def test_a_part_of_an_archive_is_a_collection(photos, server):
         assert part.get("/v1/facets").json()["folders"] == [{"name": "", "count": 3}]
 
 
-def test_two_folders_of_one_name(tmp_path):
+def test_serves_two_folders_of_the_same_name(tmp_path):
     for parent in ("one", "two"):
         (tmp_path / parent / "photos").mkdir(parents=True)
         paint(tmp_path / parent / "photos" / "a.png", "red", (9, 9))

@@ -40,7 +40,7 @@ def events(server):
                     yield json.loads(data.removeprefix("data: "))
 
 
-def test_a_new_folder_is_indexed_while_it_is_searched(folder):
+def test_indexes_new_folder_while_it_is_searched(folder):
     with serving(folder) as server:
         seen, totals = [], []
         for event in events(server):
@@ -66,7 +66,7 @@ def test_a_new_folder_is_indexed_while_it_is_searched(folder):
         assert server.search(text="white", top_k=1)["hits"][0]["path"] == "new.png"
 
 
-def test_cancelled_and_begun_again(folder):
+def test_continues_cancelled_job(folder):
     with serving(folder, words=["--no-index"]) as server:
         assert server.get("/v1/index").json()[0]["state"] == "idle"
         assert server.ask("POST", "/v1/index").status == 202
@@ -85,7 +85,7 @@ def test_cancelled_and_begun_again(folder):
         assert job["total"] == COUNT - kept  # what was committed stayed
 
 
-def test_a_job_stops_after_its_batch_when_the_server_ends(folder):
+def test_job_stops_after_its_batch_when_the_server_ends(folder):
     with serving(folder) as server:
         for event in events(server):
             if event["done"]:
@@ -96,7 +96,7 @@ def test_a_job_stops_after_its_batch_when_the_server_ends(folder):
         assert server.get("/v1/images?top_k=1").json()["total"] >= event["done"]
 
 
-def test_a_job_that_fails_says_why(folder):
+def test_failed_job_names_its_cause(folder):
     with serving(folder, words=["--no-index"]) as server:
         folder.rename(folder.with_name("away"))
         assert server.ask("POST", "/v1/index").status == 202
@@ -124,7 +124,7 @@ def test_answers_many_requests_while_indexing(folder):
         assert server.search(text="red")["total"] == COUNT
 
 
-def test_a_job_waits_for_another_process_that_writes(folder):
+def test_job_waits_for_another_writer(folder):
     """And begins by itself when that has finished; what the other commits is found meanwhile."""
     archive = find_archive(folder)
     with serving(folder, words=["--no-index"]) as server:
@@ -145,7 +145,7 @@ def test_a_job_waits_for_another_process_that_writes(folder):
         assert (job["state"], job["searchable"], job["message"]) == ("done", COUNT, "")
 
 
-def test_a_job_that_meets_a_writer_on_its_way_waits_too(folder):
+def test_running_job_waits_for_a_writer(folder):
     with serving(folder, words=["--no-index"]) as server:
         other = start_command("build", folder, "--quiet", stderr=subprocess.PIPE)
         assert server.ask("POST", "/v1/index").status == 202
@@ -172,7 +172,7 @@ def test_serves_on_when_its_archive_is_purged(folder):
         assert server.search(text="red")["total"] == COUNT
 
 
-def test_a_folder_that_goes_and_comes_back(folder):
+def test_serves_folder_that_is_gone_and_comes_back(folder):
     """A disk that is taken out: the server says so, and answers again when it is back."""
     with serving(folder) as server:
         server.wait_until_indexed()

@@ -264,7 +264,7 @@ def test_rejects_too_many_too_large_and_invalid_images(strict):
     assert strict.send_form("/v1/uploads", [("other", "a.png", picture)]).status == 422
 
 
-def test_uploads_are_bounded(strict):
+def test_bounds_uploads(strict):
     pictures = [("image", "a.png", png("red", (500, 500 + number))) for number in range(40)]
     uploads = [strict.send_form("/v1/uploads", [picture]).json() for picture in pictures]
     known = [strict.get(upload["thumbnail_url"]).status for upload in uploads]
@@ -275,7 +275,7 @@ def test_uploads_are_bounded(strict):
     assert 0 < float(held.split()[1]) <= SMALL["uploads"]
 
 
-def test_streams_are_bounded(strict):
+def test_bounds_event_streams(strict):
     with following(strict, 2):
         answer = strict.get("/v1/index/events")
         assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
@@ -347,7 +347,7 @@ def test_refuses_bodies_that_are_too_large_together(strict):
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
-def test_rate_of_each_client_is_limited():
+def test_limits_rate_of_each_client():
     now = 0.0
     rates = Rates(rate=10, burst=3, clock=lambda: now)
     assert [rates.take("a") for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.1])
@@ -411,7 +411,7 @@ SURPLUS = b"{" + b",".join(b'"%x": 0' % number for number in range(10_000)) + b"
 
 
 @pytest.mark.parametrize("path", ["/v1/search", "/v1/encode"])
-def test_answers_others_beside_hostile_json(server, path):
+def test_answers_other_clients_during_hostile_json(server, path):
     """6 MB of numbers took half a second to parse, and two more to list each as invalid."""
     with contextlib.ExitStack() as stack:
         hostile = []
@@ -432,14 +432,14 @@ def test_answers_others_beside_hostile_json(server, path):
             assert not answer or answer.split()[1] in (b"413", b"400")
 
 
-def test_json_without_a_length_is_held_to_the_limit(server):
+def test_limits_json_without_content_length(server):
     chunked = b"%x\r\n%s\r\n" % (len(ZEROS), ZEROS)
     answer = raw(server, head("/v1/search", "Transfer-Encoding: chunked") + chunked)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 413")
     assert server.get("/healthz").status == 200
 
 
-def test_an_answer_lists_the_first_invalid_fields_only(server):
+def test_answer_lists_only_the_first_invalid_fields(server):
     headers = {"Content-Type": "application/json"}
     answer = server.ask("POST", "/v1/search", SURPLUS, headers)
     problem = answer.json()
@@ -457,14 +457,14 @@ def test_an_answer_lists_the_first_invalid_fields_only(server):
 
 
 @pytest.mark.parametrize("body", [b"[" * 9000, b'"' + b"\\n" * 40_000 + b'"', ZEROS[:200_000]])
-def test_json_of_another_shape_is_refused(server, body):
+def test_rejects_json_of_another_shape(server, body):
     answer = server.ask("POST", "/v1/search", body, {"Content-Type": "application/json"})
     assert (answer.status, answer.json()["errors"][0]["field"]) == (400, "body")
     part = server.send_form("/v1/search", [("search", None, body)])
     assert (part.status, part.json()["errors"][0]["field"]) == (422, "search")
 
 
-def test_json_is_parsed_beside_the_event_loop():
+def test_parses_json_off_the_event_loop():
     class Model(BaseModel):
         text: str
 
@@ -493,7 +493,7 @@ def resident(pid):
 
 
 @pytest.mark.slow
-def test_memory_levels_off_however_many_pictures_are_uploaded(photos):
+def test_memory_does_not_grow_with_the_number_of_uploads(photos):
     """Those that are kept, and no more: what decoding needs goes back to the system."""
     held = []
     with serving(photos) as server:

@@ -38,7 +38,7 @@ def ask(behind, method, path, body=None, **headers):
         connection.close()
 
 
-def test_every_address_in_an_answer_leads_back(behind):
+def test_addresses_in_answers_lead_back_through_the_proxy(behind):
     answer, body = ask(behind, "GET", f"{PREFIX}/v1/search?text=red")
     assert answer.status == 200
     hit = json.loads(body)["hits"][0]
@@ -53,7 +53,7 @@ def test_every_address_in_an_answer_leads_back(behind):
     assert json.loads(body)["servers"] == [{"url": PREFIX}]
 
 
-def test_the_link_logs_in_below_the_path(behind):
+def test_link_logs_in_below_the_path(behind):
     answer, _ = ask(behind, "GET", f"{PREFIX}/?token={TOKEN}&q=red", Authorization="")
     assert (answer.status, answer.headers["Location"]) == (303, f"{PREFIX}/?q=red")
     cookie, *rest = answer.headers["Set-Cookie"].split("; ")
@@ -63,7 +63,7 @@ def test_the_link_logs_in_below_the_path(behind):
     assert answer.status == 200
 
 
-def test_the_page_may_upload_and_others_may_not(behind):
+def test_accepts_uploads_of_own_page_only(behind):
     """A proxy may put its own name for the server in place of the Host that the browser asked."""
     body = (b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
             + png("red") + b"\r\n--b--\r\n")  # fmt: skip
@@ -80,7 +80,7 @@ def test_the_page_may_upload_and_others_may_not(behind):
         assert answer.status == status, (host, origin)
 
 
-def test_who_follows_events_takes_no_request_from_others(photos, server):
+def test_event_streams_take_no_request_from_others(photos, server):
     words = {"root_path": PREFIX, "token": TOKEN, "allowed_hosts": ["photos.example"]}
     with serving(photos, limits={"requests": 2}, **words) as behind:
         address = f"http://127.0.0.1:{behind.port}"
@@ -99,7 +99,7 @@ def test_who_follows_events_takes_no_request_from_others(photos, server):
                 connection.close()
 
 
-def test_the_client_is_whom_the_proxy_names(behind):
+def test_takes_client_from_the_proxy(behind):
     ask(behind, "GET", f"{PREFIX}/healthz", X_Request_ID="behind-a-proxy")
     line = behind.wait_for_line('"behind-a-proxy"')
     assert json.loads(line)["client"] == "203.0.113.9"

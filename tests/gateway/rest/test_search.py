@@ -20,7 +20,7 @@ def ids(found):
     return [hit["id"] for hit in found["hits"]]
 
 
-def test_a_text_finds_its_picture(server):
+def test_text_finds_its_image(server):
     found = server.search(text="red", top_k=2)
     assert paths(found)[0] == "red.png"
     assert [hit["copies"] for hit in found["hits"]] == [2, 1]
@@ -44,7 +44,7 @@ def test_a_text_finds_its_picture(server):
     assert "signals" not in hit
 
 
-def test_a_text_that_the_model_cannot_read_is_a_warning(tmp_path):
+def test_warns_of_text_the_model_cannot_read(tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "red.png").write_bytes(png("red"))
     with serving(tmp_path / "photos", environment={"MEMERY_MODEL": "starter"}) as server:
@@ -55,7 +55,7 @@ def test_a_text_that_the_model_cannot_read_is_a_warning(tmp_path):
         assert "siglip2-multilingual" in warning
 
 
-def test_it_is_what_the_library_finds(server, photos):
+def test_gives_hits_of_the_library(server, photos):
     with Memery(photos) as memery:
         expected = memery.recall("blue", exclude=["red"], top_k=100)
     found = server.search(text="blue", not_="red", top_k=100)
@@ -63,7 +63,7 @@ def test_it_is_what_the_library_finds(server, photos):
     assert [hit["score"] for hit in found["hits"]] == [round(hit.score, 6) for hit in expected]
 
 
-def test_terms_of_every_kind(server):
+def test_accepts_terms_of_every_kind(server):
     blue = server.search(text="blue", top_k=1)["hits"][0]["id"]
     found = server.search(text="red^0.1", similar_to=f"{blue}^2", mode="visual", top_k=1)
     assert found["query"] == [{"text": "red", "boost": 0.1}, {"id": blue, "boost": 2.0}]
@@ -81,7 +81,7 @@ def test_terms_of_every_kind(server):
     assert paths(found)[-1] == "yellow.png"
 
 
-def test_a_text_says_what_to_find_less_of(server):
+def test_negative_text_finds_less_of_it(server):
     found = server.search(text='red -blue^2 -"a cat"')
     assert found["query"] == [
         {"text": "red", "boost": 1.0},
@@ -92,7 +92,7 @@ def test_a_text_says_what_to_find_less_of(server):
     assert exact.json()["query"] == [{"text": "red -blue", "boost": 1.0}]
 
 
-def test_a_file_name_finds_the_file(server):
+def test_file_name_finds_the_file(server):
     for text in ("SEA.jpg", "sea", '"sea.jpg"', "trip/sea"):
         found = server.search(text=text, min_strength=3.5)
         assert paths(found)[0] == "trip/sea.jpg"
@@ -101,7 +101,7 @@ def test_a_file_name_finds_the_file(server):
     assert set(paths(inside)) == {"trip/sea.jpg", "trip/grass.png", "trip/copy.png"}
 
 
-def test_an_empty_answer_names_its_cause(server):
+def test_empty_answer_names_its_cause(server):
     for path in ("/v1/search?text=red&", "/v1/images?"):
         document = server.get(f"{path}under=nosuch").json()
         assert document["total"] == 0
@@ -115,7 +115,7 @@ def test_an_empty_answer_names_its_cause(server):
     assert "xyzzy" in server.search(text='"xyzzy"')["warnings"][0]
 
 
-def test_a_body_says_the_same(server):
+def test_json_body_gives_the_same_answer(server):
     query = [{"text": "green"}, {"text": "red", "boost": -0.5}]
     found = server.post("/v1/search", {"query": query, "top_k": 3, "under": "trip"})
     assert found.status == 200
@@ -125,7 +125,7 @@ def test_a_body_says_the_same(server):
     )
 
 
-def test_pictures_come_with_the_body(server):
+def test_accepts_images_in_the_body(server):
     wanted = {"query": [{"image": "one"}, {"image": "two", "boost": -1}], "top_k": 1}
     parts = [
         ("search", None, json.dumps(wanted).encode()),
@@ -152,7 +152,7 @@ def test_pages_join_without_gap_or_repeat(both):
         assert [hit["rank"] for hit in pages] == list(range(1, 13))
 
 
-def test_collections_are_merged_by_score(both):
+def test_merges_collections_by_score(both):
     found = both.search(text="blue", mode="visual", top_k=1000)
     assert found["collections"] == ["photos", "more"]
     scores = [hit["score"] for hit in found["hits"]]
@@ -166,7 +166,7 @@ def test_collections_are_merged_by_score(both):
     assert paths(named) == ["cyan.png"]
 
 
-def test_like_one(server):
+def test_finds_images_similar_to_one(server):
     red = server.search(text="red", under="trip", top_k=1)["hits"][0]
     found = server.get(f"/v1/images/{red['id']}/similar?top_k=1000").json()
     # Itself and its copy are left out.
@@ -174,7 +174,7 @@ def test_like_one(server):
     assert not {"red.png", "trip/copy.png"} & set(paths(found))
 
 
-def test_names_that_are_not_utf8_come_through(server, photos):
+def test_gives_names_that_are_not_utf8(server, photos):
     answer = server.get("/v1/search?text=orange&top_k=1")
     (hit,) = answer.json()["hits"]
     assert os.fsencode(hit["path"]) == b"odd\xff-\r\nname.png"
@@ -182,7 +182,7 @@ def test_names_that_are_not_utf8_come_through(server, photos):
     assert answer.body.isascii()
 
 
-def test_explained(server):
+def test_explains_ranking(server):
     hit = server.search(text="purple", explain="true", top_k=1)["hits"][0]
     assert {signal["name"] for signal in hit["signals"]} == {"visual", "name"}
 
@@ -215,7 +215,7 @@ def test_explained(server):
         ("&".join(["text=red"] * 33), 422, "text"),
     ],
 )
-def test_what_is_off_is_named(server, query, status, field):
+def test_names_invalid_parameters(server, query, status, field):
     answer = server.get(f"/v1/search?{query}")
     assert (answer.status, answer.headers["Content-Type"]) == (status, "application/problem+json")
     problem = answer.json()
@@ -239,13 +239,13 @@ def test_what_is_off_is_named(server, query, status, field):
         ([], "body"),
     ],
 )
-def test_what_is_off_in_a_body_is_named(server, value, field):
+def test_names_invalid_fields_of_a_body(server, value, field):
     answer = server.post("/v1/search", value)
     assert answer.status == 422
     assert field in [error["field"] for error in answer.json()["errors"]]
 
 
-def test_bodies_that_are_none(server):
+def test_rejects_invalid_bodies(server):
     ask = server.ask
     assert ask("POST", "/v1/search", b"{", {"Content-Type": "application/json"}).status == 400
     deep = b"[" * 100_000
@@ -258,7 +258,7 @@ def test_bodies_that_are_none(server):
     assert server.get("/healthz").body == b"ok\n"
 
 
-def test_an_empty_part_is_an_empty_file(server):
+def test_reads_empty_part_as_empty_file(server):
     search = json.dumps({"query": [{"text": "red"}, {"image": "this"}]}).encode()
     answer = server.send_form("/v1/search", [("search", None, search), ("this", "a.png", b"")])
     assert answer.status == 422
@@ -267,7 +267,7 @@ def test_an_empty_part_is_an_empty_file(server):
     assert "is an empty file" in error["message"]
 
 
-def test_an_image_of_a_term_that_was_not_sent_is_named(server):
+def test_names_missing_image_of_a_term(server):
     search = json.dumps({"query": [{"image": "this"}]}).encode()
     for parts in ([], [("this", None, b"text")]):
         answer = server.send_form("/v1/search", [("search", None, search), *parts])
@@ -275,7 +275,7 @@ def test_an_image_of_a_term_that_was_not_sent_is_named(server):
         assert "the body has no file named 'this'" in answer.json()["detail"]
 
 
-def test_json_with_a_huge_integer_is_refused_in_plain_words(server):
+def test_rejects_json_with_a_huge_integer(server):
     kind = {"Content-Type": "application/json"}
     body = b'{"query": [{"text": "red"}], "top_k": ' + b"1" * 5000 + b"}"
     answer = server.ask("POST", "/v1/search", body, kind)
@@ -308,7 +308,7 @@ def test_405_names_every_method_of_the_path(server, path, methods):
 
 
 @pytest.mark.parametrize("sort", ["date", "name"])
-def test_pages_of_one_order_over_collections(both, sort):
+def test_sorts_pages_over_collections(both, sort):
     asked = {"text": "red", "sort": sort, "min_strength": -100}
     whole = both.search(**asked, top_k=100)
     pages = [
@@ -320,7 +320,7 @@ def test_pages_of_one_order_over_collections(both, sort):
     assert [hit["rank"] for hit in pages] != sorted(hit["rank"] for hit in pages)
 
 
-def test_nothing_is_indexed_yet(tmp_path):
+def test_gives_no_hits_before_the_first_build(tmp_path):
     (tmp_path / "empty").mkdir()
     with serving(tmp_path / "empty", words=["--no-index"]) as server:
         assert server.search(text="red")["total"] == 0
@@ -330,7 +330,7 @@ def test_nothing_is_indexed_yet(tmp_path):
     assert not (tmp_path / "empty" / ".memery").exists()
 
 
-def test_the_status_says_what_cannot_be_read(tmp_path):
+def test_status_names_unreadable_files(tmp_path):
     (tmp_path / "a.cr2").touch()
     with serving(tmp_path) as server:
         server.wait_until_indexed()
@@ -341,7 +341,7 @@ def test_the_status_says_what_cannot_be_read(tmp_path):
 @pytest.mark.parametrize(
     "path", ["/v1/search?text=red&", "/v1/images?", "/healthz?", "/v1/facets?"]
 )
-def test_a_slip_in_a_name_loses_no_filter(server, path):
+def test_rejects_misspelt_parameter(server, path):
     answer = server.get(f"{path}util=2020")
     assert answer.status == 422
     assert answer.json()["errors"] == [{"field": "util", "message": "there is no such parameter"}]
@@ -374,7 +374,7 @@ def test_refuses_too_many_parameters(server):
     assert "1000 parameters" in answer.json()["detail"]
 
 
-def test_a_body_may_name_what_is_not_utf8(tmp_path):
+def test_accepts_names_that_are_not_utf8_in_a_body(tmp_path):
     folder = tmp_path / "photos" / "odd\udcff"
     folder.mkdir(parents=True)
     paint(folder / "red.png", "red", (9, 9))
@@ -389,7 +389,7 @@ def test_a_body_may_name_what_is_not_utf8(tmp_path):
         assert server.post("/v1/search", {"query": [{"text": "red \ud800"}]}).status == 200
 
 
-def test_json_that_is_none_is_named(server):
+def test_names_invalid_json(server):
     for body in (b"{", b"[" * 100_000, b"\xff"):
         headers = {"Content-Type": "application/json"}
         answer = server.ask("POST", "/v1/search", body, headers)
@@ -398,7 +398,7 @@ def test_json_that_is_none_is_named(server):
         assert "recursion" not in answer.json()["detail"]
 
 
-def test_an_image_that_opens_but_cannot_be_decoded_is_named(server):
+def test_names_image_that_cannot_be_decoded(server):
     search = json.dumps({"query": [{"image": "sound"}, {"text": "red"}, {"image": "cut"}]}).encode()
     cut = png("red", (40, 30))[:50]
     parts = [("search", None, search), ("sound", "a.png", png("red")), ("cut", "b.png", cut)]

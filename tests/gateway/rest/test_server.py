@@ -46,7 +46,7 @@ finally:
 """
 
 
-def test_a_folder_that_cannot_be_written(photos, tmp_path, mount_namespace):
+def test_serves_read_only_folder(photos, tmp_path, mount_namespace):
     """Its archive lies in the user's cache: nothing is written to it, and all works."""
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_written(photos, tmp_path, mount_namespace):
     assert list((tmp_path / "cache").rglob("store.sqlite3"))
 
 
-def test_a_folder_whose_model_is_not_to_be_had(photos, tmp_path):
+def test_names_model_that_is_not_available(photos, tmp_path):
     """It is said which, and what to do: nothing is served in its place."""
     folder = tmp_path / "photos"
     folder.mkdir()
