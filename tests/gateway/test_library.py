@@ -62,7 +62,7 @@ def test_leaves_out_folders_of_other_models(folder, tmp_path_factory):
     with Collections([folder, other], model="auto") as collections:
         assert len(collections.models) == 2
         found = collections.search(query, SearchOptions())
-        assert (found.searched, found.left_out) == ((folder.name,), (other.name,))
+        assert (found.searched, found.omitted) == ((folder.name,), (other.name,))
         alone = collections.search(query, SearchOptions(), other.name)
         assert (alone.results.model_id, alone.results.total) == ("starter", 1)
         with pytest.raises(QueryError, match="no collection"):
@@ -84,7 +84,7 @@ def test_gives_every_collection_its_own_name(tmp_path):
 def test_rejects_folder_inside_another(folder):
     (folder / "in").mkdir()
     for paths in ([folder, folder / "in"], [folder / "in", folder]):
-        with pytest.raises(FolderError, match="come twice"), Collections(paths):
+        with pytest.raises(FolderError, match="appear twice"), Collections(paths):
             pass
 
 

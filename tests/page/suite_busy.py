@@ -94,7 +94,7 @@ def test_a_search_waits_for_a_busy_server(page, busy):
     with occupied(busy):
         typing(page, "green", enter=True)
         expect(page.locator("#notice")).to_contain_text(
-            "The server has more to do than it can. The page tries again in 2 seconds."
+            "The server is overloaded. The page tries again in 2 seconds."
         )
         assert page.locator(TILE).count() == 3  # what was there stays
     settled(page)

@@ -141,7 +141,7 @@ def test_archive_moves_to_another_model_once_all_is_encoded(run, photos):
     assert (finished["encoded"], finished["unchanged"]) == (24 - done, done)
     assert model_of(run("recall", "photos", "a cat", "--format", "json")) == "clip-b32"
     assert (
-        "answers the searches"
+        "is the model that searches"
         in run("purge", "photos", "--model", "clip-b32", "--yes", check=4).stderr
     )
     assert (

@@ -16,7 +16,7 @@ import pytest
 from memery import Memery
 from memery.archive import find_archive
 from memery.errors import MemeryError
-from memery.gateway.collections import Answer, Collections
+from memery.gateway.collections import CollectionResults, Collections
 from memery.imaging.decoding import decode
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
@@ -210,7 +210,7 @@ def plain(found):
         case Results():
             hits = [(h.rank, h.path, round(h.score, 5), h.weak, h.copy_paths) for h in found]
             return found.total, found.strong, found.warnings, hits
-        case Answer():
+        case CollectionResults():
             hits = [
                 (hit.rank, image.collection.name, image.path, round(hit.score, 5), image.lines)
                 for image, hit in zip(found.images, found.results, strict=True)

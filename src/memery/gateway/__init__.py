@@ -1,1 +1,1 @@
-"""Every entry point: the library, the command line, the REST API and the web page."""
+"""The entry points: library, command line, REST API and web page."""

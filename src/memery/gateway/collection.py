@@ -1,4 +1,4 @@
-"""One of several folders that are searched as one, and an image of it."""
+"""A collection: one of several folders that are searched together; and its images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from memery.types import ImageFile, Line
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """One of the folders.
+    """A folder with a name.
 
     Attributes:
-        name: of the folder; a number follows where two folders have the same.
-        memery: the folder, opened.
+        name: name of the folder, with a number if two folders have the same name.
+        memery: the open folder.
     """
 
     name: str
@@ -30,27 +30,27 @@ class Collection:
 
     @property
     def is_available(self) -> bool:
-        """Whether the folder is there now: its disk may have been taken out."""
+        """Whether the folder exists now; its disk may be disconnected."""
         return self.memery.archive.searched.is_dir()
 
     def path_of(self, image: ImageFile) -> str:
-        """The path of an image relative to the folder."""
-        return self.inside(image.path)
+        """Return the path of an image relative to the folder."""
+        return self.relative_path(image.path)
 
-    def inside(self, path: str) -> str:
-        """A path of the archive relative to the folder."""
+    def relative_path(self, path: str) -> str:
+        """Make a path in the archive relative to the folder."""
         return path.removeprefix(Filter(self.memery.archive.scope).prefix)
 
 
 @dataclass(frozen=True, slots=True)
 class FoundImage:
-    """An image, and whose it is.
+    """An image and its collection.
 
     Attributes:
-        collection: whose.
-        image: the facts about it.
-        copy_paths: of its exact copies, relative to the collection.
-        lines: the text in it; None where it was not read yet, or not looked up.
+        collection: the collection that contains the image.
+        image: the image.
+        copy_paths: paths of its exact copies, relative to the collection.
+        lines: lines of text in the image; None if OCR has not run, or they were not looked up.
     """
 
     collection: Collection
@@ -60,28 +60,32 @@ class FoundImage:
 
     @property
     def path(self) -> str:
-        """Relative to the collection."""
+        """The path relative to the collection."""
         return self.collection.path_of(self.image)
 
 
 def named_folders(paths: Sequence[str | os.PathLike[str]]) -> Iterator[tuple[str, Path]]:
-    """A name for each folder, each folder once."""
+    """Give each folder a unique name, and yield each folder once.
+
+    Raises:
+        FolderError: a path is empty, or one folder contains another.
+    """
     taken: set[str] = set()
     seen: set[Path] = set()
     if not all(map(os.fspath, paths)):
         raise FolderError("The name of a folder is empty. Use . for the current folder.")
     for path in map(Path, paths):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            path = path.expanduser().resolve()  # noqa: PLW2901 - the same folder by its real name
+            path = path.expanduser().resolve()  # noqa: PLW2901 - the canonical path
         if path in seen:
             continue
         _refuse_nested(path, seen)
         seen.add(path)
         name = printable(path.name) or "root"
         numbered = (f"{name}-{number}" for number in count(2))
-        free = next(one for one in chain([name], numbered) if one not in taken)
-        taken.add(free)
-        yield free, path
+        unique = next(name for name in chain([name], numbered) if name not in taken)
+        taken.add(unique)
+        yield unique, path
 
 
 def _refuse_nested(path: Path, others: Iterable[Path]) -> None:
@@ -89,6 +93,6 @@ def _refuse_nested(path: Path, others: Iterable[Path]) -> None:
         outer, inner = sorted((path, other), key=lambda folder: len(folder.parts))
         if outer in inner.parents:
             raise FolderError(
-                f"{inner} lies in {outer}, which is served too: its images would come twice."
-                " Name one of the two."
+                f"{inner} is inside {outer}, which is served too: its images would appear twice."
+                " Name only one of the two."
             )

@@ -1,4 +1,4 @@
-"""Several folders, searched as if they were one; folders of one model share it in memory."""
+"""Several folders that are searched together; folders with the same model share it in memory."""
 
 from __future__ import annotations
 
@@ -39,53 +39,53 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to a search over collections.
+class CollectionResults:
+    """The results of a search over collections.
 
     Attributes:
-        results: the hits and what is known of the search.
-        images: of the hits, as their collections know them.
-        searched: names of the collections.
-        left_out: names of those of another model.
+        results: the hits.
+        images: the images of the hits with their collections.
+        searched: names of the searched collections.
+        omitted: names of collections with another model, which were not searched.
     """
 
     results: Results
     images: tuple[FoundImage, ...]
     searched: tuple[str, ...]
-    left_out: tuple[str, ...]
+    omitted: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _CollectionRanker:
-    """A Ranker over several folders whose hits are as their own folders know them."""
+    """A Ranker over several folders whose hits have paths in their own folders."""
 
     ranker: Ranker
-    locate: Callable[[Hit], Hit]
+    to_collection: Callable[[Hit], Hit]
 
     def rank(
         self, space: Space, vector: NDArray[np.float32], words: QueryWords, options: SearchOptions
     ) -> Ranked:
-        """One page of hits, and how many there are in all."""
+        """Rank as `Ranker.rank`, and convert the hits."""
         ranked = self.ranker.rank(space, vector, words, options)
-        return replace(ranked, hits=tuple(map(self.locate, ranked.hits)))
+        return replace(ranked, hits=tuple(map(self.to_collection, ranked.hits)))
 
 
 class Collections:
-    """Folders that are open.
+    """Open folders.
 
     Args:
-        paths: of the folders; none where the model alone is wanted.
+        paths: the folders; empty if only the model is needed.
         settings: fields of `Config`.
 
     Raises:
-        MemeryError: as `Memery` does.
+        MemeryError: as raised by `Memery`.
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]], **settings: Any) -> None:
         self._settings = settings
         self.models: dict[Space, SharedModel] = {}
         self._collections: dict[str, Collection] = {}
-        self._joined: dict[tuple[str, ...], tuple[Executors, FederatedStore]] = {}
+        self._federated: dict[tuple[str, ...], tuple[Executors, FederatedStore]] = {}
         try:
             for name, path in named_folders(paths):
                 memery = Memery(path, choose=self._choose, **settings)
@@ -95,20 +95,20 @@ class Collections:
             raise
 
     def model(self) -> SharedModel:
-        """The model of the first folder; without folders the one that a new folder would get."""
+        """Return the model of the first folder; without folders, the default model."""
         for collection in self:
             return self.models[collection.memery.space]
         return self._share(selection.open_default(load_config(**self._settings)))
 
     def better_model(self) -> str | None:
-        """A model that would find more than the built-in one in use; None where it is not."""
+        """Return a better model than the built-in one; None if the built-in one is not in use."""
         return selection.better_than(self.model().info.model_id)
 
     def _choose(self, archive: Archive, store: Store, config: Config) -> SharedModel:
         return self._share(assembly.choose_model(archive, store, config))
 
     def _share(self, model: EmbeddingModel) -> SharedModel:
-        """The model that another folder has opened already, or this one."""
+        """Return the instance that another folder has opened already, or wrap this one."""
         space = Space(model.info.model_id, model.info.fingerprint, model.info.dim)
         if space not in self.models:
             self.models[space] = SharedModel(model)
@@ -122,55 +122,74 @@ class Collections:
             return self._collections[name]
         except KeyError:
             known = ", ".join(self._collections)
-            raise QueryError(f"There is no collection {name!r}. Known are: {known}.") from None
+            raise QueryError(f"There is no collection {name!r}. Available: {known}.") from None
 
-    def _join(self, name: str | None) -> tuple[Executors, FederatedStore, tuple[str, ...]]:
-        """Executors over the folders that share the space of the first."""
+    def _federate(self, name: str | None) -> tuple[Executors, FederatedStore, tuple[str, ...]]:
+        """Compose executors over the folders that share the space of the first."""
         first = next(iter(self)) if name is None else self[name]
-        same = [c for c in self if c is first or (name is None and _alike(c, first))]
+        same = [c for c in self if c is first or (name is None and _have_same_space(c, first))]
         names = tuple(collection.name for collection in same)
-        if names not in self._joined:
+        if names not in self._federated:
             members = [Member(c.name, c.memery.store, c.memery.archive.scope) for c in same]
-            joint = FederatedStore(members)
+            store = FederatedStore(members)
             model = self.models[first.memery.space]
-            executors = assembly.join(first.memery.executors, model, joint)
-            ranker = _CollectionRanker(executors.ranker, self._located)
-            self._joined[names] = replace(executors, ranker=ranker), joint
-        return *self._joined[names], names
+            executors = assembly.join(first.memery.executors, model, store)
+            ranker = _CollectionRanker(executors.ranker, self._to_collection_hit)
+            self._federated[names] = replace(executors, ranker=ranker), store
+        return *self._federated[names], names
 
-    def search(self, query: Query, options: SearchOptions, name: str | None = None) -> Answer:
-        """Search one folder, or all that share the first one's model, by score.
+    def search(
+        self, query: Query, options: SearchOptions, name: str | None = None
+    ) -> CollectionResults:
+        """Search one folder, or all that share the model of the first.
+
+        Args:
+            query: the query.
+            options: search options.
+            name: the collection, or None for all.
+
+        Returns:
+            The hits with their collections.
 
         Raises:
-            QueryError: the query makes no search, or there is no such collection.
+            QueryError: the terms cancel each other, or there is no such collection.
         """
-        executors, _, names = self._join(name)
+        executors, _, names = self._federate(name)
         results = run_query(executors, query, options, refresh=False, require=False)
         images = tuple(
             FoundImage(self[hit.collection], hit.image, hit.copy_paths, hit.lines)
             for hit in results
         )
-        left_out = tuple(c.name for c in self if name is None and c.name not in names)
-        return Answer(results, images, names, left_out)
+        omitted = tuple(c.name for c in self if name is None and c.name not in names)
+        return CollectionResults(results, images, names, omitted)
 
-    def similar(self, id_: str, options: SearchOptions, name: str | None = None) -> Answer:
-        """Search for the images most like one that is indexed; itself and its copies left out."""
-        executors, _, _ = self._join(name)
+    def similar(
+        self, id_: str, options: SearchOptions, name: str | None = None
+    ) -> CollectionResults:
+        """Find the images most like an indexed one, without itself and its exact copies."""
+        executors, _, _ = self._federate(name)
         return self.search(*similar_query(executors, Term(id=id_), options, require=False), name)
 
     def browse(
         self, options: SearchOptions, order: Order, name: str | None = None
     ) -> tuple[list[FoundImage], int, tuple[str, ...]]:
-        """Images without a query, "date" (newest first) or "name"; and how many pass the filter.
+        """List images without a query. Exact copies count as one image unless listed.
 
-        If none does, also why, in sentences. Exact copies are folded into one unless listed.
+        Args:
+            options: filter and page.
+            order: "date" (newest first) or "name".
+            name: the collection, or None for all.
+
+        Returns:
+            A page of images, the number of images that match the filter, and if there are none,
+            messages that explain why.
         """
-        x, joint, _ = self._join(name)
-        space, where, fold = x.encoder.space, options.filter, not options.list_copies
+        executors, store, _ = self._federate(name)
+        space, where, fold = executors.encoder.space, options.filter, not options.list_copies
         request = Browse(
             filter=where, order=order, limit=options.top_k, offset=options.offset, fold=fold
         )
-        with joint.snapshot() as snapshot:
+        with store.snapshot() as snapshot:
             listing = snapshot.browse(space, request)
             page = listing.images
             copies = exact_copies(snapshot, space, page, where) if fold else [[]] * len(page)
@@ -180,16 +199,18 @@ class Collections:
             return images, listing.total, reasons
 
     def facets(self, options: SearchOptions, name: str | None = None) -> Facets:
-        """What the images that pass the filter can be narrowed by; counted as `browse` lists."""
-        x, joint, _ = self._join(name)
-        with joint.snapshot() as snapshot:
-            return facets(snapshot, x.encoder.space, options.filter, fold=not options.list_copies)
+        """Count the images that match the filter by facet; images count as in `browse`."""
+        executors, store, _ = self._federate(name)
+        with store.snapshot() as snapshot:
+            return facets(
+                snapshot, executors.encoder.space, options.filter, fold=not options.list_copies
+            )
 
     def image(self, id_: str) -> FoundImage:
-        """The image that has an id.
+        """Look up an image by its id.
 
         Raises:
-            ImageUnknown: there is none in any folder.
+            ImageUnknown: no folder has such an image.
         """
         for collection in self:
             with contextlib.suppress(ImageUnknown):
@@ -197,22 +218,22 @@ class Collections:
         raise ImageUnknown(id_)
 
     def describe(self, id_: str) -> FoundImage:
-        """The image that has an id, with its text and its exact copies.
+        """Look up an image by its id, with its text and its exact copies.
 
         Raises:
-            ImageUnknown: there is none in any folder.
+            ImageUnknown: no folder has such an image.
         """
         for collection in self:
             memery = collection.memery
             with contextlib.suppress(ImageUnknown), memery.store.snapshot() as snapshot:
                 image, within = memery.image(id_), Filter(memery.archive.scope)
                 (copies,) = exact_copies(snapshot, memery.space, [image], within)
-                paths = tuple(collection.inside(path) for path in copies)
+                paths = tuple(collection.relative_path(path) for path in copies)
                 return FoundImage(collection, image, paths, memery.text(image))
         raise ImageUnknown(id_)
 
-    def _located(self, hit: Hit) -> Hit:
-        """A hit as its own folder knows it."""
+    def _to_collection_hit(self, hit: Hit) -> Hit:
+        """Convert a hit of the federated store to a hit of its own folder."""
         found = self._found(hit.image, hit.copy_paths)
         return replace(
             hit,
@@ -230,14 +251,21 @@ class Collections:
         return FoundImage(
             collection,
             inner,
-            tuple(collection.inside(path) for path in paths),
+            tuple(collection.relative_path(path) for path in paths),
             collection.memery.text(inner),
         )
 
     def build(self, name: str, progress: ProgressCallback) -> IndexReport:
-        """Run the indexing flow of a folder, over a store of its own: searches go on beside it.
+        """Run the indexing flow of a folder with a separate store, so that searches continue.
 
-        The model is asked directly: a batch of pictures must not hold up the texts that wait.
+        It calls the model directly: a batch of images must not delay the texts in the queue.
+
+        Args:
+            name: the collection.
+            progress: called with the counts after each committed batch.
+
+        Returns:
+            The report of the build.
         """
         served = self[name].memery
         model = self.models[served.space].model
@@ -245,7 +273,7 @@ class Collections:
             return memery.build(progress=progress)
 
     def close(self) -> None:
-        """Let go of archives and models."""
+        """Close the archives and models."""
         for collection in self:
             collection.memery.close()
         for model in self.models.values():
@@ -258,5 +286,5 @@ class Collections:
         self.close()
 
 
-def _alike(one: Collection, other: Collection) -> bool:
+def _have_same_space(one: Collection, other: Collection) -> bool:
     return one.memery.space == other.memery.space

@@ -1,4 +1,4 @@
-"""Indexing flows that run beside searches, one at a time: begun, watched, cancelled."""
+"""Background indexing jobs, one at a time: start, watch, cancel."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from memery.types import Progress
 
 logger = logging.getLogger(__name__)
 
-RUNNING = ("waiting", "indexing", "reading")
-_AGAIN_SECONDS = 1.0
-"""Between two looks at an archive that another process writes."""
-_HELD = "Another process is writing the archive: the job begins when that has finished."
+ACTIVE_STATES = ("waiting", "indexing", "reading")
+_RETRY_SECONDS = 1.0
+"""Interval of checks whether another process still writes the archive."""
+_LOCKED = "Another process is writing the archive. The job starts when that has finished."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +28,16 @@ class Job:
     """The indexing of one collection.
 
     Attributes:
-        collection: its name.
-        state: "idle", "waiting", "indexing", "reading", "done", "failed" or "cancelled".
-        done: files dealt with in this stage.
-        total: files to deal with.
-        skipped: files that had to be skipped.
+        collection: name of the collection.
+        state: "idle", "waiting", "indexing", "reading" (OCR), "done", "failed" or "cancelled".
+        done: files processed in this stage.
+        total: files to process in this stage.
+        skipped: skipped files.
         searchable: images that a search finds.
-        started: when the stage began, seconds of `time.monotonic`.
-        ended: when the job did, likewise.
-        message: what went wrong, or what is waited for, for people.
-        excluded: what the last scan left out, and what helps, for people.
+        started: start of the stage, seconds of `time.monotonic`.
+        ended: end of the job, seconds of `time.monotonic`.
+        message: why the job failed or waits.
+        excluded: messages about files that the last scan excluded.
     """
 
     collection: str
@@ -53,21 +53,21 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long this stage has run."""
+        """Duration of this stage so far, seconds."""
         if not self.started:
             return 0.0
         return (self.ended or time.monotonic()) - self.started
 
     @property
     def eta_seconds(self) -> float | None:
-        """How long it will still run, going by what is done; None where that cannot be said."""
-        if self.state not in RUNNING or not self.done:
+        """Estimated remaining time of this stage, seconds; None if unknown."""
+        if self.state not in ACTIVE_STATES or not self.done:
             return None
         return self.seconds / self.done * (self.total - self.done)
 
 
 class _CancelledError(Exception):
-    """Thrown through the indexing flow between two batches."""
+    """Raised in the progress callback to stop the indexing flow between two batches."""
 
 
 class IndexJobs:
@@ -97,17 +97,24 @@ class IndexJobs:
 
     @property
     def is_running(self) -> bool:
-        """Whether any collection is being indexed, or waits for it."""
-        return any(job.state in RUNNING for job in self.all())
+        """Whether any job is running or waiting."""
+        return any(job.state in ACTIVE_STATES for job in self.all())
 
     def begin(self, names: Sequence[str]) -> list[Job]:
-        """Index collections, unless that is under way."""
-        found = {name: self._collections[name].memery.count() for name in names}
+        """Start indexing collections, except those that are being indexed.
+
+        Args:
+            names: names of the collections.
+
+        Returns:
+            Their jobs.
+        """
+        searchable = {name: self._collections[name].memery.count() for name in names}
         with self._mutex:
             for name in names:
-                if self._jobs[name].state not in RUNNING and not self._closing:
+                if self._jobs[name].state not in ACTIVE_STATES and not self._closing:
                     excluded = self._jobs[name].excluded
-                    self._set(Job(name, "waiting", searchable=found[name], excluded=excluded))
+                    self._set(Job(name, "waiting", searchable=searchable[name], excluded=excluded))
                     self._waiting.append(name)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="memery-index", daemon=True)
@@ -116,19 +123,26 @@ class IndexJobs:
             return [self._jobs[name] for name in names]
 
     def cancel(self, names: Sequence[str]) -> list[Job]:
-        """Stop jobs after the batch under way; what was committed stays."""
+        """Cancel jobs after the current batch; committed work is kept.
+
+        Args:
+            names: names of the collections.
+
+        Returns:
+            Their jobs.
+        """
         names = [self._collections[name].name for name in names]
         with self._mutex:
             for name in names:
                 if name in self._waiting:
                     self._waiting.remove(name)
                     self._set(replace(self._jobs[name], state="cancelled", message=""))
-                elif self._jobs[name].state in RUNNING:
+                elif self._jobs[name].state in ACTIVE_STATES:
                     self._cancelled.add(name)
             return [self._jobs[name] for name in names]
 
     def close(self) -> None:
-        """Cancel everything and wait for the batch under way."""
+        """Cancel all jobs, and wait for the current batch."""
         self.cancel([job.collection for job in self.all()])
         with self._mutex:
             self._closing = True
@@ -148,13 +162,13 @@ class IndexJobs:
                 name = self._waiting.popleft()
             if self._collections[name].memery.archive.holder() is None:
                 self._index(name)
-            else:  # known without looking through the folder
-                self._postpone(name)
+            else:  # the lock shows it before the folder is scanned
+                self._requeue(name)
 
-    def _postpone(self, name: str) -> None:
-        """Stand in line again: nobody is turned away for coming while another process writes."""
+    def _requeue(self, name: str) -> None:
+        """Requeue: another process holds the lock."""
         searchable, excluded = self._jobs[name].searchable, self._jobs[name].excluded
-        with contextlib.suppress(MemeryError):  # what the other has committed is found already
+        with contextlib.suppress(MemeryError):  # what the other process has committed is searchable
             searchable = self._collections[name].memery.count()
         with self._mutex:
             if name in self._cancelled or self._closing:
@@ -162,23 +176,27 @@ class IndexJobs:
                 cancelled = replace(self._jobs[name], state="cancelled", message="")
                 self._set(replace(cancelled, ended=time.monotonic()))
                 return
-            waiting = Job(name, "waiting", searchable=searchable, message=_HELD, excluded=excluded)
+            waiting = Job(
+                name, "waiting", searchable=searchable, message=_LOCKED, excluded=excluded
+            )
             self._set(waiting)
             self._waiting.append(name)
-            self._mutex.wait_for(lambda: self._closing, _AGAIN_SECONDS)
+            self._mutex.wait_for(lambda: self._closing, _RETRY_SECONDS)
 
     def _index(self, name: str) -> None:
         state, message = "done", ""
         with self._mutex:
             before = self._jobs[name]
             excluded = before.excluded
-            fresh = Job(name, "indexing", searchable=before.searchable, excluded=excluded)
-            self._set(replace(fresh, started=time.monotonic()))
+            running = Job(name, "indexing", searchable=before.searchable, excluded=excluded)
+            self._set(replace(running, started=time.monotonic()))
         try:
-            report = self._collections.build(name, lambda progress: self._note(name, progress))
+            report = self._collections.build(
+                name, lambda progress: self._on_progress(name, progress)
+            )
             excluded = tuple(describe_excluded(report.excluded))
         except ArchiveLocked:
-            self._postpone(name)
+            self._requeue(name)
             return
         except _CancelledError:
             state = "cancelled"
@@ -186,18 +204,18 @@ class IndexJobs:
             state, message = "failed", str(error)
             logger.warning("%s", error)
         except Exception:
-            state, message = "failed", "Something unforeseen happened: see the server's log."
-            logger.exception("The index of %s could not be brought up to date.", name)
+            state, message = "failed", "Internal error; see the server log."
+            logger.exception("Indexing %s failed.", name)
         with self._mutex:
             self._cancelled.discard(name)
             job = replace(self._jobs[name], state=state, message=message, ended=time.monotonic())
             job = replace(job, excluded=excluded)
-        with contextlib.suppress(MemeryError):  # whatever was committed, by whomever, is found
+        with contextlib.suppress(MemeryError):  # whatever was committed is searchable
             job = replace(job, searchable=self._collections[name].memery.count())
         with self._mutex:
             self._set(job)
 
-    def _note(self, name: str, progress: Progress) -> None:
+    def _on_progress(self, name: str, progress: Progress) -> None:
         with self._mutex:
             if name in self._cancelled or self._closing:
                 raise _CancelledError

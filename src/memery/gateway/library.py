@@ -1,4 +1,4 @@
-"""The library: one folder, its model and index kept warm between calls."""
+"""The library: one folder, with its model and index kept in memory between calls."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ from memery.types import DuplicateGroup, ImageFile, IndexReport, Line, ProgressC
 
 _ANYWHERE = Filter()
 _CHANGED = "it has changed since it was indexed"
-Choose = Callable[[Archive, Store, Config], EmbeddingModel]
+ChooseModel = Callable[[Archive, Store, Config], EmbeddingModel]
 
 
 class Memery:
-    """A folder of images to search, again and again.
+    """A folder of images, open for indexing and searching.
 
     Args:
         path: the folder.
-        rebuild: the next `build` encodes everything anew, whatever model was used before.
-        choose: what chooses the model, `assembly.choose_model` by default.
+        rebuild: the next `build` encodes all images again, whatever model was used before.
+        choose: chooses the model; `assembly.choose_model` by default.
         settings: fields of `Config`, for example `model=` or `archive=`.
 
     Raises:
         FolderError: the folder is missing or cannot be read.
         ArchiveError: its archive cannot be opened.
-        ModelError: the model is not to be had, or does not fit the archive.
+        ModelError: the model is not available, or does not fit the archive.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Memery:
         path: str | os.PathLike[str],
         *,
         rebuild: bool = False,
-        choose: Choose | None = None,
+        choose: ChooseModel | None = None,
         **settings: Any,
     ) -> None:
         self._config = load_config(**settings)
@@ -80,27 +80,27 @@ class Memery:
 
     @property
     def archive(self) -> Archive:
-        """The archive that answers for the folder."""
+        """The archive of the folder."""
         return self._archive
 
     @property
     def store(self) -> Store:
-        """The store of that archive."""
+        """The store of the archive."""
         return self._store
 
     @property
     def executors(self) -> Executors:
-        """What the two flows are composed of here."""
+        """The executors of the two flows."""
         return self._executors
 
     @property
     def thumbnails(self) -> Thumbnails:
-        """The thumbnails kept in the archive."""
+        """The thumbnails in the archive."""
         return self._thumbnails
 
     @property
     def space(self) -> Space:
-        """The space of the model in use."""
+        """The embedding space of the model."""
         return self._executors.encoder.space
 
     def build(
@@ -114,11 +114,14 @@ class Memery:
 
         Args:
             progress: called with the counts after each committed batch.
-            rebuild: read and encode everything anew.
+            rebuild: read and encode all images again.
             verify: check the store, and read every file to compare it with its digest.
 
+        Returns:
+            The report of the build.
+
         Raises:
-            ArchiveDamaged: `verify` found a fault in the store.
+            ArchiveDamaged: `verify` found damage in the store.
         """
         if verify:
             faults = self._store.verify(self._executors.encoder.space)
@@ -145,24 +148,24 @@ class Memery:
         progress: ProgressCallback | None = None,
         **options: Any,
     ) -> Results:
-        """Search what is indexed; with `refresh`, bring the index up to date first.
+        """Search the index; with `refresh`, update it first.
 
         Args:
             query: as in `memery.query_flow`, like the arguments up to `progress`.
             image_query: one or more images.
             exclude: texts to find less of.
             exclude_images: images to find less of.
-            more: hits that were right.
-            less: hits that were wrong.
-            where: which images may be found; the conditions below are added to it.
-            refresh: bring the index up to date first.
+            more: relevant hits.
+            less: irrelevant hits.
+            where: filter; the conditions below are added to it.
+            refresh: update the index first.
             progress: called with the counts after each committed batch.
             options: {options}
 
         Raises:
-            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
-            ModelMismatch: it is indexed with other models only, and `refresh` is off.
-            QueryError: there is no query, or it points nowhere.
+            ArchiveMissing: nothing is indexed yet, and `refresh` is false.
+            ModelMismatch: the folder is indexed with other models only, and `refresh` is false.
+            QueryError: there is no query, or its terms cancel each other.
         """
         terms = make_query(query, image_query, exclude, exclude_images, more, less)
         search = SearchOptions.of(options, where)
@@ -178,22 +181,22 @@ class Memery:
         progress: ProgressCallback | None = None,
         **options: Any,
     ) -> Results:
-        """The images most like one, which need not be of this folder; itself left out.
+        """Find the images most like a given one, which need not be in this folder.
 
-        One that is indexed is not encoded again. Exact copies of it are left out too: `duplicates`
-        finds them.
+        An indexed image is not encoded again. The results do not contain the image itself and its
+        exact copies; `duplicates` finds those.
 
         Args:
-            image: as an image of `memery.query_flow`, or a term.
-            where: which images may be found; the conditions below are added to it.
-            refresh: bring the index up to date first.
+            image: an image as in `memery.query_flow`, or a term.
+            where: filter; the conditions below are added to it.
+            refresh: update the index first.
             progress: called with the counts after each committed batch.
             options: {options}
 
         Raises:
             ImageError: the image cannot be read.
-            QueryError: it is a text.
-            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+            QueryError: the term is a text.
+            ArchiveMissing: nothing is indexed yet, and `refresh` is false.
         """
         given = SearchOptions.of(options, where, omitted=("mode",))
         (term,) = make_query(image_query=image).terms
@@ -208,20 +211,24 @@ class Memery:
         refresh: bool = False,
         progress: ProgressCallback | None = None,
     ) -> tuple[DuplicateGroup, ...]:
-        """Groups of images that are one picture, the best copy of each first. Deletes nothing.
+        """Find groups of exact and near duplicates. Delete nothing.
 
-        A file that several paths lead to (links, bind mounts) is one copy. Files that are gone or
-        have changed since they were indexed are left out.
+        A file with several paths (links, bind mounts) is one copy. Files that were deleted or
+        changed since they were indexed are skipped.
 
         Args:
-            exact_only: only images with the same bytes; otherwise near duplicates too: encoded
-                anew, made smaller or brighter, cut a little, framed, captioned, turned, mirrored.
-            where: which images are looked at.
-            refresh: bring the index up to date first.
+            exact_only: find only images with the same bytes; otherwise also near duplicates:
+                re-encoded, resized, brightened, slightly cropped, framed, captioned, rotated or
+                mirrored.
+            where: filter.
+            refresh: update the index first.
             progress: called with the counts after each committed batch.
 
+        Returns:
+            The groups, each with its best copy first.
+
         Raises:
-            ArchiveMissing: nothing is indexed yet, and `refresh` is off.
+            ArchiveMissing: nothing is indexed yet, and `refresh` is false.
         """
         refresh_index = partial(run_index, self._executors, progress, before_search=True)
         ensure_index(self._executors.indexer, refresh_index if refresh else None)
@@ -229,20 +236,20 @@ class Memery:
         return self._executors.deduplicator.group(self.space, within, exact_only=exact_only)
 
     def count(self, where: Filter = _ANYWHERE) -> int:
-        """Images that a search finds."""
+        """Count the images that a search finds."""
         with self._store.snapshot() as snapshot:
             return count(snapshot, self.space, where.within(self._archive.scope))
 
     def skips(self) -> Sequence[Skip]:
-        """Files that were left out, ordered by path."""
+        """Return the skipped files, ordered by path."""
         with self._store.snapshot() as snapshot:
             return snapshot.skips(Filter(self._archive.scope))
 
     def image(self, id_: str) -> ImageFile:
-        """The facts about an image by its id.
+        """Look up an image by its id.
 
         Raises:
-            ImageUnknown: no image of the folder has it.
+            ImageUnknown: no image in the folder has this id.
         """
         with self._store.snapshot() as snapshot:
             image = image_by_id(snapshot, self.space, Filter(self._archive.scope), id_)
@@ -251,21 +258,24 @@ class Memery:
         return image
 
     def text(self, image: ImageFile) -> tuple[Line, ...] | None:
-        """The lines of text in a picture; None where it was not read yet."""
+        """Return the lines of text in an image; None if OCR has not run on it yet."""
         with self._store.snapshot() as snapshot:
             text = snapshot.text(image.digest)
         return None if text is None else text.lines
 
     def location(self, image: ImageFile) -> str:
-        """Absolute path of an image."""
+        """Return the absolute path of an image."""
         return f"{self._archive.root}/{image.path}"
 
     def open(self, image: ImageFile) -> tuple[BinaryIO, str]:
-        """An image's file, and its media type, which its content decides.
+        """Open the file of an image.
+
+        Returns:
+            The open file, and its media type, determined from the content.
 
         Raises:
-            ImageError: it is gone, leads out of the folder, is no image any more, or another one
-                than was indexed.
+            ImageError: the file is gone, leads out of the folder, is not an image, or has changed
+                since it was indexed.
         """
         file, media_type = open_inside(self._archive.root, image.path)
         if not is_unchanged(file, image):
@@ -274,14 +284,21 @@ class Memery:
         return file, media_type
 
     def thumbnail(self, image: ImageFile, side: int) -> bytes:
-        """A small version of an image: WebP, upright, its longer side at most `side` pixels.
+        """Return the thumbnail of an image; make it if needed.
+
+        Args:
+            image: the image.
+            side: maximum length of the longer side, pixels.
+
+        Returns:
+            An upright WebP.
 
         Raises:
-            ImageError: it cannot be decoded, or has changed since it was indexed.
+            ImageError: the image cannot be decoded, or has changed since it was indexed.
         """
-        kept = self._thumbnails.find(image.digest, side)
-        if kept is not None:
-            return kept
+        thumbnail = self._thumbnails.find(image.digest, side)
+        if thumbnail is not None:
+            return thumbnail
         file, _ = self.open(image)
         with file:
             data = file.read(self._config.max_bytes)
@@ -290,19 +307,20 @@ class Memery:
         return self._thumbnails.make(image.digest, side, data)
 
     def preview(self, *, everything: bool = False) -> Changes:
-        """What the next build would do; nothing is opened or written.
+        """Return what the next build would do, without opening or writing a file.
 
         Args:
-            everything: it is to read unchanged files too, as `rebuild` and `verify` do.
+            everything: assume that the build reads unchanged files too, as `rebuild` and `verify`
+                do.
         """
         return self._executors.loader.load(self._executors.encoder.space, everything=everything)
 
     def status(self) -> Status:
-        """The state of the folder and its archive."""
+        """Return the status of the folder and its archive."""
         return status_of(self._archive, self._config, self._store)
 
     def close(self) -> None:
-        """Let go of the archive."""
+        """Close the archive."""
         self._store.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What is done to an archive besides searching and building it: deleting it, or a part of it."""
+"""Deletes an archive, or the embeddings of one model."""
 
 from __future__ import annotations
 
@@ -15,20 +15,27 @@ from memery.stores.interface import Store, Writer
 
 
 def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
-    """Delete the archive of a folder; the images stay. Returns where it was.
+    """Delete the archive of a folder; the images stay.
 
-    The folder may be gone, where its archive was kept elsewhere.
+    The folder may have been deleted if its archive is kept elsewhere.
+
+    Args:
+        path: the folder.
+        settings: fields of `Config`.
+
+    Returns:
+        The folder of the deleted archive.
 
     Raises:
-        FolderError: there is no such folder, and no archive of it.
-        ArchiveMissing: there is none.
-        ArchiveError: it belongs to another folder or to one above, is being written, or cannot be
-            deleted.
+        FolderError: neither the folder nor an archive of it exists.
+        ArchiveMissing: the folder has no archive.
+        ArchiveError: the archive belongs to another folder or to a parent, is being written, or
+            cannot be deleted.
     """
     config = load_config(**settings)
     archive = find_orphan(path, config.archive) or _find_archive(path, config)
     if not archive.exists():
-        raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+        raise ArchiveMissing(f"{archive.searched} has no archive. There is nothing to delete.")
     if config.archive is not None:
         _check_owner(archive, config)
     archive.purge()
@@ -36,7 +43,7 @@ def purge(path: str | os.PathLike[str], **settings: Any) -> Path:
 
 
 def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
-    """As `find_archive`; a folder that is gone may have had its archive at any place."""
+    """Find the archive of a folder; explain what to do if the folder no longer exists."""
     try:
         return find_archive(path, config.archive)
     except FolderError:
@@ -44,36 +51,44 @@ def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
         if config.archive is not None or not folder or os.path.lexists(folder):
             raise
         raise FolderError(
-            f"There is no folder {path}: check the spelling. If it was deleted and its archive was"
-            " kept in another place, name that place with --archive DIR."
+            f"There is no folder {path}. Check the spelling. If it was deleted and its archive was"
+            " kept elsewhere, name the archive with --archive DIR."
         ) from None
 
 
 def _check_owner(archive: Archive, config: Config) -> None:
-    """Refuse to delete the archive of another folder; a damaged one may be anybody's."""
+    """Refuse to delete the archive of another folder; a damaged one does not tell its folder."""
     with contextlib.suppress(ArchiveDamaged):
         assembly.open_store(archive, config).close()
 
 
 def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> int:
-    """Delete the embeddings of one model; the others stay. Returns how many they were.
+    """Delete the embeddings of one model; those of other models stay.
+
+    Args:
+        path: the folder.
+        model_id: id of the model.
+        settings: fields of `Config`.
+
+    Returns:
+        The number of deleted embeddings.
 
     Raises:
-        ArchiveMissing: there is no archive.
-        ModelMismatch: it has no embeddings of that model, or they are what answers searches.
-        ArchiveError: it belongs to a folder above, or is being written.
+        ArchiveMissing: the folder has no archive.
+        ModelMismatch: the archive has no embeddings of the model, or searches use them.
+        ArchiveError: the archive belongs to a parent folder, or is being written.
     """
     config = load_config(**settings)
     archive = find_archive(path, config.archive)
     if archive.scope:
         raise ArchiveError(
-            f"{archive.searched} is part of the archive of {archive.root}: name that folder."
+            f"{archive.searched} is part of the archive of {archive.root}. Name that folder."
         )
     with contextlib.closing(assembly.open_store(archive, config)) as store:
         with store.snapshot() as snapshot:
             active = snapshot.state().active_space
         if active is None:
-            raise ArchiveMissing(f"{archive.searched} has no archive: there is nothing to delete.")
+            raise ArchiveMissing(f"{archive.searched} has no archive. There is nothing to delete.")
         with store.writing() as writer:
             return _drop(archive, store, writer, model_id)
 
@@ -81,16 +96,16 @@ def drop_model(path: str | os.PathLike[str], model_id: str, **settings: Any) -> 
 def _drop(archive: Archive, store: Store, writer: Writer, model_id: str) -> int:
     with store.snapshot() as snapshot:
         spaces = snapshot.state().spaces
-    held = [info for info in spaces if info.space.model_id == model_id]
-    dropped = [info for info in held if not info.is_active]
+    stored = [info for info in spaces if info.space.model_id == model_id]
+    dropped = [info for info in stored if not info.is_active]
     if not dropped:
-        why = (
-            f"answers the searches of {archive.root}. Build it with another model first, or delete"
-            " the whole archive with memery purge"
-            if held
-            else f"has no embeddings in {archive.folder}: memery status names those that have"
+        reason = (
+            f"is the model that searches of {archive.root} use. Build with another model first, or"
+            " delete the whole archive with memery purge"
+            if stored
+            else f"has no embeddings in {archive.folder}. memery status lists those that have"
         )
-        raise ModelMismatch(f"{model_id} {why}.")
+        raise ModelMismatch(f"{model_id} {reason}.")
     for info in dropped:
         writer.drop_space(info.space)
     return sum(info.embeddings for info in dropped)

@@ -1,4 +1,4 @@
-"""The state of a folder and its archive, for people and programs to look at."""
+"""The status of a folder and its archive."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from memery.stores.settings import ocr_enabled
 from memery.types import ImageFile, Skip
 
 _NO_SPACE = Space("", "", 1)
-"""The space of a folder that was never indexed: nothing is in it."""
+"""The empty space of a folder that was never indexed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TextStatus:
-    """What is known of the text in pictures.
+    """Progress of OCR.
 
     Attributes:
-        wanted: a build is to read it.
-        reader: name and version of what reads, or None where nothing that does is installed.
-        read: images whose text was read.
-        with_text: those of them that hold any.
-        unread: images whose text was not read yet.
-        readers: what read the text that is stored, with the number of images.
+        wanted: whether a build runs OCR.
+        reader: name and version of the OCR engine, or None if none is installed.
+        read: number of images on which OCR has run.
+        with_text: number of these that contain text.
+        unread: number of images on which OCR has not run yet.
+        readers: OCR engines that recognised the stored text, with the number of images.
     """
 
     wanted: bool
@@ -48,24 +48,24 @@ class TextStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `memery status` tells.
+    """The status of a folder and its archive.
 
     Attributes:
-        folder: the folder asked about.
+        folder: the requested folder.
         root: the folder that the archive describes.
-        archive: where the archive lies.
-        exists: something was indexed.
-        size: bytes of the archive on disk.
-        searchable: images of the folder that a search finds now.
+        archive: the folder of the archive.
+        exists: whether anything is indexed.
+        size: size of the archive on disk, bytes.
+        searchable: number of images in the folder that a search finds.
         changes: what the next build would do.
-        skips: files that were left out, with reasons.
-        damaged: images of whose files a part was decoded.
-        space: the space that answers searches, or None.
-        spaces: every space with its number of embeddings.
-        holder: process id of the one that is writing, or None.
-        seed_files: files of memery 0.1 that lie there and are ignored.
-        text: what is known of the text in pictures.
-        dates: images by where their date comes from (`memery.imaging.dates.SOURCES`).
+        skips: skipped files with reasons.
+        damaged: images that were decoded in part.
+        space: the space that searches use, or None.
+        spaces: all spaces with their number of embeddings.
+        holder: id of the process that is writing, or None.
+        seed_files: files of memery 0.1, which are ignored.
+        text: progress of OCR.
+        dates: number of images by source of their date (`memery.imaging.dates.SOURCES`).
     """
 
     folder: Path
@@ -86,7 +86,16 @@ class Status:
 
 
 def status(path: str | os.PathLike[str], **settings: Any) -> Status:
-    """The state of a folder and its archive; no model is needed."""
+    """Read the status of a folder and its archive, without loading a model.
+
+    Args:
+        path: the folder.
+        settings: fields of `Config`.
+
+    Raises:
+        FolderError: the folder is missing or cannot be read.
+        ArchiveError: the archive cannot be opened.
+    """
     config = load_config(**settings)
     archive = find_archive(path, config.archive)
     with contextlib.closing(assembly.open_store(archive, config)) as store:
@@ -94,7 +103,7 @@ def status(path: str | os.PathLike[str], **settings: Any) -> Status:
 
 
 def status_of(archive: Archive, config: Config, store: Store) -> Status:
-    """The state of an archive that is open."""
+    """Read the status of an open archive."""
     scope = Filter(archive.scope)
     loader = assembly.make_loader(archive, config, store)
     with store.snapshot() as snapshot:

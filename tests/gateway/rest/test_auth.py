@@ -221,20 +221,20 @@ def test_ignores_forwarded_headers_of_unknown_clients(server):
         (["--encoder-only", "."], 2, "Remove the folders"),
         (["--encoder-only", "--open"], 2, "no page"),
         (["nowhere"], 3, "does not exist"),
-        ([".", "--host", "203.0.113.1"], 2, "cannot be listened on"),
-        ([".", "--host", "no such host"], 2, "cannot be listened on"),
-        ([".", "--host", "a" * 64], 2, "cannot be listened on"),
-        ([".", "--host", b"\xff"], 2, "cannot be listened on"),
+        ([".", "--host", "203.0.113.1"], 2, "Cannot listen on"),
+        ([".", "--host", "no such host"], 2, "Cannot listen on"),
+        ([".", "--host", "a" * 64], 2, "Cannot listen on"),
+        ([".", "--host", b"\xff"], 2, "Cannot listen on"),
         ([".", "--root-path", "photos"], 2, "must begin with a slash"),
         ([".", "--root-path", "/a b"], 2, "must begin with a slash"),
-        ([".", "--token", "gr\u00fcn"], 2, "--token must be"),
-        ([".", "--allowed-host", "http://x:1/"], 2, "no host's name"),
-        ([".", "--allowed-host", "*"], 2, "no host's name"),
-        ([".", "--forwarded-allow", "nope"], 2, "is no address"),
-        ([".", "--forwarded-allow", "*"], 2, "is no address"),
-        ([".", "--cors-origin", "*"], 2, "is no origin"),
-        ([".", "--cors-origin", "https://site.example/"], 2, "is no origin"),
-        ([".", "--cors-origin", "null"], 2, "is no origin"),
+        ([".", "--token", "gr\u00fcn"], 2, "--token must consist"),
+        ([".", "--allowed-host", "http://x:1/"], 2, "Invalid --allowed-host"),
+        ([".", "--allowed-host", "*"], 2, "Invalid --allowed-host"),
+        ([".", "--forwarded-allow", "nope"], 2, "Invalid --forwarded-allow"),
+        ([".", "--forwarded-allow", "*"], 2, "Invalid --forwarded-allow"),
+        ([".", "--cors-origin", "*"], 2, "Invalid --cors-origin"),
+        ([".", "--cors-origin", "https://site.example/"], 2, "Invalid --cors-origin"),
+        ([".", "--cors-origin", "null"], 2, "Invalid --cors-origin"),
         ([".", ".", "--archive", "x"], 2, "one folder only"),
         ([".", "--model", "nonsense"], 4, "no model named"),
     ],
@@ -247,7 +247,7 @@ def test_rejects_invalid_arguments(tmp_path, words, code, message):
 
 def test_names_option_for_a_port_in_use(server, tmp_path):
     done = run_command("serve", tmp_path, "--port", str(server.port), check=2)
-    assert "Name another with --port" in done.stderr
+    assert "Choose another port with --port" in done.stderr
 
 
 def test_other_commands_load_no_server():

@@ -144,7 +144,7 @@ def test_refuses_ranges_beyond_the_end(server, photos, header):
     answer = server.get(by_path(server, "trip/sea.jpg")["image_url"], Range=header)
     assert (answer.status, answer.headers["Content-Range"]) == (416, f"bytes */{size}")
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["detail"] == "The file has no such part."
+    assert answer.json()["detail"] == "The file has no such range."
 
 
 def test_sends_several_ranges_as_parts(server, photos):

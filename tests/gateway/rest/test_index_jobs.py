@@ -186,7 +186,7 @@ def test_serves_folder_that_is_gone_and_comes_back(folder):
         for path in ("/v1/search?text=red", "/v1/images", f"/v1/images?collection={folder.name}"):
             answer = server.get(path)
             assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
-            assert "is the disk connected?" in answer.json()["detail"]
+            assert "Is the disk connected?" in answer.json()["detail"]
         away.rename(folder)
         assert server.get("/readyz").status == 200
         assert server.get("/v1/status").json()["unavailable"] == []

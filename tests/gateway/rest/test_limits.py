@@ -19,7 +19,7 @@ from fastapi import Request
 from PIL import Image
 from pydantic import BaseModel, model_validator
 
-from memery.gateway.rest.middleware.rate_limit import Limited, Rates
+from memery.gateway.rest.middleware.rate_limit import RateLimitMiddleware, TokenBuckets
 from memery.gateway.rest.options import Limits, Options
 from memery.gateway.rest.schemas import request_parsing
 from support.damaged_images import damaged_avif
@@ -146,7 +146,7 @@ def timed():
         async def answer():
             began = asyncio.get_running_loop().time()
             scope = {"type": "http", "method": "POST", "path": "/v1/search", "headers": []}
-            await Limited(read_all, Options())(scope, receive, send)
+            await RateLimitMiddleware(read_all, Options())(scope, receive, send)
             return sent, asyncio.get_running_loop().time() - began
 
         return run_in_thread(answer(), VirtualClock)
@@ -201,7 +201,7 @@ def test_server_gives_up_slow_bodies_and_slow_heads(strict):
             with contextlib.suppress(TimeoutError):
                 answer = connection.recv(100)
         assert answer.startswith(b"HTTP/1.1 408")
-    # Heads have a limit of their own, which the connection alone tells of.
+    # HeadMiddleware have a limit of their own, which the connection alone tells of.
     assert raw(strict, b"GET / HTTP/1.1\r\nHost: loc") == b""
 
 
@@ -349,7 +349,7 @@ def test_refuses_bodies_that_are_too_large_together(strict):
 
 def test_limits_rate_of_each_client():
     now = 0.0
-    rates = Rates(rate=10, burst=3, clock=lambda: now)
+    rates = TokenBuckets(rate=10, burst=3, clock=lambda: now)
     assert [rates.take("a") for _ in range(5)] == pytest.approx([0, 0, 0, 0.1, 0.1])
     assert rates.take("b") == 0
     now = 0.05
@@ -361,7 +361,7 @@ def test_limits_rate_of_each_client():
 
 
 def test_forgets_clients_beyond_the_limit():
-    rates = Rates(rate=10, burst=1, clock=lambda: 0.0)
+    rates = TokenBuckets(rate=10, burst=1, clock=lambda: 0.0)
     assert rates.take("a") == 0
     assert rates.take("a") > 0
     for number in range(5000):

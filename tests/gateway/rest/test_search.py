@@ -344,7 +344,7 @@ def test_status_names_unreadable_files(tmp_path):
 def test_rejects_misspelt_parameter(server, path):
     answer = server.get(f"{path}util=2020")
     assert answer.status == 422
-    assert answer.json()["errors"] == [{"field": "util", "message": "there is no such parameter"}]
+    assert answer.json()["errors"] == [{"field": "util", "message": "unknown parameter"}]
     assert server.get("/?util=2020").status == 200  # what the page's address says is the page's
 
 

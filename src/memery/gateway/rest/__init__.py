@@ -1,1 +1,1 @@
-"""REST: JSON over HTTP for programs and for the page, over the same library as the command line."""
+"""The REST API: JSON over HTTP for programs and for the page, on top of the library."""

@@ -1,4 +1,4 @@
-"""The application: resources below, and around them what guards, limits and records."""
+"""Assembles the ASGI application: the routes, wrapped in the middleware."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from memery.config import processors
-from memery.gateway.rest.middleware.access_log import Logged
-from memery.gateway.rest.middleware.auth import Access
-from memery.gateway.rest.middleware.head import Heads
-from memery.gateway.rest.middleware.rate_limit import Limited
+from memery.gateway.rest.middleware.access_log import AccessLogMiddleware
+from memery.gateway.rest.middleware.auth import AuthMiddleware
+from memery.gateway.rest.middleware.head import HeadMiddleware
+from memery.gateway.rest.middleware.rate_limit import RateLimitMiddleware
 from memery.gateway.rest.routes import (
     collections,
     encode,
@@ -28,7 +28,7 @@ from memery.gateway.rest.routes import (
 )
 from memery.gateway.rest.schemas import parameters, problems
 from memery.gateway.rest.schemas.answers import ProblemDocument
-from memery.gateway.rest.state import Service
+from memery.gateway.rest.state import ServerState
 
 if TYPE_CHECKING:
     from fastapi.telemetry import TelemetryConfig
@@ -39,42 +39,45 @@ _NO_TELEMETRY: TelemetryConfig = {
     "metrics": False,
     "logs": False,
 }
-"""Spans hold addresses, and so queries: no exporter that another program set up gets any."""
-_RESOURCES = (search, images, uploads, collections, index_jobs)
+"""Off: spans contain URLs, and so queries, which an exporter would send elsewhere."""
+_ROUTES = (search, images, uploads, collections, index_jobs)
 
 
-def make_app(service: Service, port: int) -> ASGIApp:
-    """Everything that answers a request.
+def make_app(state: ServerState, port: int) -> ASGIApp:
+    """Make the application.
 
     Args:
-        service: the parts.
-        port: that the server listens on.
+        state: what the routes work on.
+        port: the port that the server listens on.
+
+    Returns:
+        The application with its middleware.
     """
-    app = _application(service)
-    guarded: ASGIApp = app
-    if service.options.cors_origins:
-        guarded = CORSMiddleware(
-            guarded,
-            allow_origins=service.options.cors_origins,
+    app = _application(state)
+    wrapped: ASGIApp = app
+    if state.options.cors_origins:
+        wrapped = CORSMiddleware(
+            wrapped,
+            allow_origins=state.options.cors_origins,
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    guarded = Limited(guarded, service.options)
-    guarded = Access(guarded, service.options, port)
-    return Logged(Heads(guarded), service.metrics)
+    wrapped = RateLimitMiddleware(wrapped, state.options)
+    wrapped = AuthMiddleware(wrapped, state.options, port)
+    return AccessLogMiddleware(HeadMiddleware(wrapped), state.metrics)
 
 
 @contextlib.asynccontextmanager
 async def _with_threads(_: FastAPI) -> AsyncIterator[None]:
-    """As many threads as the processors keep busy: more would only hold memory."""
+    """Limit the worker threads to what keeps the processors busy; more would only use memory."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = max(8, 4 * processors())
     yield
 
 
-def _application(service: Service) -> FastAPI:
+def _application(state: ServerState) -> FastAPI:
     from memery import __version__
 
-    described = {
+    problem_response = {
         "model": ProblemDocument,
         "content": {problems.MEDIA_TYPE: {}},
         "description": "A problem document (RFC 9457).",
@@ -82,24 +85,26 @@ def _application(service: Service) -> FastAPI:
     app = FastAPI(
         title="memery",
         version=__version__,
-        summary="Search folders of images by text or by picture.",
+        summary="Search folders of images by text or by image.",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # what draws it would come from another address
+        docs_url=None,  # Swagger UI would be loaded from another origin
         redoc_url=None,
-        responses={"4XX": described, "5XX": described},
+        responses={"4XX": problem_response, "5XX": problem_response},
         redirect_slashes=False,
         lifespan=_with_threads,
-        root_path=service.options.root_path,
+        root_path=state.options.root_path,
         telemetry=_NO_TELEMETRY,
     )
-    app.state.service = service
-    problems.handle(app)
-    strict = [Depends(parameters.refuse_others)]
-    if not service.options.encoder_only:
-        for resource in _RESOURCES:
-            app.include_router(resource.router, dependencies=strict)
-        app.include_router(page.router)  # its parameters are a search's, for its own script
-    for resource in (encode, health):
-        app.include_router(resource.router, dependencies=strict)
-    service.metrics.watch(lambda: health.readings(service))
+    app.state.server = state
+    problems.add_exception_handlers(app)
+    strict = [Depends(parameters.reject_unknown_params)]
+    if not state.options.encoder_only:
+        for route in _ROUTES:
+            app.include_router(route.router, dependencies=strict)
+        app.include_router(
+            page.router
+        )  # not strict: the page's script reads the parameters of a search
+    for route in (encode, health):
+        app.include_router(route.router, dependencies=strict)
+    state.metrics.add_gauges(lambda: health.gauges(state))
     return app

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. The one module that imports prometheus_client."""
+"""Prometheus metrics. The one module that imports prometheus_client."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds."""
-Reading = tuple[str, str, dict[str, float]]
-"""Name, help, and the value by label; the label "" stands for a metric without one."""
+Gauge = tuple[str, str, dict[str, float]]
+"""Name, help, and the values by label; the label "" means a metric without labels."""
 
 
 class Metrics:
-    """Counters of one server."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -47,33 +47,33 @@ class Metrics:
             registry=self._registry,
         )
 
-    def watch(self, readings: Callable[[], Iterator[Reading]]) -> None:
-        """Ask for these whenever metrics are asked for."""
-        self._registry.register(_Gauges(readings))
+    def add_gauges(self, gauges: Callable[[], Iterator[Gauge]]) -> None:
+        """Register gauges that are read on every scrape."""
+        self._registry.register(_Gauges(gauges))
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count an answer."""
+    def count_response(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a response."""
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def searched(self, took: Timings) -> None:
-        """Count a search."""
+    def count_search(self, took: Timings) -> None:
+        """Record the duration of a search."""
         for stage in ("encode", "search"):
             self._stages.labels(stage).observe(getattr(took, stage) / 1000)
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self._registry)
 
 
 class _Gauges(Collector):
-    """Values that are read, not counted."""
+    """Values that are read on every scrape."""
 
-    def __init__(self, readings: Callable[[], Iterator[Reading]]) -> None:
-        self._readings = readings
+    def __init__(self, gauges: Callable[[], Iterator[Gauge]]) -> None:
+        self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, explanation, values in self._readings():
+        for name, explanation, values in self._gauges():
             labels = () if "" in values else ("name",)
             family = GaugeMetricFamily(name, explanation, labels=labels)
             for label, value in values.items():

@@ -1,4 +1,4 @@
-"""How a server is run, and what it allows."""
+"""Options and limits of a server."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one client may ask for, and all of them together.
+    """Rate, concurrency, size and timeout limits.
 
     Attributes:
-        requests: that are answered at the same time.
-        streams: of events, likewise.
-        rate: requests per second of one address, in the long run.
+        requests: number of concurrent requests.
+        streams: number of concurrent event streams.
+        rate: requests per second of one address, on average.
         burst: requests of one address at once.
-        wrong_tokens: different ones of one address at once.
-        wrong_token_seconds: until an address may show another one.
-        body: bytes of one request.
-        json: bytes of a search as JSON.
-        bodies: bytes of all requests that are being answered.
-        body_seconds: for a request's body to arrive.
-        idle_seconds: that a client may let pass within a request or an answer.
-        picture: bytes of one picture to search for.
-        pixels: of such a picture.
-        pictures: in one request.
-        terms: in one query.
-        uploads: bytes of uploaded pictures that are kept.
+        wrong_tokens: different wrong tokens of one address at once.
+        wrong_token_seconds: seconds until an address may send another wrong token.
+        body: size of one request body, bytes.
+        json: size of a search as JSON, bytes.
+        bodies: size of all request bodies in memory, bytes.
+        body_seconds: seconds for a request body to arrive.
+        idle_seconds: seconds that a client may stay idle within a request or response.
+        picture: size of one query image, bytes.
+        pixels: number of pixels of a query image.
+        pictures: number of images in one request.
+        terms: number of terms in one query.
+        uploads: total size of the uploaded images that are kept, bytes.
     """
 
     requests: int = 128
@@ -55,28 +55,28 @@ class Limits:
     uploads: int = 64 << 20
 
     def for_encoding(self, batch: int) -> Limits:
-        """The same with as many pictures in a request as the model takes."""
+        """Return these limits with as many images per request as a batch of the model has."""
         return replace(self, pictures=batch + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What `memery serve` was asked for.
+    """The options of `memery serve`.
 
     Attributes:
         host: address to listen on.
-        port: likewise; 0 takes a free one.
-        token: what clients must show; "" means none.
-        allowed_hosts: names under which the server may be addressed, beside its own.
-        root_path: what a proxy has before the server's own paths.
-        forwarded_allow: addresses of proxies that are believed.
-        cors_origins: pages of other servers that may ask.
-        allow_index: let clients of other machines start the indexing flow.
-        encoder_only: serve the model alone.
-        limits: see there.
+        port: port to listen on; 0 picks a free one.
+        token: token that clients must send; "" requires none.
+        allowed_hosts: additional host names of the server.
+        root_path: path prefix that a reverse proxy adds.
+        forwarded_allow: addresses or networks of trusted proxies.
+        cors_origins: origins whose pages may call the API.
+        allow_index: let clients on other machines start the indexing flow.
+        encoder_only: serve only the model.
+        limits: limits for clients.
 
     Raises:
-        ConfigError: a value is none of its kind.
+        ConfigError: a value is invalid.
     """
 
     host: str = "127.0.0.1"
@@ -92,33 +92,35 @@ class Options:
 
     def __post_init__(self) -> None:
         if not (self.token.isascii() and self.token.isprintable() and " " not in self.token):
-            raise ConfigError("--token must be of ASCII letters, digits and signs, without spaces.")
+            raise ConfigError(
+                "--token must consist of ASCII letters, digits and punctuation, without spaces."
+            )
         if not _ROOT_PATH.fullmatch(self.root_path):
             raise ConfigError(
-                f"--root-path {self.root_path} must begin with a slash and hold names alone, as"
+                f"Invalid --root-path {self.root_path}: it must begin with a slash, for example"
                 " /photos."
             )
         for name in self.allowed_hosts:
             if not _HOST.fullmatch(name) and as_address(name) is None:
                 raise ConfigError(
-                    f"--allowed-host {name} is no host's name: give it without http://, port and"
-                    " path, as photos.example."
+                    f"Invalid --allowed-host {name}: use a host name without scheme, port and path,"
+                    " for example photos.example."
                 )
         for address in self.forwarded_allow:
             if as_network(address) is None:
                 raise ConfigError(
-                    f"--forwarded-allow {address} is no address: give the proxy's own, as 10.0.0.7,"
-                    " or its network, as 10.0.0.0/24."
+                    f"Invalid --forwarded-allow {address}: use the proxy's address, for example"
+                    " 10.0.0.7, or its network, for example 10.0.0.0/24."
                 )
         for origin in self.cors_origins:
             if not _ORIGIN.fullmatch(origin):
                 raise ConfigError(
-                    f"--cors-origin {origin} is no origin: give one site, in lower case and without"
-                    " a path, as https://site.example."
+                    f"Invalid --cors-origin {origin}: use one site, lower case, without a path, for"
+                    " example https://site.example."
                 )
 
-    def inside(self, path: str) -> str:
-        """The path of a request without what a proxy has before it."""
+    def strip_root_path(self, path: str) -> str:
+        """Strip the path prefix of the reverse proxy from a request path."""
         return path[len(self.root_path) :] if path.startswith(f"{self.root_path}/") else path
 
     @property
@@ -134,7 +136,7 @@ class Options:
 
 
 def as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """A host as an IP address; None if it is a name."""
+    """Parse a host as an IP address; None if it is a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
@@ -142,7 +144,7 @@ def as_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 
 def as_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    """An address or a range of addresses; None if it is neither."""
+    """Parse an address or network; None if it is neither."""
     try:
         return ipaddress.ip_network(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Runs the server: sockets, signals, an end in good order. The one module that imports uvicorn."""
+"""Runs the server: socket, signals, shutdown. The one module that imports uvicorn."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from memery.gateway.jobs import IndexJobs
 from memery.gateway.rest.app import make_app
 from memery.gateway.rest.metrics import Metrics
 from memery.gateway.rest.options import Options, as_address
-from memery.gateway.rest.state import Service
+from memery.gateway.rest.state import ServerState
 from memery.gateway.rest.uploads import Uploads
 
 _HEADER_BYTES = 32 << 10
-_KEEP_ALIVE, _FAREWELL = 30, 10
-"""Seconds that an idle connection, and running requests at the end, are waited for."""
+_KEEP_ALIVE_TIMEOUT, _SHUTDOWN_TIMEOUT = 30, 10
+"""Seconds that an idle connection stays open, and that shutdown waits for running requests."""
 _BACKLOG = 256
 _TOKEN_BYTES = 24
 
@@ -45,53 +45,53 @@ def serve(
     say: Callable[[str], None] = lambda _: None,
     opened: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Answer requests until the process is told to end.
+    """Serve until the process is told to stop.
 
     Args:
-        paths: the folders; none with `options.encoder_only`.
-        options: how to be run.
+        paths: the folders; empty with `options.encoder_only`.
+        options: options of the server.
         settings: fields of `Config`.
-        index: bring the folders up to date first, while answering already.
-        say: told the address, in words.
-        opened: called with the address once the server listens.
+        index: index the folders at start, while requests are already served.
+        say: called with a message that contains the URL.
+        opened: called with the URL once the server listens.
 
     Raises:
-        ConfigError: the address cannot be listened on.
+        ConfigError: the server cannot listen on the address.
         MemeryError: a folder or the model cannot be opened.
     """
     if not options.is_loopback and not options.token:
         options = replace(options, token=secrets.token_urlsafe(_TOKEN_BYTES))
-    with _listening(options) as listener, _opened(paths, options, settings) as service:
+    with _listen(options) as listener, _opened(paths, options, settings) as state:
         port = listener.getsockname()[1]
-        server = uvicorn.Server(_config(make_app(service, port), options))
-        service.is_stopping = lambda: server.should_exit
+        server = uvicorn.Server(_config(make_app(state, port), options))
+        state.is_stopping = lambda: server.should_exit
         if index:
-            service.jobs.begin([c.name for c in service.collections])
+            state.jobs.begin([c.name for c in state.collections])
         address = _address(options, port)
         link = f"{address}/?token={options.token}" if options.token else address
-        if options.encoder_only and options.token:  # it has no page that a link could open
-            say(f"Serving {_what(service)} on {address} with the token {options.token}")
+        if options.encoder_only and options.token:  # there is no page to open
+            say(f"Serving {_description(state)} on {address} with the token {options.token}")
         else:
-            say(f"Serving {_what(service)} on {link}")
+            say(f"Serving {_description(state)} on {link}")
         opened(link)
-        with _told_to_end():
+        with _graceful_signals():
             server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
 def _opened(
     paths: Sequence[str | os.PathLike[str]], options: Options, settings: dict[str, Any]
-) -> Iterator[Service]:
-    """The parts of a server, closed at the end."""
+) -> Iterator[ServerState]:
+    """Open the state of a server, and close it at the end."""
     config = load_config(**settings)
-    if config.isolate is None:  # an image that a client sends must not end the server
+    if config.isolate is None:  # a client's image must not crash the server
         settings = settings | {"isolate": True}
         config = replace(config, isolate=True)
     decoder = assembly.make_decoder(config)
     with contextlib.closing(Collections(paths, **settings)) as collections:
         jobs = IndexJobs(collections)
         with contextlib.closing(jobs):
-            yield Service(
+            yield ServerState(
                 options=options,
                 model=collections.model(),
                 metrics=Metrics(),
@@ -102,32 +102,37 @@ def _opened(
             )
 
 
-def _listening(options: Options) -> socket.socket:
+def _listen(options: Options) -> socket.socket:
     is_v6 = isinstance(as_address(options.host), IPv6Address)
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     try:
         listener = socket.create_server(
             (options.host.strip("[]"), options.port), family=family, backlog=_BACKLOG
         )
-    except (OSError, OverflowError, TypeError, UnicodeError) as error:  # the latter: no host's name
-        what = getattr(error, "strerror", None) or error
+    except (
+        OSError,
+        OverflowError,
+        TypeError,
+        UnicodeError,
+    ) as error:  # the latter two: invalid host name
+        reason = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"{options.host} port {options.port} cannot be listened on: {what}."
-            " Name another with --port, or 0 for a free one."
+            f"Cannot listen on {options.host} port {options.port}: {reason}."
+            " Choose another port with --port, or 0 for a free one."
         ) from None
-    # Head and body are two writes: without this the second waits 40 ms for the first's receipt.
-    # asyncio does it only for sockets that were made with a protocol's number.
+    # Header and body are two writes: with Nagle's algorithm the second waits 40 ms for an ACK.
+    # asyncio disables it only for sockets created with an explicit protocol number.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def _config(app: Any, options: Options) -> uvicorn.Config:
-    class Patient(_Patient):
-        head_seconds = options.limits.idle_seconds
+    class HeaderTimeoutProtocol(_HeaderTimeoutProtocol):
+        header_timeout = options.limits.idle_seconds
 
     return uvicorn.Config(
         app,
-        http=Patient,
+        http=HeaderTimeoutProtocol,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -135,47 +140,47 @@ def _config(app: Any, options: Options) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(options.forwarded_allow),
         forwarded_allow_ips=list(options.forwarded_allow),
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=_FAREWELL,
+        timeout_keep_alive=_KEEP_ALIVE_TIMEOUT,
+        timeout_graceful_shutdown=_SHUTDOWN_TIMEOUT,
         h11_max_incomplete_event_size=_HEADER_BYTES,
     )
 
 
-class _Patient(H11Protocol):
-    """Waits for the head of a request, but not without end."""
+class _HeaderTimeoutProtocol(H11Protocol):
+    """Closes connections whose request header does not arrive in time."""
 
-    head_seconds: float
-    _head: asyncio.TimerHandle | None = None
+    header_timeout: float
+    _header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head = self.loop.call_later(self.head_seconds, self._give_up)
+        self._header_timer = self.loop.call_later(self.header_timeout, self._on_header_timeout)
 
     def data_received(self, data: bytes) -> None:
-        if self._head is None and self._is_idle():
-            self._head = self.loop.call_later(self.head_seconds, self._give_up)
+        if self._header_timer is None and self._is_idle():
+            self._header_timer = self.loop.call_later(self.header_timeout, self._on_header_timeout)
         super().data_received(data)
-        if self._head is not None and not self._is_idle():
-            self._head.cancel()
-            self._head = None
+        if self._header_timer is not None and not self._is_idle():
+            self._header_timer.cancel()
+            self._header_timer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._head is not None:
-            self._head.cancel()
+        if self._header_timer is not None:
+            self._header_timer.cancel()
         super().connection_lost(exc)
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _give_up(self) -> None:
-        self._head = None
+    def _on_header_timeout(self) -> None:
+        self._header_timer = None
         if self._is_idle():
             self.transport.close()
 
 
 @contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
-    """Uvicorn ends in good order at a signal, then sends it once more: that one is the last."""
+def _graceful_signals() -> Iterator[None]:
+    """Ignore the signal that uvicorn raises again after its graceful shutdown."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -190,14 +195,14 @@ def _told_to_end() -> Iterator[None]:
 
 
 def log_requests() -> None:
-    """Write a line of JSON per answer to standard error."""
+    """Log one line of JSON per response to standard error."""
     logger = logging.getLogger("memery.access")
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.handlers = [handler]
     logger.propagate = False
     logger.setLevel(logging.INFO)
-    # It warns of every odd form that a client sends: the answer says so, the log need not.
+    # It warns about every malformed form; the client's response already reports it.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
 
@@ -207,8 +212,8 @@ def _address(options: Options, port: int) -> str:
     return f"http://{host}:{port}{options.root_path}"
 
 
-def _what(service: Service) -> str:
-    if service.options.encoder_only:
-        return f"the encoder {service.model.info.model_id}"
-    count = len(list(service.collections))
+def _description(state: ServerState) -> str:
+    if state.options.encoder_only:
+        return f"the encoder {state.model.info.model_id}"
+    count = len(list(state.collections))
     return "1 collection" if count == 1 else f"{count} collections"

@@ -1,4 +1,4 @@
-"""What the resources work on: one object per server, reached through FastAPI's dependencies."""
+"""The state of a server, which the routes get as a FastAPI dependency."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from memery.models.batching import SharedModel
 
 
 @dataclass(slots=True)
-class Service:
-    """A server's parts.
+class ServerState:
+    """The state of a server.
 
     Attributes:
-        options: how it is run.
-        model: what encodes.
-        metrics: what is counted.
-        uploads: pictures to search for.
-        collections: what is searched; None where the encoder is served alone.
-        jobs: the indexing of those, likewise.
-        decoder: what decodes pictures that clients send.
-        is_stopping: says whether the server is about to end.
-        streams: how many clients follow events now.
+        options: options of the server.
+        model: the model.
+        metrics: the metrics.
+        uploads: the uploaded query images.
+        collections: the folders; empty if only the model is served.
+        jobs: the indexing jobs of the folders.
+        decoder: decodes the images that clients send.
+        is_stopping: whether the server is shutting down.
+        streams: number of open event streams.
     """
 
     options: Options
@@ -46,17 +46,17 @@ class Service:
     is_stopping: Callable[[], bool] = field(default=lambda: False)
     streams: int = 0
     decoding: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(processors()))
-    """Held while a picture is decoded: each takes up to some hundred megabytes."""
+    """Held while an image is decoded, which takes up to a few hundred megabytes of memory."""
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
+def _state(request: Request) -> ServerState:
+    state: ServerState = request.app.state.server
+    return state
 
 
-Served = Annotated[Service, Depends(_service)]
+State = Annotated[ServerState, Depends(_state)]
 
 
 def base_path(request: Request) -> str:
-    """What a proxy has before the server's own paths."""
+    """Return the path prefix that a reverse proxy adds."""
     return str(request.scope.get("root_path", "")).rstrip("/")

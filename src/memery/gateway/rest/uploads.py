@@ -1,4 +1,4 @@
-"""Pictures to search for, kept in memory within a bound; never on disk."""
+"""Uploaded query images, kept in memory up to a total size; never on disk."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SIDE = 320
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A picture.
+    """An uploaded image.
 
     Attributes:
         id: random, 32 hexadecimal digits.
-        data: the file's bytes.
-        width: pixels, upright.
-        height: likewise.
+        data: the bytes of the file.
+        width: width of the upright image, pixels.
+        height: height of the upright image, pixels.
         thumbnail: WebP.
     """
 
@@ -34,24 +34,30 @@ class Upload:
 
 
 class Uploads:
-    """The pictures of one server; those that came first go first.
+    """The uploads of one server. The oldest are dropped first.
 
     Args:
-        kept: bytes at most, of files and thumbnails.
-        max_pixels: larger pictures are refused before they are decoded.
-        decoder: what decodes them.
+        max_bytes: total size of files and thumbnails, bytes.
+        max_pixels: larger images are refused before they are decoded.
+        decoder: the image decoder.
     """
 
-    def __init__(self, kept: int, max_pixels: int, decoder: ImageDecoder = in_process) -> None:
+    def __init__(self, max_bytes: int, max_pixels: int, decoder: ImageDecoder = in_process) -> None:
         self._decoder = decoder
-        self._kept = kept
+        self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._mutex = threading.Lock()
         self._uploads: OrderedDict[str, Upload] = OrderedDict()
         self.bytes = 0
 
     def add(self, data: bytes) -> Upload:
-        """Keep a picture.
+        """Keep an image.
+
+        Args:
+            data: the bytes of the file.
+
+        Returns:
+            The upload.
 
         Raises:
             ImageError: it cannot be decoded, or is too large.
@@ -60,32 +66,39 @@ class Uploads:
         try:
             thumbnail = self._decoder.webp(data, _SIDE, self._max_pixels)
         except ImageError as error:
-            raise _named(error) from None
+            raise _with_subject(error) from None
         upload = Upload(secrets.token_hex(16), data, width, height, thumbnail)
         with self._mutex:
             self._uploads[upload.id] = upload
             self.bytes += _size(upload)
-            while self.bytes > self._kept and len(self._uploads) > 1:
+            while self.bytes > self._max_bytes and len(self._uploads) > 1:
                 self.bytes -= _size(self._uploads.popitem(last=False)[1])
         return upload
 
     def check(self, data: bytes) -> tuple[int, int]:
-        """Width and height of a picture, pixels; `ImageError` as `add` has it."""
+        """Check the size of an image without decoding its pixels.
+
+        Returns:
+            Width and height of the upright image, pixels.
+
+        Raises:
+            ImageError: it cannot be decoded, or is too large.
+        """
         try:
             return self._decoder.upright_size(data, self._max_pixels)
         except ImageError as error:
-            raise _named(error) from None
+            raise _with_subject(error) from None
 
     def __len__(self) -> int:
         return len(self._uploads)
 
     def get(self, id_: str) -> Upload | None:
-        """A picture, or None if it was never here or has gone."""
+        """Return an upload, or None if the id is unknown or the upload was dropped."""
         return self._uploads.get(id_)
 
 
-def _named(error: ImageError) -> ImageError:
-    return ImageError(error.reason, error.detail, subject="The picture")
+def _with_subject(error: ImageError) -> ImageError:
+    return ImageError(error.reason, error.detail, subject="The image")
 
 
 def _size(upload: Upload) -> int:

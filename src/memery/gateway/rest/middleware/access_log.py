@@ -1,4 +1,4 @@
-"""One line of JSON per answer on standard error. What was searched for is not in it."""
+"""Access log: one line of JSON per response. It does not contain queries."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ logger = logging.getLogger("memery.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-class Logged:
-    """Gives every request an id, times it, counts it, and writes it down.
+class AccessLogMiddleware:
+    """Gives each request an id, measures its duration, counts and logs it.
 
     Args:
-        app: the application.
-        metrics: where it is counted.
+        app: the wrapped application.
+        metrics: the metrics to update.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
@@ -33,7 +33,7 @@ class Logged:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":  # the application's beginning and end
+        if scope["type"] != "http":  # lifespan events
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
@@ -41,7 +41,7 @@ class Logged:
         started = time.perf_counter()
         status, size = 0, 0
 
-        async def counted(message: Message) -> None:
+        async def counting_send(message: Message) -> None:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -51,14 +51,14 @@ class Logged:
             await send(message)
 
         try:
-            await self._app(scope, receive, counted)
+            await self._app(scope, receive, counting_send)
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "other")
-            self._metrics.answered(scope["method"], route, status, seconds)
-            self._write(scope, id_, status, size, seconds)
+            self._metrics.count_response(scope["method"], route, status, seconds)
+            self._log(scope, id_, status, size, seconds)
 
-    def _write(self, scope: Scope, id_: str, status: int, size: int, seconds: float) -> None:
+    def _log(self, scope: Scope, id_: str, status: int, size: int, seconds: float) -> None:
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": id_,

@@ -1,4 +1,4 @@
-"""Who may ask and how often, and what browsers may do with the answers."""
+"""Request rate, Host, Origin and token checks, and security headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from memery.gateway.rest.middleware.rate_limit import Rates, client_of, too_many
+from memery.gateway.rest.middleware.rate_limit import TokenBuckets, client_of, too_many_requests
 from memery.gateway.rest.middleware.token_attempts import TokenAttempts
 from memery.gateway.rest.options import Options, as_address
 from memery.gateway.rest.schemas.problems import Problem
@@ -31,21 +31,21 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "X-Frame-Options": "DENY",
 }
-_OPEN_PATHS = frozenset(["/", "/healthz", "/readyz"])
-"""What holds nothing private, beside the page's own files."""
-_READING = frozenset(["GET", "HEAD", "OPTIONS"])
-_ANY = frozenset(["0.0.0.0", "::"])  # noqa: S104 - compared with, not listened on
-_SECONDS = 30 * 24 * 3600
-"""How long a browser stays logged in."""
+_PUBLIC_PATHS = frozenset(["/", "/healthz", "/readyz"])
+"""Paths without private content, in addition to the files of the page."""
+_SAFE_METHODS = frozenset(["GET", "HEAD", "OPTIONS"])
+_UNSPECIFIED = frozenset(["0.0.0.0", "::"])  # noqa: S104 - only compared with
+_LOGIN_SECONDS = 30 * 24 * 3600
+"""Lifetime of the login cookie."""
 
 
-class Access:
-    """Checks rate, Host, Origin and token before the application sees a request.
+class AuthMiddleware:
+    """Checks rate, Host, Origin and token before a request reaches the application.
 
     Args:
-        app: the application.
-        options: how the server is run.
-        port: that it listens on.
+        app: the wrapped application.
+        options: options of the server.
+        port: the port that the server listens on.
     """
 
     def __init__(self, app: ASGIApp, options: Options, port: int) -> None:
@@ -54,7 +54,7 @@ class Access:
         self._hosts = _hosts(options)
         self._named = {name.lower() for name in options.allowed_hosts}
         self._cookie = f"memery_{port}"
-        self._rates = Rates(options.limits.rate, options.limits.burst)
+        self._buckets = TokenBuckets(options.limits.rate, options.limits.burst)
         self._attempts = TokenAttempts(
             options.limits.wrong_tokens, options.limits.wrong_token_seconds
         )
@@ -62,11 +62,11 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":  # the application's beginning and end
+        if scope["type"] != "http":  # lifespan events
             await self._app(scope, receive, send)
             return
 
-        async def guarded(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in _HEADERS.items():
@@ -74,39 +74,40 @@ class Access:
             await send(message)
 
         try:
-            if wait := self._rates.take(client_of(scope)):
-                raise too_many(wait, "Too many requests")
+            if wait := self._buckets.take(client_of(scope)):
+                raise too_many_requests(wait, "Too many requests")
             self._check_host(scope)
             self._check_origin(scope)
             if (token := self._token_in(scope)) is not None and self._options.token:
-                await self._log_in(scope, token)(scope, receive, guarded)
+                await self._log_in(scope, token)(scope, receive, send_with_headers)
                 return
             self._check_token(scope)
         except Problem as problem:
-            await problem.response()(scope, receive, guarded)
+            await problem.response()(scope, receive, send_with_headers)
             return
-        await self._app(scope, receive, guarded)
+        await self._app(scope, receive, send_with_headers)
 
     def _check_host(self, scope: Scope) -> None:
-        """A name that is not ours is another site's that points here (DNS rebinding)."""
+        """Refuse unknown host names: another site's name may point here (DNS rebinding)."""
         named = Headers(scope=scope).getlist("host")
         host = _host_of(named[0]) if len(named) == 1 else ""
-        any_address = self._options.host in _ANY and as_address(host) is not None
+        any_address = self._options.host in _UNSPECIFIED and as_address(host) is not None
         if host not in self._hosts and not any_address:
             raise Problem(
-                421, "This server is not known under that name: see --allowed-host of memery serve."
+                421,
+                "Unknown host name. Allow it with memery serve --allowed-host.",
             )
 
     def _check_origin(self, scope: Scope) -> None:
-        """What changes anything must come from the server's own page, or from no page at all."""
-        if scope["method"] in _READING:
+        """Refuse changes from pages of other sites (CSRF)."""
+        if scope["method"] in _SAFE_METHODS:
             return
         headers = Headers(scope=scope)
         origins = headers.getlist("origin")
         own = headers.get("host", "").lower()
         for origin in origins:
-            place = _place(origin)
-            # A proxy may have put its own name for the server in place of the Host that was asked.
+            place = _host_and_port(origin)
+            # A proxy may have replaced the Host of the request by its own name for the server.
             if not (place in self._named or place == own or origin in self._options.cors_origins):
                 raise Problem(403, "Pages of other sites may not do that here.")
         site = headers.get("sec-fetch-site", "none")
@@ -114,8 +115,8 @@ class Access:
             raise Problem(403, "Pages of other sites may not do that here.")
 
     def _check_token(self, scope: Scope) -> None:
-        path = self._options.inside(scope["path"])
-        open_ = path in _OPEN_PATHS or path.startswith("/page/")
+        path = self._options.strip_root_path(scope["path"])
+        open_ = path in _PUBLIC_PATHS or path.startswith("/page/")
         asks_first = (
             scope["method"] == "OPTIONS" and self._options.cors_origins
         )  # it shows no token
@@ -126,24 +127,24 @@ class Access:
         bearer = shown.strip() if kind.lower() == "bearer" else ""
         cookie = self._cookie_in(headers)
         if not (
-            self._is_right(scope, bearer, self._options.token)
-            or self._is_right(scope, cookie, self._secret)
+            self._matches(scope, bearer, self._options.token)
+            or self._matches(scope, cookie, self._secret)
         ):
             raise Problem(
                 401,
-                "This server asks for its token: open the link that memery serve printed, or send"
+                "This server requires its token. Open the link that memery serve printed, or send"
                 " Authorization: Bearer TOKEN.",
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
-    def _is_right(self, scope: Scope, shown: str, right: str) -> bool:
-        """Whether a client shows what it should; nothing shown is no attempt."""
-        if not shown:
+    def _matches(self, scope: Scope, sent: str, expected: str) -> bool:
+        """Whether a client sent the right token; sending none is not an attempt."""
+        if not sent:
             return False
-        return self._attempts.check(client_of(scope), shown, right)
+        return self._attempts.check(client_of(scope), sent, expected)
 
     def _token_in(self, scope: Scope) -> str | None:
-        if self._options.inside(scope["path"]) != "/" or scope["method"] != "GET":
+        if self._options.strip_root_path(scope["path"]) != "/" or scope["method"] != "GET":
             return None
         return next((value for name, value in _query(scope) if name == "token"), None)
 
@@ -158,9 +159,9 @@ class Access:
         return ""
 
     def _log_in(self, scope: Scope, token: str) -> RedirectResponse:
-        """The link with the token sets a cookie, and leads to the address without it."""
-        if not self._is_right(scope, token, self._options.token):
-            raise Problem(401, "The token is wrong: take the link that memery serve printed.")
+        """Set the login cookie, and redirect to the URL without the token."""
+        if not self._matches(scope, token, self._options.token):
+            raise Problem(401, "The token is wrong. Use the link that memery serve printed.")
         rest = [(n, v) for n, v in _query(scope) if n != "token"]
         root_path = self._options.root_path
         target = f"{root_path}/" + (f"?{urlencode(rest)}" if rest else "")
@@ -168,7 +169,7 @@ class Access:
         response.set_cookie(
             self._cookie,
             self._secret,
-            max_age=_SECONDS,
+            max_age=_LOGIN_SECONDS,
             path=f"{root_path}/",
             secure=scope["scheme"] == "https",
             httponly=True,
@@ -178,12 +179,12 @@ class Access:
 
 
 def _hosts(options: Options) -> frozenset[str]:
-    """The names under which the server may be addressed."""
+    """The host names that the server accepts, lower case."""
     own = {"localhost", "127.0.0.1", "[::1]", _bracketed(options.host)}
-    if options.host in _ANY:
+    if options.host in _UNSPECIFIED:
         own.add(socket.gethostname())
     named = {_bracketed(name) for name in options.allowed_hosts}
-    return frozenset(name.lower() for name in (own | named) - _ANY)
+    return frozenset(name.lower() for name in (own | named) - _UNSPECIFIED)
 
 
 def _bracketed(host: str) -> str:
@@ -192,7 +193,7 @@ def _bracketed(host: str) -> str:
 
 
 def _host_of(header: str) -> str:
-    """`name:port` without the port, lower case; "" for what is no host."""
+    """Strip the port of `name:port`, and lower the case; "" if it is not a host."""
     name, colon, port = header.strip().lower().rpartition(":")
     if not colon or name.endswith(":") or "]" in port:
         name, port = header.strip().lower(), ""
@@ -201,7 +202,7 @@ def _host_of(header: str) -> str:
     return name.removesuffix(".")
 
 
-def _place(origin: str) -> str:
+def _host_and_port(origin: str) -> str:
     try:
         parts = urlsplit(origin)
     except ValueError:

@@ -1,15 +1,15 @@
-"""HEAD: what GET would answer, without the body (RFC 9110, 9.3.2)."""
+"""HEAD: the response to GET without its body (RFC 9110, 9.3.2)."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
-class Heads:
-    """Answers HEAD wherever GET is answered.
+class HeadMiddleware:
+    """Answers HEAD for each route that answers GET.
 
     Args:
-        app: the application, which sees a GET.
+        app: the wrapped application, which receives a GET.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -21,14 +21,14 @@ class Heads:
             await self._app(scope, receive, send)
             return
 
-        async def head(message: Message) -> None:
-            """End the answer after its head: what streams takes that for the client's going."""
+        async def send_header(message: Message) -> None:
+            """End the response after its header; a stream sees a disconnect."""
             if message["type"] == "http.response.start":
                 await send(message)
                 await send({"type": "http.response.body"})
 
-        asked = {**scope, "method": "GET"}
+        get_scope = {**scope, "method": "GET"}
         try:
-            await self._app(asked, receive, head)
+            await self._app(get_scope, receive, send_header)
         finally:
-            scope["route"] = asked.get("route")  # what is counted is counted by it
+            scope["route"] = get_scope.get("route")  # the access log needs it

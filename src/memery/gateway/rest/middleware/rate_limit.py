@@ -1,4 +1,4 @@
-"""How much one client, and all together, may ask for; and how slowly."""
+"""Rate, concurrency, size and timeout limits."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from memery.gateway.rest.options import Limits, Options, as_address
-from memery.gateway.rest.schemas.problems import Problem, SlowClientError
+from memery.gateway.rest.schemas.problems import ClientTooSlowError, Problem
 from memery.text.plurals import counted
 
 logger = logging.getLogger(__name__)
 
 CLIENTS_REMEMBERED = 4096
-"""Addresses of which anything is remembered."""
-_WRITING = frozenset(["POST", "PUT", "PATCH", "DELETE"])
+"""Maximum number of addresses with a state."""
+_METHODS_WITH_BODY = frozenset(["POST", "PUT", "PATCH", "DELETE"])
 _STREAM = "/v1/index/events"
 _IPV6_PREFIX = 64
 
 
-class Limited:
-    """Refuses what goes beyond the limits, before the application sees it.
+class RateLimitMiddleware:
+    """Refuses requests beyond the limits before they reach the application.
 
     Args:
-        app: the application.
-        options: how the server is run.
+        app: the wrapped application.
+        options: options of the server.
     """
 
     def __init__(self, app: ASGIApp, options: Options) -> None:
         self._app = app
         self._options = options
         self._limits = options.limits
-        self._running = 0
-        self._held = 0
+        self._active = 0
+        self._buffered_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http":  # the application's beginning and end
+        if scope["type"] != "http":  # lifespan events
             await self._app(scope, receive, send)
             return
         try:
@@ -50,8 +50,8 @@ class Limited:
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
-        counted = self._options.inside(scope["path"]) != _STREAM
-        self._running += counted
+        is_limited = self._options.strip_root_path(scope["path"]) != _STREAM
+        self._active += is_limited
         body = _Body(self, scope, receive, self._limits)
         sender = _Sender(send, self._limits.idle_seconds)
         try:
@@ -59,41 +59,50 @@ class Limited:
         except Problem as problem:  # found while the body was being read
             if not sender.started:
                 await problem.response()(scope, receive, sender.send)
-        except SlowClientError:
-            logger.debug("A client took too long to take its answer.")
+        except ClientTooSlowError:
+            logger.debug("A client read its response too slowly.")
         finally:
-            self._running -= counted
-            self._held -= body.size
+            self._active -= is_limited
+            self._buffered_bytes -= body.size
 
     def _admit(self, scope: Scope) -> None:
-        if self._running >= self._limits.requests:
-            message = "The server has more to do than it can: try again shortly."
+        if self._active >= self._limits.requests:
+            message = "The server is overloaded: try again shortly."
             raise Problem(503, message, headers={"Retry-After": "1"})
-        stated = Headers(scope=scope).get("content-length", "0")
-        if not stated.isdecimal() or int(stated[:20]) > self.most(scope):
+        content_length = Headers(scope=scope).get("content-length", "0")
+        if not content_length.isdecimal() or int(content_length[:20]) > self.max_bytes(scope):
             raise self.too_large(scope)
 
-    def most(self, scope: Scope) -> int:
-        """Bytes that the body may have."""
-        return self._limits.body if scope["method"] in _WRITING else 0
+    def max_bytes(self, scope: Scope) -> int:
+        """Return the maximum size of the body, bytes."""
+        return self._limits.body if scope["method"] in _METHODS_WITH_BODY else 0
 
     def too_large(self, scope: Scope) -> Problem:
-        """The answer to a body that is larger."""
-        message = f"The body is too large: the limit is {counted(self.most(scope), 'byte')}."
+        """Make the response to a body that is too large."""
+        message = f"The body is too large: the limit is {counted(self.max_bytes(scope), 'byte')}."
         return Problem(413, message, headers={"Connection": "close"})
 
-    def hold(self, count: int) -> None:
-        """Count bytes that are kept in memory; refuse them where all bodies together are large."""
-        if self._held + count > self._limits.bodies:
-            message = "The server holds as many uploads as it can: try again shortly."
+    def reserve(self, count: int) -> None:
+        """Reserve memory for a part of a body.
+
+        Args:
+            count: size of the part, bytes.
+
+        Raises:
+            Problem: all bodies together would be too large.
+        """
+        if self._buffered_bytes + count > self._limits.bodies:
+            message = "The server has too many uploads in progress: try again shortly."
             raise Problem(503, message, headers={"Retry-After": "2", "Connection": "close"})
-        self._held += count
+        self._buffered_bytes += count
 
 
 class _Body:
-    """A request's body as it arrives: counted, and not waited for without end."""
+    """Receives a request body within its size and time limits."""
 
-    def __init__(self, owner: Limited, scope: Scope, receive: Receive, limits: Limits) -> None:
+    def __init__(
+        self, owner: RateLimitMiddleware, scope: Scope, receive: Receive, limits: Limits
+    ) -> None:
         self._owner = owner
         self._scope = scope
         self._receive = receive
@@ -105,26 +114,26 @@ class _Body:
 
     async def receive(self) -> Message:
         """ASGI."""
-        if self._complete:  # what comes next is the client's going away, whenever that is
+        if self._complete:  # only the disconnect of the client can follow
             return await self._receive()
-        left = min(self._idle, self._until - self._clock())
+        timeout = min(self._idle, self._until - self._clock())
         try:
-            message = await asyncio.wait_for(self._receive(), max(left, 0))
+            message = await asyncio.wait_for(self._receive(), max(timeout, 0))
         except TimeoutError:
             message_ = "The body took too long to arrive."
             raise Problem(408, message_, headers={"Connection": "close"}) from None
         if message["type"] == "http.request":
             count = len(message.get("body", b""))
-            if self.size + count > self._owner.most(self._scope):
+            if self.size + count > self._owner.max_bytes(self._scope):
                 raise self._owner.too_large(self._scope)
-            self._owner.hold(count)
+            self._owner.reserve(count)
             self.size += count
             self._complete = not message.get("more_body", False)
         return message
 
 
 class _Sender:
-    """The answer on its way: a client that takes nothing is given up."""
+    """Sends a response; gives up if the client does not read it."""
 
     def __init__(self, send: Send, idle_seconds: float) -> None:
         self._send = send
@@ -137,16 +146,16 @@ class _Sender:
         try:
             await asyncio.wait_for(self._send(message), self._idle)
         except TimeoutError:
-            raise SlowClientError from None
+            raise ClientTooSlowError from None
 
 
-class Rates:
-    """A bucket of tokens per address (the "leaky bucket" of ITU-T I.371).
+class TokenBuckets:
+    """A token bucket per address (the "leaky bucket" of ITU-T I.371).
 
     Args:
-        rate: tokens that come per second.
-        burst: tokens that a bucket holds.
-        clock: seconds that never go back.
+        rate: tokens added per second.
+        burst: capacity of a bucket, tokens.
+        clock: a monotonic clock, seconds.
     """
 
     def __init__(
@@ -158,7 +167,11 @@ class Rates:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, client: str) -> float:
-        """Take a token; returns the seconds to wait for one, 0 where there was one."""
+        """Take a token.
+
+        Returns:
+            The seconds to wait for a token; 0 if one was taken.
+        """
         tokens, now = self._tokens(client)
         wait = self._seconds(tokens)
         self._buckets[client] = (tokens - (not wait), now)
@@ -168,11 +181,11 @@ class Rates:
         return wait
 
     def wait(self, client: str) -> float:
-        """The seconds to wait for a token, 0 where there is one; none is taken."""
+        """Return the seconds to wait for a token, without taking one."""
         return self._seconds(self._tokens(client)[0])
 
     def _tokens(self, client: str) -> tuple[float, float]:
-        """What is in a client's bucket, and the time."""
+        """The number of tokens in the bucket of a client, and the current time."""
         now = self._clock()
         tokens, since = self._buckets.get(client, (self._burst, now))
         return min(self._burst, tokens + (now - since) * self._rate), now
@@ -182,9 +195,9 @@ class Rates:
 
 
 def client_of(scope: Scope) -> str:
-    """The address that a request comes from; behind a trusted proxy the one that the proxy names.
+    """Return the client's address; behind a trusted proxy, the one that the proxy reports.
 
-    Of IPv6 it is the network of 64 bits: a client has all of its addresses (RFC 6177).
+    For IPv6 it is the /64 network, because a client owns all its addresses (RFC 6177).
     """
     host = scope["client"][0] if scope.get("client") else ""
     address = as_address(host)
@@ -193,7 +206,7 @@ def client_of(scope: Scope) -> str:
     return host
 
 
-def too_many(seconds: float, what: str) -> Problem:
-    """The answer to a client that has to wait."""
-    shown = str(int(seconds) + 1)
-    return Problem(429, f"{what}: wait {shown} s.", headers={"Retry-After": shown})
+def too_many_requests(seconds: float, reason: str) -> Problem:
+    """Make the response to a client that has to wait."""
+    wait = str(int(seconds) + 1)
+    return Problem(429, f"{reason}: wait {wait} s.", headers={"Retry-After": wait})

@@ -1,4 +1,4 @@
-"""Slows down and records clients that guess the token."""
+"""Slows down and logs clients that guess the token."""
 
 from __future__ import annotations
 
@@ -10,14 +10,18 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from memery.gateway.rest.middleware.rate_limit import CLIENTS_REMEMBERED, Rates, too_many
+from memery.gateway.rest.middleware.rate_limit import (
+    CLIENTS_REMEMBERED,
+    TokenBuckets,
+    too_many_requests,
+)
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Client:
-    """What is remembered of an address."""
+    """The state of an address."""
 
     wrong: deque[bytes]
     failures: int = 0
@@ -27,52 +31,57 @@ class _Client:
 class TokenAttempts:
     """Counts the wrong tokens of each client.
 
-    A client may show a few different wrong tokens at once, then one in so many seconds; beyond that
-    its tokens are not looked at. One that has shown the right token before is still let in with it:
-    it may share its address with whoever guesses. The same wrong token again counts once, since old
-    pages of a browser go on showing theirs.
+    A client may send a few different wrong tokens at once, then one per interval; beyond that its
+    tokens are not checked. A client that has sent the right token before is still admitted with it,
+    because it may share its address with the attacker. A repeated wrong token counts once, because
+    old pages in a browser keep sending theirs.
 
     Args:
         limit: different wrong tokens of one client at once.
-        seconds: until it may show another one.
-        clock: seconds.
+        seconds: seconds until it may send another wrong token.
+        clock: a monotonic clock, seconds.
     """
 
     def __init__(
         self, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._limit = limit
-        self._rates = Rates(1 / seconds, limit, clock)
+        self._buckets = TokenBuckets(1 / seconds, limit, clock)
         self._clients: OrderedDict[str, _Client] = OrderedDict()
 
-    def check(self, client: str, shown: str, right: str) -> bool:
-        """Whether a client shows the right token.
+    def check(self, client: str, sent: str, expected: str) -> bool:
+        """Whether a client sent the right token.
+
+        Args:
+            client: its address.
+            sent: the token that it sent.
+            expected: the right token.
 
         Raises:
-            Problem: 429, the client has shown too many wrong ones.
+            Problem: 429, the client sent too many wrong tokens.
         """
-        shown_bytes, right_bytes = shown.encode("utf-8", "replace"), right.encode()
-        # Keyed, because what is wrong as one secret may be right as another.
-        digest = hmac.digest(right_bytes, shown_bytes, hashlib.sha256)
-        seen = self._seen(client)
-        if digest in seen.wrong:
+        sent_bytes, expected_bytes = sent.encode("utf-8", "replace"), expected.encode()
+        # Keyed with the secret: a value may be wrong as the token and right as the cookie.
+        digest = hmac.digest(expected_bytes, sent_bytes, hashlib.sha256)
+        state = self._client(client)
+        if digest in state.wrong:
             return False
-        wait = self._rates.wait(client)
-        if (seen.is_known or not wait) and hmac.compare_digest(shown_bytes, right_bytes):
-            seen.is_known = True
+        wait = self._buckets.wait(client)
+        if (state.is_known or not wait) and hmac.compare_digest(sent_bytes, expected_bytes):
+            state.is_known = True
             return True
-        seen.failures += 1
+        state.failures += 1
         if wait:
-            raise too_many(wait, "Too many wrong tokens")
-        self._rates.take(client)
-        logger.warning("Wrong token from %s: %d so far.", client or "a socket", seen.failures)
-        seen.wrong.append(digest)
+            raise too_many_requests(wait, "Too many wrong tokens")
+        self._buckets.take(client)
+        logger.warning("Wrong token from %s: %d so far.", client or "a socket", state.failures)
+        state.wrong.append(digest)
         return False
 
-    def _seen(self, client: str) -> _Client:
-        """What is remembered of a client."""
-        seen = self._clients.pop(client, None) or _Client(deque(maxlen=self._limit))
-        self._clients[client] = seen
+    def _client(self, client: str) -> _Client:
+        """The state of a client."""
+        state = self._clients.pop(client, None) or _Client(deque(maxlen=self._limit))
+        self._clients[client] = state
         if len(self._clients) > CLIENTS_REMEMBERED:
             self._clients.popitem(last=False)
-        return seen
+        return state

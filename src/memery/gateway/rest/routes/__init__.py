@@ -1,1 +1,1 @@
-"""The resources, one module each."""
+"""The routes, one module per resource."""

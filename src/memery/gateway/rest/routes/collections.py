@@ -1,4 +1,4 @@
-"""`/v1/collections`, `/v1/status`, `/v1/skipped`: what is served, and what was left out."""
+"""`/v1/collections`, `/v1/status`, `/v1/skipped`: the folders and their skipped files."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 from fastapi import APIRouter
 from typing_extensions import TypedDict
 
-from memery.gateway.rest.routes.search import known
+from memery.gateway.rest.routes.search import collection_name
 from memery.gateway.rest.schemas.answers import JSON
-from memery.gateway.rest.schemas.parameters import CollectionName, Paged
-from memery.gateway.rest.state import Served
+from memery.gateway.rest.schemas.parameters import CollectionName, PageParams
+from memery.gateway.rest.state import State
 from memery.query.filters import Filter
 from memery.stores.derived import count_texts
 
@@ -18,14 +18,14 @@ router = APIRouter(tags=["collections"])
 
 
 class TextDocument(TypedDict):
-    """What is known of the text in pictures."""
+    """Progress of OCR."""
 
     read: int
     with_text: int
 
 
 class CollectionDocument(TypedDict):
-    """A folder; its path is told on this machine only."""
+    """A folder; its path is null unless the server listens on loopback only."""
 
     name: str
     path: str | None
@@ -36,7 +36,7 @@ class CollectionDocument(TypedDict):
 
 
 class StatusDocument(TypedDict):
-    """The state of the server."""
+    """The status of the server."""
 
     version: str
     collections: list[str]
@@ -51,7 +51,7 @@ class StatusDocument(TypedDict):
 
 
 class SkipDocument(TypedDict):
-    """A file that was left out, and why."""
+    """A skipped file and the reason."""
 
     collection: str
     path: str
@@ -60,7 +60,7 @@ class SkipDocument(TypedDict):
 
 
 class SkipsDocument(TypedDict):
-    """Files that were left out."""
+    """Skipped files."""
 
     total: int
     skipped: list[SkipDocument]
@@ -69,19 +69,19 @@ class SkipsDocument(TypedDict):
 @router.get(
     "/v1/collections", responses={200: {"model": list[CollectionDocument]}}, response_model=None
 )
-def collections(served: Served) -> JSON:
-    """The folders that are served."""
-    return JSON([_document(served, c.name) for c in served.collections])
+def collections(state: State) -> JSON:
+    """List the folders that the server serves."""
+    return JSON([_document(state, c.name) for c in state.collections])
 
 
-def _document(served: Served, name: str) -> CollectionDocument:
-    memery = served.collections[name].memery
+def _document(state: State, name: str) -> CollectionDocument:
+    memery = state.collections[name].memery
     with memery.store.snapshot() as snapshot:
         texts = count_texts(snapshot, memery.space, Filter(memery.archive.scope))
     return {
         "name": name,
-        "path": os.fspath(memery.archive.searched) if served.options.is_loopback else None,
-        "available": served.collections[name].is_available,
+        "path": os.fspath(memery.archive.searched) if state.options.is_loopback else None,
+        "available": state.collections[name].is_available,
         "searchable": memery.count(),
         "model_id": memery.space.model_id,
         "text": {"read": texts.recognized, "with_text": texts.with_text},
@@ -89,36 +89,36 @@ def _document(served: Served, name: str) -> CollectionDocument:
 
 
 @router.get("/v1/status", responses={200: {"model": StatusDocument}}, response_model=None)
-def status(served: Served) -> JSON:
-    """What is served, and how far it is indexed."""
+def status(state: State) -> JSON:
+    """Return the status of the server and its index."""
     from memery import __version__
 
-    every = list(served.collections)
+    opened = list(state.collections)
     document: StatusDocument = {
         "version": __version__,
-        "collections": [c.name for c in every],
-        "unavailable": [c.name for c in every if not c.is_available],
-        "images": sum(c.memery.count() for c in every),
-        "skipped": sum(len(c.memery.skips()) for c in every),
-        "excluded": [sentence for job in served.jobs.all() for sentence in job.excluded],
-        "model_id": served.model.info.model_id,
-        "better_model": served.collections.better_model(),
-        "index_allowed": served.options.may_index,
-        "indexing": served.jobs.is_running,
+        "collections": [c.name for c in opened],
+        "unavailable": [c.name for c in opened if not c.is_available],
+        "images": sum(c.memery.count() for c in opened),
+        "skipped": sum(len(c.memery.skips()) for c in opened),
+        "excluded": [sentence for job in state.jobs.all() for sentence in job.excluded],
+        "model_id": state.model.info.model_id,
+        "better_model": state.collections.better_model(),
+        "index_allowed": state.options.may_index,
+        "indexing": state.jobs.is_running,
     }
     return JSON(document)
 
 
 @router.get("/v1/skipped", responses={200: {"model": SkipsDocument}}, response_model=None)
 def skipped(
-    served: Served,
-    options: Paged,
+    state: State,
+    options: PageParams,
     collection: CollectionName = None,
 ) -> JSON:
-    """Files that were left out, with reasons, by collection and path."""
-    name = known(served, collection)
+    """List the skipped files with reasons, ordered by collection and path."""
+    name = collection_name(state, collection)
     found = [
-        (c, skip) for c in served.collections if name in (None, c.name) for skip in c.memery.skips()
+        (c, skip) for c in state.collections if name in (None, c.name) for skip in c.memery.skips()
     ]
     prefixes = {c.name: Filter(c.memery.archive.scope).prefix for c, _ in found}
     page: list[SkipDocument] = [

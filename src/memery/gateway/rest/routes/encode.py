@@ -1,4 +1,4 @@
-"""`/v1/model` and `/v1/encode`: the server's side of docs/encoder-protocol.md."""
+"""`/v1/model` and `/v1/encode`: the server side of docs/encoder-protocol.md."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from starlette.responses import Response
 from typing_extensions import TypedDict
 
 from memery.errors import ImageError
-from memery.gateway.rest.routes.uploads import form_of
+from memery.gateway.rest.routes.uploads import image_form_schema
 from memery.gateway.rest.schemas import request_parsing
 from memery.gateway.rest.schemas.answers import JSON
-from memery.gateway.rest.schemas.problems import Problem, of_error
-from memery.gateway.rest.state import Served, Service
+from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.state import ServerState, State
 from memery.models.batching import BATCH, PATIENCE, answered
 from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
 
@@ -35,15 +35,15 @@ router = APIRouter(tags=["encoder"])
 NPY = "application/x-npy"
 _PART = "image"
 _TEXT_MAX = 20_000
-"""Characters of a text; every text tower reads far less."""
+"""Maximum length of a text, characters. Every text encoder reads far less."""
 _ESCAPE_BYTES = len("\\u0000")
 _MARGIN = 64 << 10
-"""Bytes of JSON for what is around the items."""
+"""Bytes of JSON in addition to the items."""
 _SHAPE = re.compile(r"(\d{1,4})x(\d{1,4})x(\d{1,4})x3")
 
 
 class ResizeDocument(TypedDict):
-    """How a picture becomes what the model takes."""
+    """How an image is resized for the model."""
 
     size: int
     mode: str
@@ -53,7 +53,7 @@ class ResizeDocument(TypedDict):
 
 
 class ModelDocument(TypedDict):
-    """The facts about the model."""
+    """The model."""
 
     protocol: int
     model_id: str
@@ -75,7 +75,7 @@ class EmbeddingsDocument(TypedDict):
 
 
 class EncodeRequest(BaseModel):
-    """Texts, or pictures as base64 of size·size·3 bytes; one of the two."""
+    """Either texts, or images as base64 of size·size·3 bytes."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -84,9 +84,9 @@ class EncodeRequest(BaseModel):
 
 
 @router.get("/v1/model", responses={200: {"model": ModelDocument}}, response_model=None)
-def model(served: Served) -> JSON:
-    """What encodes here."""
-    info = served.model.info
+def model(state: State) -> JSON:
+    """Return the facts about the model."""
+    info = state.model.info
     resize = dataclasses.asdict(info.resize)
     resize["edge"] = info.resize.edge or info.resize.size
     return JSON(
@@ -110,7 +110,7 @@ def model(served: Served) -> JSON:
         200: {
             "model": EmbeddingsDocument,
             "content": {NPY: {}, VECTORS: {}},
-            "description": "Embeddings, in the form that Accept asks for.",
+            "description": "Embeddings, in the format that Accept names.",
         }
     },
     response_model=None,
@@ -119,7 +119,7 @@ def model(served: Served) -> JSON:
             "required": True,
             "content": {
                 "application/json": {"schema": EncodeRequest.model_json_schema()},
-                request_parsing.MULTIPART: form_of(_PART, many=True),
+                request_parsing.MULTIPART: image_form_schema(_PART, many=True),
                 PICTURES: {"schema": {"type": "string", "format": "binary"}},
             },
         }
@@ -127,43 +127,43 @@ def model(served: Served) -> JSON:
 )
 async def encode(
     request: Request,
-    served: Served,
+    state: State,
     accept: Annotated[str, Header()] = "",
     shape: Annotated[str, Header(alias=SHAPE)] = "",
 ) -> Response:
-    """Embeddings of texts, of image files, or of pictures of the model's own size."""
+    """Encode texts, image files, or images already resized for the model."""
     match request_parsing.content_type(request):
         case request_parsing.JSON_TYPE:
-            most = _json_bytes(served.model.info.resize.size)
-            asked, _ = await request_parsing.read_json(EncodeRequest, request, most)
-            if (asked.texts is None) == (asked.pictures is None):
-                message = "give texts or pictures"
-                raise Problem(422, f"The body is off: {message}.", errors=[("texts", message)])
-            if asked.texts is not None:
-                return await _answer(served, accept, _texts(asked.texts))
-            items = await run_in_threadpool(_from_base64, served, asked.pictures or [])
+            max_bytes = _json_bytes(state.model.info.resize.size)
+            body, _ = await request_parsing.read_json(EncodeRequest, request, max_bytes)
+            if (body.texts is None) == (body.pictures is None):
+                message = "give either texts or pictures"
+                raise Problem(422, f"Invalid body: {message}.", errors=[("texts", message)])
+            if body.texts is not None:
+                return await _answer(state, accept, _texts(body.texts))
+            items = await run_in_threadpool(_from_base64, state, body.pictures or [])
         case request_parsing.MULTIPART:
             form = await request_parsing.read_form(
-                request, served.options.limits.for_encoding(BATCH)
+                request, state.options.limits.for_encoding(BATCH)
             )
             files = [part.data for part in form.pictures if part.name == _PART]
-            _refuse_many(len(files), _PART)
-            items = await run_in_threadpool(_decoded, served, files)
+            _check_count(len(files), _PART)
+            items = await run_in_threadpool(_decoded, state, files)
         case kind if kind == PICTURES:
-            items = _from_bytes(served, await request.body(), shape)
+            items = _from_bytes(state, await request.body(), shape)
         case _:
-            known = f"{request_parsing.JSON_TYPE}, {request_parsing.MULTIPART} or {PICTURES}"
-            raise Problem(415, f"What is to be encoded comes as {known}.")
-    return await _answer(served, accept, items)
+            media_types = f"{request_parsing.JSON_TYPE}, {request_parsing.MULTIPART} or {PICTURES}"
+            raise Problem(415, f"Send texts or images as {media_types}.")
+    return await _answer(state, accept, items)
 
 
 def _json_bytes(size: int) -> int:
-    """Bytes of a batch as JSON: of pictures in base64, or of texts with escapes."""
+    """Maximum size of a batch as JSON, bytes: images in base64, or texts with escapes."""
     return _MARGIN + BATCH * max(size * size * 4, _TEXT_MAX * _ESCAPE_BYTES)
 
 
 def _texts(texts: list[str]) -> list[str]:
-    _refuse_many(len(texts), "texts")
+    _check_count(len(texts), "texts")
     for number, text in enumerate(texts):
         if len(text) > _TEXT_MAX:
             message = f"it has more than {_TEXT_MAX} characters"
@@ -173,36 +173,38 @@ def _texts(texts: list[str]) -> list[str]:
     return texts
 
 
-def _refuse_many(count: int, field: str) -> None:
+def _check_count(count: int, field: str) -> None:
     if count > BATCH:
-        message = f"{count} are more than the {BATCH} that go at a time"
+        message = f"{count} items exceed the batch size of {BATCH}"
         raise Problem(413, f"{field}: {message}.", errors=[(field, message)])
     if not count:
         message = "there is nothing to encode"
         raise Problem(422, f"{field}: {message}.", errors=[(field, message)])
 
 
-def _from_base64(served: Service, texts: list[str]) -> NDArray[np.uint8]:
-    _refuse_many(len(texts), "pictures")
-    size = served.model.info.resize.size
+def _from_base64(state: ServerState, texts: list[str]) -> NDArray[np.uint8]:
+    _check_count(len(texts), "pictures")
+    size = state.model.info.resize.size
     try:
         data = [base64.b64decode(text, validate=True) for text in texts]
     except (binascii.Error, ValueError):
-        raise Problem(422, "A picture is no base64.", errors=[("pictures", "no base64")]) from None
-    if any(len(one) != size * size * 3 for one in data):
-        message = f"a picture has {size} x {size} x 3 bytes"
-        raise Problem(422, f"A picture is off: {message}.", errors=[("pictures", message)])
+        raise Problem(
+            422, "An image is not valid base64.", errors=[("pictures", "not base64")]
+        ) from None
+    if any(len(image) != size * size * 3 for image in data):
+        message = f"an image has {size} x {size} x 3 bytes"
+        raise Problem(422, f"Invalid image: {message}.", errors=[("pictures", message)])
     return _array(b"".join(data), size)
 
 
-def _from_bytes(served: Service, data: bytes, shape: str) -> NDArray[np.uint8]:
-    size = served.model.info.resize.size
+def _from_bytes(state: ServerState, data: bytes, shape: str) -> NDArray[np.uint8]:
+    size = state.model.info.resize.size
     match = _SHAPE.fullmatch(shape)
     rows, height, width = map(int, match.groups()) if match else (0, 0, 0)
     if (height, width) != (size, size) or math.prod((rows, height, width, 3)) != len(data):
-        message = f"it says N x {size} x {size} x 3, and the body has as many bytes"
-        raise Problem(422, f"{SHAPE} is off: {message}.", errors=[(SHAPE, message)])
-    _refuse_many(rows, "pictures")
+        message = f"it must be N x {size} x {size} x 3, with as many bytes in the body"
+        raise Problem(422, f"Invalid {SHAPE}: {message}.", errors=[(SHAPE, message)])
+    _check_count(rows, "pictures")
     return _array(data, size)
 
 
@@ -212,28 +214,28 @@ def _array(data: bytes, size: int) -> NDArray[np.uint8]:
     return np.frombuffer(data, dtype=np.uint8).reshape(-1, size, size, 3)
 
 
-def _decoded(served: Service, files: list[bytes]) -> NDArray[np.uint8]:
+def _decoded(state: ServerState, files: list[bytes]) -> NDArray[np.uint8]:
     import numpy as np
 
-    limits, resize = served.options.limits, served.model.info.resize
+    limits, resize = state.options.limits, state.model.info.resize
     pixels = []
     for number, data in enumerate(files):
         try:
-            with served.decoding:
-                decoded = served.decoder.decode(data, resize, limits.pixels, pixels_only=True)
+            with state.decoding:
+                decoded = state.decoder.decode(data, resize, limits.pixels, pixels_only=True)
             pixels.append(decoded.pixels)
         except ImageError as error:
-            raise of_error(error, f"{_PART}.{number}") from None
+            raise problem_from_error(error, f"{_PART}.{number}") from None
     return np.stack(pixels)
 
 
-async def _answer(served: Service, accept: str, items: Any) -> Response:
-    """The embeddings, in the form that was asked for."""
-    model = served.model
+async def _answer(state: ServerState, accept: str, items: Any) -> Response:
+    """Encode the items, and return the embeddings in the format that Accept names."""
+    model = state.model
     future = model.submit_texts(items) if isinstance(items, list) else model.submit_images(items)
-    asked = asyncio.wrap_future(future)
-    await asyncio.wait([asked], timeout=PATIENCE)
-    embeddings = answered(asked, PATIENCE)
+    pending = asyncio.wrap_future(future)
+    await asyncio.wait([pending], timeout=PATIENCE)
+    embeddings = answered(pending, PATIENCE)
     headers = {FINGERPRINT: model.info.fingerprint, "Cache-Control": "no-store"}
     if VECTORS in accept:
         return Response(embeddings.astype("<f4").tobytes(), 200, headers, VECTORS)
@@ -248,7 +250,7 @@ async def _answer(served: Service, accept: str, items: Any) -> Response:
 
 
 def _npy(embeddings: NDArray[np.float32]) -> bytes:
-    """The array as a .npy file (numpy.lib.format), float32."""
+    """Serialise float32 embeddings as a .npy file (numpy.lib.format)."""
     import numpy as np
 
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz`, `/metrics`: for those who run the server."""
+"""`/healthz`, `/readyz`, `/metrics`: health checks and metrics."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from collections.abc import Iterator
 from fastapi import APIRouter
 from starlette.responses import PlainTextResponse, Response
 
-from memery.gateway.rest.metrics import MEDIA_TYPE, Reading
-from memery.gateway.rest.state import Served, Service
+from memery.gateway.rest.metrics import MEDIA_TYPE, Gauge
+from memery.gateway.rest.state import ServerState, State
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", response_class=PlainTextResponse)
 async def healthz() -> str:
-    """The process answers."""
+    """Liveness: the process responds."""
     return "ok\n"
 
 
 @router.get(
-    "/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not now."}}
+    "/readyz", response_class=PlainTextResponse, responses={503: {"description": "Not ready."}}
 )
-def readyz(served: Served) -> Response:
-    """The server takes requests: not stopping, room in the model's queues, a folder to serve."""
-    if served.is_stopping():
+def readyz(state: State) -> Response:
+    """Readiness: not stopping, room in the model's queues, and a reachable folder."""
+    if state.is_stopping():
         return PlainTextResponse("stopping\n", 503)
-    if served.model.is_full:
+    if state.model.is_full:
         return PlainTextResponse("busy\n", 503, {"Retry-After": "1"})
-    every = list(served.collections)
-    if every and not any(collection.is_available for collection in every):
+    opened = list(state.collections)
+    if opened and not any(collection.is_available for collection in opened):
         return PlainTextResponse("no folder\n", 503, {"Retry-After": "10"})
     return PlainTextResponse("ready\n")
 
 
 @router.get("/metrics", responses={200: {"content": {"text/plain": {}}}}, response_model=None)
-def metrics(served: Served) -> Response:
-    """Counters for Prometheus."""
-    return Response(served.metrics.text(), media_type=MEDIA_TYPE)
+def metrics(state: State) -> Response:
+    """Metrics for Prometheus."""
+    return Response(state.metrics.text(), media_type=MEDIA_TYPE)
 
 
-def readings(served: Service) -> Iterator[Reading]:
-    """What is read whenever metrics are asked for."""
+def gauges(state: ServerState) -> Iterator[Gauge]:
+    """Yield the gauges that are read on opened scrape."""
     yield (
         "memery_encoder_waiting",
         "Requests that wait for the model, by tower.",
-        {name: float(count) for name, count in served.model.waiting.items()},
+        {name: float(count) for name, count in state.model.waiting.items()},
     )
-    batches = served.model.batches
+    batches = state.model.batches
     yield (
         "memery_encoder_batches",
         "Batches that went through the model, by tower.",
@@ -61,10 +61,10 @@ def readings(served: Service) -> Iterator[Reading]:
     yield (
         "memery_upload_bytes",
         "Bytes of uploaded pictures kept.",
-        {"": float(served.uploads.bytes)},
+        {"": float(state.uploads.bytes)},
     )
-    yield "memery_event_streams", "Clients that follow events.", {"": float(served.streams)}
-    every = list(served.collections)
+    yield "memery_event_streams", "Clients that follow events.", {"": float(state.streams)}
+    opened = list(state.collections)
     for name, explanation, attribute in (
         ("memery_thumbnail_hits", "Thumbnails found in the archive.", "hits"),
         ("memery_thumbnail_misses", "Thumbnails that had to be made.", "misses"),
@@ -72,10 +72,10 @@ def readings(served: Service) -> Iterator[Reading]:
         yield (
             name,
             explanation,
-            {c.name: float(getattr(c.memery.thumbnails, attribute)) for c in every},
+            {c.name: float(getattr(c.memery.thumbnails, attribute)) for c in opened},
         )
     yield (
         "memery_images",
         "Images that a search finds.",
-        {c.name: float(c.memery.count()) for c in every},
+        {c.name: float(c.memery.count()) for c in opened},
     )

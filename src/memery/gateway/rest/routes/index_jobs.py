@@ -1,4 +1,4 @@
-"""`/v1/index`: the indexing flow as a job that is begun, watched and cancelled."""
+"""`/v1/index`: start, watch and cancel indexing jobs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from starlette.responses import StreamingResponse
 from typing_extensions import TypedDict
 
 from memery.gateway.jobs import Job
-from memery.gateway.rest.routes.search import known
+from memery.gateway.rest.routes.search import collection_name
 from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.parameters import CollectionName
 from memery.gateway.rest.schemas.problems import Problem
-from memery.gateway.rest.state import Served, Service
+from memery.gateway.rest.state import ServerState, State
 
 router = APIRouter(tags=["index"])
-_LOOK_SECONDS = 0.2
-_COMMENT_SECONDS = 10.0
-"""A comment this often lets both sides notice that the other has gone."""
+_POLL_SECONDS = 0.2
+_KEEPALIVE_SECONDS = 10.0
+"""Interval of comments, which let both sides notice a lost connection."""
 
 
 class JobDocument(TypedDict):
-    """The indexing of a collection: idle, waiting, indexing, reading, done, failed or cancelled."""
+    """An indexing job: idle, waiting, indexing, reading (OCR), done, failed or cancelled."""
 
     collection: str
     state: str
@@ -38,11 +38,16 @@ class JobDocument(TypedDict):
     message: str
 
 
-_ELSEWHERE = "The index could not be brought up to date: the server's log says why."
+_FAILED_MESSAGE = "Indexing failed; see the server log."
 
 
 def job_document(job: Job, *, here: bool) -> JobDocument:
-    """How far a job has come; paths of this machine are told on it only."""
+    """Convert a job.
+
+    Args:
+        job: the job.
+        here: whether the client is on this machine, and so may see its paths.
+    """
     eta = job.eta_seconds
     return {
         "collection": job.collection,
@@ -53,43 +58,46 @@ def job_document(job: Job, *, here: bool) -> JobDocument:
         "searchable": job.searchable,
         "seconds": round(job.seconds, 3),
         "eta_seconds": None if eta is None else round(eta, 1),
-        "message": job.message if here or job.state != "failed" else _ELSEWHERE,
+        "message": job.message if here or job.state != "failed" else _FAILED_MESSAGE,
     }
 
 
-_LISTED: dict[str, Any] = {"model": list[JobDocument]}
+_JOBS_RESPONSE: dict[str, Any] = {"model": list[JobDocument]}
 
 
-def _names(served: Service, collection: str | None) -> list[str]:
-    name = known(served, collection)
-    return [c.name for c in served.collections] if name is None else [name]
+def _names(state: ServerState, collection: str | None) -> list[str]:
+    name = collection_name(state, collection)
+    return [c.name for c in state.collections] if name is None else [name]
 
 
-def _allowed(served: Service) -> None:
-    if not served.options.may_index:
-        raise Problem(403, "This server does not index when asked over the network.")
+def _require_allowed(state: ServerState) -> None:
+    if not state.options.may_index:
+        raise Problem(
+            403,
+            "Indexing over the network is disabled. Start the server with --allow-index.",
+        )
 
 
-@router.post("/v1/index", status_code=202, responses={202: _LISTED}, response_model=None)
-def begin(served: Served, collection: CollectionName = None) -> JSON:
-    """Bring collections up to date; what is under way goes on."""
-    _allowed(served)
-    jobs = served.jobs.begin(_names(served, collection))
-    return JSON([job_document(job, here=served.options.is_loopback) for job in jobs], 202)
+@router.post("/v1/index", status_code=202, responses={202: _JOBS_RESPONSE}, response_model=None)
+def begin(state: State, collection: CollectionName = None) -> JSON:
+    """Start indexing collections; running jobs continue."""
+    _require_allowed(state)
+    jobs = state.jobs.begin(_names(state, collection))
+    return JSON([job_document(job, here=state.options.is_loopback) for job in jobs], 202)
 
 
-@router.get("/v1/index", responses={200: _LISTED}, response_model=None)
-def show(served: Served) -> JSON:
-    """How far the indexing of each collection has come."""
-    return JSON([job_document(job, here=served.options.is_loopback) for job in served.jobs.all()])
+@router.get("/v1/index", responses={200: _JOBS_RESPONSE}, response_model=None)
+def show(state: State) -> JSON:
+    """Return the progress of each indexing job."""
+    return JSON([job_document(job, here=state.options.is_loopback) for job in state.jobs.all()])
 
 
-@router.delete("/v1/index", responses={200: _LISTED}, response_model=None)
-def cancel(served: Served, collection: CollectionName = None) -> JSON:
-    """Stop after the batch under way; what was committed stays."""
-    _allowed(served)
-    jobs = served.jobs.cancel(_names(served, collection))
-    return JSON([job_document(job, here=served.options.is_loopback) for job in jobs])
+@router.delete("/v1/index", responses={200: _JOBS_RESPONSE}, response_model=None)
+def cancel(state: State, collection: CollectionName = None) -> JSON:
+    """Cancel indexing after the current batch; committed work is kept."""
+    _require_allowed(state)
+    jobs = state.jobs.cancel(_names(state, collection))
+    return JSON([job_document(job, here=state.options.is_loopback) for job in jobs])
 
 
 @router.get(
@@ -97,30 +105,30 @@ def cancel(served: Served, collection: CollectionName = None) -> JSON:
     responses={200: {"content": {"text/event-stream": {}}, "description": "Events `progress`."}},
     response_model=None,
 )
-async def events(request: Request, served: Served) -> StreamingResponse:
-    """Server-sent events (HTML standard, 9.2): one `progress` for each change of a job."""
-    if served.streams >= served.options.limits.streams:
-        message = "Too many follow these events: ask GET /v1/index instead."
+async def events(request: Request, state: State) -> StreamingResponse:
+    """Stream server-sent events (HTML standard, 9.2): one `progress` per change of a job."""
+    if state.streams >= state.options.limits.streams:
+        message = "Too many event streams are open. Poll GET /v1/index instead."
         raise Problem(503, message, headers={"Retry-After": "10"})
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_follow(request, served), 200, headers, "text/event-stream")
+    return StreamingResponse(_follow(request, state), 200, headers, "text/event-stream")
 
 
-async def _follow(request: Request, served: Service) -> AsyncIterator[str]:
-    served.streams += 1
+async def _follow(request: Request, state: ServerState) -> AsyncIterator[str]:
+    state.streams += 1
     try:
-        told: dict[str, Job] = {}
+        sent: dict[str, Job] = {}
         quiet = 0.0
-        while not served.is_stopping() and not await request.is_disconnected():
-            changed = [job for job in served.jobs.all() if told.get(job.collection) != job]
+        while not state.is_stopping() and not await request.is_disconnected():
+            changed = [job for job in state.jobs.all() if sent.get(job.collection) != job]
             for job in changed:
-                told[job.collection] = job
-                document = job_document(job, here=served.options.is_loopback)
+                sent[job.collection] = job
+                document = job_document(job, here=state.options.is_loopback)
                 yield f"event: progress\ndata: {json.dumps(document)}\n\n"
-            quiet = 0.0 if changed else quiet + _LOOK_SECONDS
-            if quiet >= _COMMENT_SECONDS:
+            quiet = 0.0 if changed else quiet + _POLL_SECONDS
+            if quiet >= _KEEPALIVE_SECONDS:
                 quiet = 0.0
                 yield ": still here\n\n"
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
     finally:
-        served.streams -= 1
+        state.streams -= 1

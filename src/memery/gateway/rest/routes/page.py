@@ -59,7 +59,7 @@ def _read_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, by
 
 @cache
 def version() -> str:
-    """A hash of all files. It is part of their URLs, so that browsers can cache them for ever."""
+    """A hash of all files. It is part of their URLs, so that browsers cache them permanently."""
     digest = hashlib.sha256()
     for name, content in _files().items():
         digest.update(f"{name} {len(content)} ".encode())
@@ -114,7 +114,7 @@ async def file(
     if_none_match: Annotated[str, Header()] = "",
     accept_encoding: Annotated[str, Header()] = "",
 ) -> Response:
-    """One file of the page, cacheable for ever if the URL has the current version."""
+    """One file of the page, cacheable permanently if the URL has the current version."""
     content = _files().get(path)
     if content is None:
         raise _not_found()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from starlette.concurrency import run_in_threadpool
 
 from memery.errors import ImageUnknown, QueryError, QueryImageError
-from memery.gateway.collections import Answer
+from memery.gateway.collections import CollectionResults
 from memery.gateway.rest.schemas import parameters, request_parsing
 from memery.gateway.rest.schemas.answers import (
     JSON,
@@ -19,16 +19,16 @@ from memery.gateway.rest.schemas.answers import (
     image_document,
     took_document,
 )
-from memery.gateway.rest.schemas.parameters import CollectionName, Searched, SearchedBySight
-from memery.gateway.rest.schemas.problems import Problem, of_error
+from memery.gateway.rest.schemas.parameters import CollectionName, SearchParams, VisualSearchParams
+from memery.gateway.rest.schemas.problems import Problem, problem_from_error
 from memery.gateway.rest.schemas.terms import (
     TERMS_MAX,
     ParsedTerm,
     TermRequest,
+    check_images,
     make_term,
-    refuse_large,
 )
-from memery.gateway.rest.state import Served, Service, base_path
+from memery.gateway.rest.state import ServerState, State, base_path
 from memery.query.options import SearchOptions
 from memery.query.terms import Query as SearchQuery
 from memery.query.terms import Term
@@ -36,11 +36,11 @@ from memery.query.text_search.query_words import parse_text, split_boost
 from memery.text.plurals import counted
 
 router = APIRouter(tags=["search"])
-DESCRIBED: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
+RESPONSES: dict[int | str, dict[str, Any]] = {200: {"model": SearchDocument}}
 
 
 class SearchBody(BaseModel):
-    """A search, besides its parameters."""
+    """A search body, except its search parameters."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -50,7 +50,7 @@ class SearchBody(BaseModel):
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values of the parameters of the search."""
+        """The search parameters in the body."""
         return self.model_dump(exclude={*SearchBody.model_fields}, exclude_none=True)
 
 
@@ -60,31 +60,31 @@ SearchRequest: type[SearchBody] = create_model(
 
 
 def _body_schema() -> dict[str, Any]:
-    """The JSON schema of a body, which refers to no other."""
+    """The JSON schema of a body, without references to other schemas."""
     schema = SearchRequest.model_json_schema()
     schema["properties"]["query"]["items"] = schema.pop("$defs")["TermRequest"]
     return schema
 
 
-Listed = list[parameters.Text]
+TextList = list[parameters.Text]
 Explain = Annotated[bool, Query(description="Explain how each result was ranked.")]
 
 
-@router.get("/v1/search", responses=DESCRIBED, response_model=None)
+@router.get("/v1/search", responses=RESPONSES, response_model=None)
 def search(
     request: Request,
-    served: Served,
-    options: Searched,
-    text: Annotated[Listed, Query(description="Texts; `dog^2` counts double, `-cat` less.")] = [],  # noqa: B006 - FastAPI copies defaults
-    not_: Annotated[Listed, Query(alias="not", description="Less of this.")] = [],  # noqa: B006 - FastAPI copies defaults
-    similar_to: Annotated[Listed, Query(description="Ids of images.")] = [],  # noqa: B006 - FastAPI copies defaults
-    unlike: Annotated[Listed, Query(description="Ids of images, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
-    upload: Annotated[Listed, Query(description="Ids of uploads.")] = [],  # noqa: B006 - FastAPI copies defaults
-    not_upload: Annotated[Listed, Query(description="Likewise, to find less.")] = [],  # noqa: B006 - FastAPI copies defaults
+    state: State,
+    options: SearchParams,
+    text: Annotated[TextList, Query(description="Texts; `dog^2` counts double, `-cat` less.")] = [],  # noqa: B006 - FastAPI copies defaults
+    not_: Annotated[TextList, Query(alias="not", description="Texts to find less of.")] = [],  # noqa: B006 - FastAPI copies defaults
+    similar_to: Annotated[TextList, Query(description="Ids of images to find more of.")] = [],  # noqa: B006 - FastAPI copies defaults
+    unlike: Annotated[TextList, Query(description="Ids of images to find less of.")] = [],  # noqa: B006 - FastAPI copies defaults
+    upload: Annotated[TextList, Query(description="Ids of uploads to find more of.")] = [],  # noqa: B006 - FastAPI copies defaults
+    not_upload: Annotated[TextList, Query(description="Ids of uploads to find less of.")] = [],  # noqa: B006 - FastAPI copies defaults
     collection: CollectionName = None,
     explain: Explain = False,
 ) -> JSON:
-    """Find images by texts, by indexed images, by uploaded pictures, or by all of these."""
+    """Find images by texts, indexed images, uploaded images, or any combination."""
     terms = []
     for field, kind, sign, values in (
         ("text", "text", 1, text),
@@ -98,15 +98,15 @@ def search(
             try:
                 parts = parse_text(value) if field == "text" else [split_boost(value)]
             except QueryError as error:
-                raise of_error(error, field) from None
+                raise problem_from_error(error, field) from None
             for name, boost in parts:
-                terms.append(make_term(served, field, kind, name, sign * boost, {}))
-    return _answer(request, served, terms, options, collection, explain=explain)
+                terms.append(make_term(state, field, kind, name, sign * boost, {}))
+    return _answer(request, state, terms, options, collection, explain=explain)
 
 
 @router.post(
     "/v1/search",
-    responses=DESCRIBED,
+    responses=RESPONSES,
     response_model=None,
     openapi_extra={
         "requestBody": {
@@ -130,9 +130,9 @@ def search(
         }
     },
 )
-async def search_by_body(request: Request, served: Served) -> JSON:
-    """The same with a body: JSON, or multipart with a part `search` and pictures to search for."""
-    limits = served.options.limits
+async def search_by_body(request: Request, state: State) -> JSON:
+    """Search with a body: JSON, or multipart with a part `search` and image files."""
+    limits = state.options.limits
     parts: dict[str, bytes] = {}
     match request_parsing.content_type(request):
         case request_parsing.JSON_TYPE:
@@ -145,105 +145,116 @@ async def search_by_body(request: Request, served: Served) -> JSON:
                 request_parsing.parse_json, SearchRequest, data, "search"
             )
         case _:
-            raise Problem(415, "A search is application/json or multipart/form-data.")
+            raise Problem(415, "Send a search as application/json or multipart/form-data.")
     folders = parameters.raw_folders(value)
-    return await run_in_threadpool(_search_by_body, request, served, body, folders, parts)
+    return await run_in_threadpool(_search_by_body, request, state, body, folders, parts)
 
 
 def _search_by_body(
     request: Request,
-    served: Service,
+    state: ServerState,
     body: SearchBody,
     folders: dict[str, Any],
     parts: Mapping[str, bytes],
 ) -> JSON:
     options = parameters.make_options(body.values, folders)
-    terms = [term.parse(served, f"query.{number}", parts) for number, term in enumerate(body.query)]
-    return _answer(request, served, terms, options, body.collection, explain=body.explain)
+    terms = [term.parse(state, f"query.{number}", parts) for number, term in enumerate(body.query)]
+    return _answer(request, state, terms, options, body.collection, explain=body.explain)
 
 
-@router.get("/v1/images/{id}/similar", responses=DESCRIBED, response_model=None)
+@router.get("/v1/images/{id}/similar", responses=RESPONSES, response_model=None)
 def similar(
     request: Request,
-    served: Served,
-    options: SearchedBySight,
+    state: State,
+    options: VisualSearchParams,
     id_: Annotated[str, Path(alias="id")],
     collection: CollectionName = None,
     explain: Explain = False,
 ) -> JSON:
-    """The images most like one; itself and its copies left out."""
+    """Find the images most like a given one, without itself and its exact copies."""
     term = ParsedTerm("id", Term(id=id_), {"id": id_, "boost": 1.0})
-    found = served.collections.similar(id_, options, known(served, collection))
-    return _document(request, served, [term], "visual", found, explain=explain)
+    found = state.collections.similar(id_, options, collection_name(state, collection))
+    return _document(request, state, [term], "visual", found, explain=explain)
 
 
-def known(served: Service, collection: str | None) -> str | None:
-    """The collection's name, if there is one of that name."""
+def collection_name(state: ServerState, collection: str | None) -> str | None:
+    """Check the name of a collection.
+
+    Returns:
+        The name; None means all collections.
+
+    Raises:
+        Problem: 404, there is no such collection.
+    """
     if collection is not None:
         try:
-            served.collections[collection]
+            state.collections[collection]
         except QueryError as error:
             raise Problem(404, str(error), errors=[("collection", str(error))]) from None
     return collection
 
 
-def refuse_away(served: Service, names: Sequence[str]) -> None:
-    """Nothing is found where no folder is there: that is not an answer."""
-    if not any(served.collections[name].is_available for name in names):
-        message = f"{', '.join(names)} cannot be reached: is the disk connected?"
+def require_available(state: ServerState, names: Sequence[str]) -> None:
+    """Refuse to report no results if no folder is reachable.
+
+    Raises:
+        Problem: 503, none of the collections is reachable.
+    """
+    if not any(state.collections[name].is_available for name in names):
+        message = f"{', '.join(names)} cannot be reached. Is the disk connected?"
         raise Problem(503, message, headers={"Retry-After": "10"})
 
 
 def _answer(
     request: Request,
-    served: Service,
+    state: ServerState,
     terms: Sequence[ParsedTerm],
     options: SearchOptions,
     collection: str | None,
     *,
     explain: bool,
 ) -> JSON:
-    most = served.options.limits.terms
-    if not 0 < len(terms) <= most:
-        message = f"give from 1 to {counted(most, 'term')}"
-        raise Problem(422, f"There is no such query: {message}.", errors=[("text", message)])
-    refuse_large(served, terms)
-    query = SearchQuery(tuple(one.term for one in terms))
+    max_terms = state.options.limits.terms
+    if not 0 < len(terms) <= max_terms:
+        message = f"give 1 to {counted(max_terms, 'term')}"
+        raise Problem(422, f"Invalid query: {message}.", errors=[("text", message)])
+    check_images(state, terms)
+    query = SearchQuery(tuple(parsed.term for parsed in terms))
     try:
-        found = served.collections.search(query, options, known(served, collection))
+        found = state.collections.search(query, options, collection_name(state, collection))
     except ImageUnknown as error:
-        field = next(one.field for one in terms if one.term.id == error.id)
-        raise of_error(error, field) from None
+        field = next(parsed.field for parsed in terms if parsed.term.id == error.id)
+        raise problem_from_error(error, field) from None
     except QueryImageError as error:
-        fields = [one.field for one in terms if one.term.image is not None]
-        raise of_error(error, fields[error.term]) from None
-    return _document(request, served, terms, options.mode, found, explain=explain)
+        fields = [parsed.field for parsed in terms if parsed.term.image is not None]
+        raise problem_from_error(error, fields[error.term]) from None
+    return _document(request, state, terms, options.mode, found, explain=explain)
 
 
 def _document(
     request: Request,
-    served: Service,
+    state: ServerState,
     terms: Sequence[ParsedTerm],
     mode: str,
-    found: Answer,
+    found: CollectionResults,
     *,
     explain: bool,
 ) -> JSON:
     results = found.results
     if not results.total:
-        refuse_away(served, found.searched)
-    served.metrics.searched(results.took)
+        require_available(state, found.searched)
+    state.metrics.count_search(results.took)
     root_path = base_path(request)
     hits = [
         hit_document(image_document(image, root_path), hit, explain=explain)
         for image, hit in zip(found.images, results, strict=True)
     ]
     document: SearchDocument = {
-        "query": [one.document for one in terms],
+        "query": [parsed.document for parsed in terms],
         "mode": mode,
         "model_id": results.model_id,
         "collections": list(found.searched),
-        "left_out": list(found.left_out),
+        "left_out": list(found.omitted),
         "warnings": list(results.warnings),
         "total": results.total,
         "strong": results.strong,

@@ -1,4 +1,4 @@
-"""`/v1/uploads`: pictures to search for, kept for the server's life."""
+"""`/v1/uploads`: query images, kept until the server stops or needs the memory."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing_extensions import TypedDict
 from memery.errors import ImageError
 from memery.gateway.rest.schemas import request_parsing
 from memery.gateway.rest.schemas.answers import JSON
-from memery.gateway.rest.schemas.problems import Problem, of_error
-from memery.gateway.rest.state import Served, Service, base_path
+from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.state import ServerState, State, base_path
 from memery.gateway.rest.uploads import Upload
 
 router = APIRouter(tags=["search"])
@@ -21,7 +21,7 @@ _PART = "image"
 
 
 class UploadDocument(TypedDict):
-    """A picture that is kept."""
+    """An uploaded image."""
 
     id: str
     width: int
@@ -29,10 +29,15 @@ class UploadDocument(TypedDict):
     thumbnail_url: str
 
 
-def form_of(part: str, *, many: bool = False) -> dict[str, Any]:
-    """What OpenAPI says of a multipart body with pictures."""
-    picture = {"type": "string", "format": "binary"}
-    schema = {"type": "array", "items": picture} if many else picture
+def image_form_schema(part: str, *, many: bool = False) -> dict[str, Any]:
+    """Return the OpenAPI schema of a multipart body with images.
+
+    Args:
+        part: name of the part.
+        many: whether the part may be repeated.
+    """
+    image = {"type": "string", "format": "binary"}
+    schema = {"type": "array", "items": image} if many else image
     return {"schema": {"type": "object", "required": [part], "properties": {part: schema}}}
 
 
@@ -42,19 +47,22 @@ def form_of(part: str, *, many: bool = False) -> dict[str, Any]:
     responses={201: {"model": UploadDocument}},
     response_model=None,
     openapi_extra={
-        "requestBody": {"required": True, "content": {request_parsing.MULTIPART: form_of(_PART)}}
+        "requestBody": {
+            "required": True,
+            "content": {request_parsing.MULTIPART: image_form_schema(_PART)},
+        }
     },
 )
-async def upload(request: Request, served: Served) -> JSON:
-    """Keep a picture to search for. It is held in memory only."""
+async def upload(request: Request, state: State) -> JSON:
+    """Upload a query image. It is kept in memory only."""
     if request_parsing.content_type(request) != request_parsing.MULTIPART:
-        raise Problem(415, "A picture is sent as multipart/form-data.")
-    form = await request_parsing.read_form(request, served.options.limits)
+        raise Problem(415, "Send an image as multipart/form-data.")
+    form = await request_parsing.read_form(request, state.options.limits)
     data = [part.data for part in form.pictures if part.name == _PART]
     if len(data) != 1:
-        message = "send one picture"
+        message = "send one image"
         raise Problem(422, f"{_PART}: {message}.", errors=[(_PART, message)])
-    kept = await run_in_threadpool(_keep, served, data[0])
+    kept = await run_in_threadpool(_keep, state, data[0])
     document: UploadDocument = {
         "id": kept.id,
         "width": kept.width,
@@ -64,12 +72,12 @@ async def upload(request: Request, served: Served) -> JSON:
     return JSON(document, 201)
 
 
-def _keep(served: Service, data: bytes) -> Upload:
+def _keep(state: ServerState, data: bytes) -> Upload:
     try:
-        with served.decoding:
-            return served.uploads.add(data)
+        with state.decoding:
+            return state.uploads.add(data)
     except ImageError as error:
-        raise of_error(error, _PART) from None
+        raise problem_from_error(error, _PART) from None
 
 
 @router.get(
@@ -77,10 +85,10 @@ def _keep(served: Service, data: bytes) -> Upload:
     responses={200: {"content": {"image/webp": {}}}},
     response_model=None,
 )
-def thumbnail(served: Served, id_: Annotated[str, Path(alias="id")]) -> Response:
-    """A small version of an uploaded picture: WebP."""
-    kept = served.uploads.get(id_)
+def thumbnail(state: State, id_: Annotated[str, Path(alias="id")]) -> Response:
+    """The thumbnail of an uploaded image: WebP."""
+    kept = state.uploads.get(id_)
     if kept is None:
-        raise Problem(404, "This upload is not known any more: send the picture again.")
+        raise Problem(404, "This upload no longer exists. Send the image again.")
     headers = {"Cache-Control": "private, max-age=86400, immutable"}
     return Response(kept.thumbnail, 200, headers, "image/webp")

@@ -1,1 +1,1 @@
-"""What requests and responses look like, and how they are parsed and written."""
+"""Schemas of requests and responses, and their parsing."""

@@ -1,4 +1,4 @@
-"""What the server says, as JSON: the documents, and how facts become them."""
+"""Response documents, and their conversion from domain objects."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import (
     Any,
-    NotRequired,  # pydantic asks for this one before 3.12
+    NotRequired,  # pydantic requires this one before Python 3.12
 )
 
 from starlette.responses import Response
@@ -18,12 +18,12 @@ from memery.types import Hit, Line, Signal, Timings
 
 _SCORE_DIGITS, _STRENGTH_DIGITS, _TIME_DIGITS = 6, 2, 3
 _SECOND_NS = 1_000_000_000
-_WORDS_MAX = 200
-"""Characters of a picture's text that come with a hit."""
+_EXCERPT_LENGTH = 200
+"""Characters of the text in an image that a hit includes."""
 
 
 class JSON(Response):
-    """JSON in ASCII: a name that is not UTF-8 comes through as surrogate escapes."""
+    """JSON in ASCII; bytes of names that are not UTF-8 become surrogate escapes."""
 
     media_type = "application/json"
 
@@ -37,19 +37,19 @@ class JSON(Response):
         super().__init__(content, status_code, headers, media_type)
 
     def render(self, content: Any) -> bytes:
-        """The document's bytes."""
+        """Serialise the document."""
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
 
 
 class FieldError(TypedDict):
-    """A value that is off."""
+    """An invalid field."""
 
     field: str
     message: str
 
 
 class ProblemDocument(TypedDict):
-    """RFC 9457, with the first of the invalid fields and how many more there are."""
+    """A problem document (RFC 9457) with the first invalid fields and the number of others."""
 
     type: str
     title: str
@@ -60,7 +60,7 @@ class ProblemDocument(TypedDict):
 
 
 class TermDocument(TypedDict):
-    """A part of the query: one of text, id, upload, image; and its boost."""
+    """A query term: one of text, id, upload and image, and its boost."""
 
     text: NotRequired[str]
     id: NotRequired[str]
@@ -70,7 +70,7 @@ class TermDocument(TypedDict):
 
 
 class TookDocument(TypedDict):
-    """Milliseconds by stage."""
+    """Duration of each stage, milliseconds."""
 
     index: float
     encode: float
@@ -79,7 +79,7 @@ class TookDocument(TypedDict):
 
 
 class SignalDocument(TypedDict):
-    """What one ranking contributed."""
+    """The contribution of one ranking."""
 
     name: str
     rank: int
@@ -88,7 +88,7 @@ class SignalDocument(TypedDict):
 
 
 class ImageDocument(TypedDict):
-    """The facts about an image; width and height are those of the upright picture."""
+    """An image; width and height are those of the upright image."""
 
     id: str
     collection: str
@@ -109,7 +109,7 @@ class ImageDocument(TypedDict):
 
 
 class FoundDocument(TypedDict):
-    """How an image was found."""
+    """The ranking of a hit."""
 
     rank: int
     score: float
@@ -119,11 +119,11 @@ class FoundDocument(TypedDict):
 
 
 class HitDocument(ImageDocument, FoundDocument):
-    """An image found."""
+    """A hit: an image and its ranking."""
 
 
 class SearchDocument(TypedDict):
-    """The answer to a search."""
+    """The response to a search."""
 
     query: list[TermDocument]
     mode: str
@@ -139,7 +139,7 @@ class SearchDocument(TypedDict):
 
 
 class ImagesDocument(TypedDict):
-    """Images without a query."""
+    """A listing of images."""
 
     total: int
     warnings: list[str]
@@ -147,7 +147,7 @@ class ImagesDocument(TypedDict):
 
 
 class LineDocument(TypedDict):
-    """A line of text; box is left, top, right, bottom as fractions."""
+    """A line of text; box is left, top, right, bottom as fractions of the image."""
 
     text: str
     confidence: float
@@ -155,21 +155,21 @@ class LineDocument(TypedDict):
 
 
 class FactsDocument(ImageDocument):
-    """All that is known of an image; text is null while it was not read."""
+    """All details of an image; text is null until OCR has run."""
 
     text: list[LineDocument] | None
     copy_paths: list[str]
 
 
 class CountDocument(TypedDict):
-    """How many images there are of a kind."""
+    """A facet value and its number of images."""
 
     name: str
     count: int
 
 
 class FacetsDocument(TypedDict):
-    """What images can be narrowed by."""
+    """The facets of a listing."""
 
     folders: list[CountDocument]
     months: list[CountDocument]
@@ -177,11 +177,11 @@ class FacetsDocument(TypedDict):
 
 
 def image_document(found: FoundImage, root_path: str) -> ImageDocument:
-    """The facts about an image, which stands for its exact copies too."""
+    """Convert an image, which represents its exact copies too."""
     image = found.image
     modified = datetime.fromtimestamp(image.mtime_ns / _SECOND_NS, UTC)
     id_ = image.id
-    words = " ".join(line.text for line in found.lines)[:_WORDS_MAX] if found.lines else None
+    words = " ".join(line.text for line in found.lines)[:_EXCERPT_LENGTH] if found.lines else None
     return {
         "id": id_,
         "collection": found.collection.name,
@@ -203,7 +203,7 @@ def image_document(found: FoundImage, root_path: str) -> ImageDocument:
 
 
 def hit_document(facts: ImageDocument, hit: Hit, *, explain: bool) -> HitDocument:
-    """A hit: the facts, and how it was found."""
+    """Combine an image and its hit."""
     found: FoundDocument = {
         "rank": hit.rank,
         "score": round(hit.score, _SCORE_DIGITS),
@@ -225,7 +225,7 @@ def _signal_document(signal: Signal) -> SignalDocument:
 
 
 def took_document(took: Timings) -> TookDocument:
-    """Milliseconds by stage."""
+    """Duration of each stage, milliseconds."""
     return {
         "index": round(took.index, _TIME_DIGITS),
         "encode": round(took.encode, _TIME_DIGITS),
@@ -235,5 +235,5 @@ def took_document(took: Timings) -> TookDocument:
 
 
 def line_document(line: Line) -> LineDocument:
-    """A line of text in a picture."""
+    """Convert a line of text in an image."""
     return {"text": line.text, "confidence": round(line.confidence, 3), "box": list(line.box)}

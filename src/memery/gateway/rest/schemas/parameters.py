@@ -1,4 +1,4 @@
-"""The parameters of searches: addresses and JSON bodies to `SearchOptions`."""
+"""The parameters of searches: converts URLs and JSON bodies to `SearchOptions`."""
 
 from __future__ import annotations
 
@@ -24,33 +24,35 @@ NAMES_MAX = 64
 Text = Annotated[str, Field(max_length=TEXT_MAX)]
 Name = Annotated[str, Field(max_length=NAME_MAX)]
 Boost = Annotated[float, Field(allow_inf_nan=False, ge=-BOOST_MAX, le=BOOST_MAX)]
-CollectionName = Annotated[str | None, Query(max_length=NAME_MAX, description="Its name.")]
+CollectionName = Annotated[
+    str | None, Query(max_length=NAME_MAX, description="Name of the collection.")
+]
 
 _DEFINED = {
     defined.rest_name or name: (name, defined) for name, defined in search_parameters().items()
 }
-"""By their names in REST: names in the library, and definitions."""
+"""REST name: library name and definition."""
 _FOLDERS = {name for name, (_, defined) in _DEFINED.items() if defined.is_folder}
-"""Parameters that name folders, of which a name may be any bytes."""
+"""Parameters that name folders. Folder names may contain any bytes."""
 _PAIRS_MAX = 1000
 
 
 def body_fields() -> dict[str, Any]:
-    """The parameters of a search as fields of a pydantic model."""
+    """Return the parameters of a search as fields of a pydantic model."""
     return {
         name: (
             _type(defined),
-            Field(_default(defined), description=defined.help, **_limits(defined)),
+            Field(_default(defined), description=defined.help, **_constraints(defined)),
         )
         for name, (_, defined) in _DEFINED.items()
     }
 
 
 def query_options(*omitted: str) -> Callable[..., SearchOptions]:
-    """A dependency of FastAPI: the options that an address asks for.
+    """Make a FastAPI dependency that parses the search options of a URL.
 
     Args:
-        omitted: parameters that it does not take, by their names in REST.
+        omitted: REST names of parameters that the route does not accept.
     """
 
     def options(request: Request, **values: Any) -> SearchOptions:
@@ -60,7 +62,7 @@ def query_options(*omitted: str) -> Callable[..., SearchOptions]:
     parameters = [inspect.Parameter("request", keyword, annotation=Request)]
     for name, (_, defined) in _DEFINED.items():
         if name not in omitted:
-            details = Query(description=defined.help, **_limits(defined))
+            details = Query(description=defined.help, **_constraints(defined))
             annotation: Any = Annotated[_type(defined), details]
             default = _default(defined)
             parameters.append(
@@ -88,7 +90,7 @@ def _default(defined: Parameter) -> Any:
     return defined.default if is_given else None
 
 
-def _limits(defined: Parameter) -> dict[str, Any]:
+def _constraints(defined: Parameter) -> dict[str, Any]:
     limits = {
         "ge": defined.minimum,
         "le": defined.rest_maximum,
@@ -99,25 +101,25 @@ def _limits(defined: Parameter) -> dict[str, Any]:
 
 
 def make_options(values: Mapping[str, Any], folders: dict[str, Any]) -> SearchOptions:
-    """The options that a request asks for, by their names in REST.
+    """Make search options from REST parameters.
 
     Args:
-        values: as they were checked; empty ones count as not given.
-        folders: names of folders as they were sent, which need not be UTF-8.
+        values: validated values by REST name; empty ones count as not given.
+        folders: folder names as sent, which need not be UTF-8.
 
     Raises:
-        Problem: a value is not allowed; it names the field.
+        Problem: a value is invalid; it names the field.
     """
     sent = {name: value for name, value in values.items() if value not in ("", [])} | folders
     given = {_DEFINED[name][0]: value for name, value in sent.items()}
-    wrong = []
+    invalid = []
     for name, value in sent.items():
         try:
             SearchOptions.of({_DEFINED[name][0]: value})
         except QueryError as error:
-            wrong.append((name, str(error)))
-    if wrong:
-        raise Problem(422, wrong[0][1], errors=wrong)
+            invalid.append((name, str(error)))
+    if invalid:
+        raise Problem(422, invalid[0][1], errors=invalid)
     try:
         return SearchOptions.of(given)
     except FilterConflict as error:
@@ -127,7 +129,7 @@ def make_options(values: Mapping[str, Any], folders: dict[str, Any]) -> SearchOp
 
 
 def _raw_folders(request: Request) -> dict[str, Any]:
-    """Folders whose names are not UTF-8, from the percent signs of an address."""
+    """Decode the folder names of a URL, which need not be UTF-8."""
     values: dict[str, Any] = {}
     for name, value in _pairs(request):
         if name in _FOLDERS and value:
@@ -136,48 +138,53 @@ def _raw_folders(request: Request) -> dict[str, Any]:
 
 
 def _pairs(request: Request) -> list[tuple[str, str]]:
-    """Names and values of an address; bytes that are not UTF-8 as surrogate escapes."""
+    """The parameters of a URL; bytes that are not UTF-8 become surrogate escapes."""
     text = request.scope["query_string"].decode("latin-1")
     try:
         return parse_qsl(
             text, keep_blank_values=True, errors="surrogateescape", max_num_fields=_PAIRS_MAX
         )
     except ValueError:
-        raise Problem(422, f"The address has more than {_PAIRS_MAX} parameters.") from None
+        raise Problem(422, f"The URL has more than {_PAIRS_MAX} parameters.") from None
 
 
-Searched = Annotated[SearchOptions, Depends(query_options())]
-SearchedBySight = Annotated[SearchOptions, Depends(query_options("mode"))]
-Browsed = Annotated[SearchOptions, Depends(query_options("mode", "min_strength", "sort"))]
-Counted = Annotated[
+SearchParams = Annotated[SearchOptions, Depends(query_options())]
+VisualSearchParams = Annotated[SearchOptions, Depends(query_options("mode"))]
+BrowseParams = Annotated[SearchOptions, Depends(query_options("mode", "min_strength", "sort"))]
+FacetParams = Annotated[
     SearchOptions,
     Depends(query_options("top_k", "offset", "mode", "min_strength", "sort")),
 ]
-Paged = Annotated[SearchOptions, Depends(query_options(*(_DEFINED.keys() - {"top_k", "offset"})))]
+PageParams = Annotated[
+    SearchOptions, Depends(query_options(*(_DEFINED.keys() - {"top_k", "offset"})))
+]
 
 
 def raw_folders(value: Mapping[str, Any]) -> dict[str, Any]:
-    """Folders as a body that has been checked names them, UTF-8 or not."""
+    """Return the folder names of a validated body, which need not be UTF-8."""
     return {name: value[name] for name in _FOLDERS if value.get(name)}
 
 
-def refuse_others(request: Request) -> None:
-    """Refuse unknown parameters, and values that are not UTF-8.
+def reject_unknown_params(request: Request) -> None:
+    """Refuse unknown parameters and values that are not UTF-8.
 
-    A filter with a slip in its name would be lost, and another text searched for than was sent.
+    Otherwise a misspelt filter would be ignored, and a wrongly decoded text searched for.
+
+    Raises:
+        Problem: a parameter is unknown, or a value is not UTF-8.
     """
     known = set(_names(request.scope["route"].dependant))
-    wrong = [name for name in request.query_params if name not in known]
-    if wrong:
+    invalid = [name for name in request.query_params if name not in known]
+    if invalid:
         raise Problem(
             422,
-            f"There is no parameter {printable(wrong[0])!r} here.",
-            errors=[(printable(name), "there is no such parameter") for name in wrong],
+            f"Unknown parameter {printable(invalid[0])!r}.",
+            errors=[(printable(name), "unknown parameter") for name in invalid],
         )
     pairs = _pairs(request)
     undecoded = dict.fromkeys(n for n, value in pairs if n not in _FOLDERS and not _is_utf8(value))
     if undecoded:
-        message = "it is not valid UTF-8: send UTF-8 with percent signs, as %C3%A9 for é"
+        message = "it is not valid UTF-8: send percent-encoded UTF-8, for example %C3%A9 for é"
         errors = [(name, message) for name in undecoded]
         raise Problem(422, f"{next(iter(undecoded))}: {message}.", errors=errors)
 

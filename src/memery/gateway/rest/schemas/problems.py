@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _FIELDS_MAX, _NAME_MAX, _TEXT_MAX = 20, 100, 1000
-"""Of an answer: invalid fields that are listed; characters of a name, and of a sentence."""
+"""Maximum number of invalid fields in a response, length of a name, and length of a message."""
 _NAMED = 5
-"""Fields that the sentence names."""
+"""Number of fields that the detail names."""
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 _PHRASES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names of RFC 9110, which Python before 3.13 has under those of RFC 7231 and RFC 4918."""
+"""Phrases of RFC 9110; Python before 3.13 has those of RFC 7231 and RFC 4918."""
 _METHODS = ("GET", "DELETE", "OPTIONS", "PATCH", "POST", "PUT")
 _STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
     (ImageUnknown, 404),
@@ -50,14 +50,14 @@ _STATUSES: tuple[tuple[type[MemeryError], int], ...] = (
 )
 
 
-class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An answer that is an error.
+class Problem(Exception):  # noqa: N818 - the term of RFC 9457
+    """An error response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status code.
         detail: what happened, and what to do.
-        errors: field and message of each value that is off.
-        headers: of the answer.
+        errors: field and message of each invalid value.
+        headers: additional response headers.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
     @property
     def document(self) -> ProblemDocument:
-        """As RFC 9457 has it; `errors` is ours."""
+        """The problem document (RFC 9457); `errors` is an extension."""
         document: ProblemDocument = {
             "type": "about:blank",
             "title": _PHRASES.get(self.status) or http.HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": shortened(self.detail, _TEXT_MAX),
+            "detail": truncate(self.detail, _TEXT_MAX),
             "errors": [
-                {"field": shortened(field, _NAME_MAX), "message": shortened(message, _TEXT_MAX)}
+                {"field": truncate(field, _NAME_MAX), "message": truncate(message, _TEXT_MAX)}
                 for field, message in self.errors[:_FIELDS_MAX]
             ],
         }
@@ -92,21 +92,31 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         return document
 
     def response(self) -> Response:
-        """As an answer."""
+        """Make the response."""
         return JSON(self.document, self.status, self.headers, MEDIA_TYPE)
 
 
-def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters, and how many it had."""
-    return text if len(text) <= most else f"{text[:most]}… ({len(text)} characters)"
+def truncate(text: str, max_length: int) -> str:
+    """Truncate a text, and append its original length.
+
+    Args:
+        text: the text.
+        max_length: maximum length, characters.
+    """
+    return text if len(text) <= max_length else f"{text[:max_length]}… ({len(text)} characters)"
 
 
-class SlowClientError(Exception):
-    """The client takes nothing of its answer: the connection is given up."""
+class ClientTooSlowError(Exception):
+    """The client does not read its response; the connection is closed."""
 
 
-def of_error(error: MemeryError, field: str = "") -> Problem:
-    """What an error of memery's is over HTTP."""
+def problem_from_error(error: MemeryError, field: str = "") -> Problem:
+    """Convert an error to a problem.
+
+    Args:
+        error: the error.
+        field: the request field that caused it, or "".
+    """
     status = next((code for kind, code in _STATUSES if isinstance(error, kind)), 500)
     headers = (
         {"Retry-After": str(RETRY_SECONDS)} if status == http.HTTPStatus.SERVICE_UNAVAILABLE else {}
@@ -115,8 +125,8 @@ def of_error(error: MemeryError, field: str = "") -> Problem:
     return Problem(status, str(error), errors=errors, headers=headers)
 
 
-def handle(app: FastAPI) -> None:
-    """Let an application answer every error with a problem document."""
+def add_exception_handlers(app: FastAPI) -> None:
+    """Make an application respond to every error with a problem document."""
 
     @app.exception_handler(Problem)
     async def _problem(_: Request, problem: Problem) -> Response:
@@ -124,11 +134,11 @@ def handle(app: FastAPI) -> None:
 
     @app.exception_handler(MemeryError)
     async def _memery(_: Request, error: MemeryError) -> Response:
-        return of_error(error).response()
+        return problem_from_error(error).response()
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        return invalid(error.errors()).response()
+        return validation_problem(error.errors()).response()
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
@@ -138,30 +148,30 @@ def handle(app: FastAPI) -> None:
         return Problem(error.status_code, str(error.detail), headers=headers).response()
 
     @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, error: Exception) -> Response:
-        if not isinstance(error, SlowClientError):
-            logger.error("An answer failed: %s: %s", type(error).__name__, error)
-        return Problem(500, "Something unforeseen happened: the server's log says what.").response()
+    async def _unexpected(_: Request, error: Exception) -> Response:
+        if not isinstance(error, ClientTooSlowError):
+            logger.error("A request failed: %s: %s", type(error).__name__, error)
+        return Problem(500, "Internal error; see the server log.").response()
 
 
 def _methods(routes: Sequence[BaseRoute], scope: Scope) -> list[str]:
-    """What is answered on the path of a request; the router names those of one route only."""
+    """The methods allowed on a path; the router reports those of one route only."""
     allowed = [
         method
         for method in _METHODS
         if any(route.matches({**scope, "method": method})[0] == Match.FULL for route in routes)
     ]
-    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed  # see `heads`
+    return ["GET", "HEAD", *allowed[1:]] if "GET" in allowed else allowed  # see HeadMiddleware
 
 
-def invalid(errors: Sequence[Mapping[str, object]]) -> Problem:
-    """Values that are off, as pydantic names them."""
+def validation_problem(errors: Sequence[Mapping[str, object]]) -> Problem:
+    """Convert pydantic's validation errors to a problem."""
     fields = []
     for error in errors:
-        place = error.get("loc", ())
-        names = [str(name) for name in place] if isinstance(place, (list, tuple)) else []
+        location = error.get("loc", ())
+        names = [str(name) for name in location] if isinstance(location, (list, tuple)) else []
         kind = names.pop(0) if names and names[0] in ("query", "path", "body", "header") else ""
         fields.append((".".join(names) or kind, str(error.get("msg", ""))))
-    names = list(dict.fromkeys(shortened(field, _NAME_MAX) for field, _ in fields))
+    names = list(dict.fromkeys(truncate(field, _NAME_MAX) for field, _ in fields))
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return Problem(422, f"Invalid fields: {', '.join(names[:_NAMED])}{more}.", errors=fields)

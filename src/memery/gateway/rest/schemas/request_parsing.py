@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, and multipart that stays in memory."""
+"""Parses request bodies: JSON, and multipart forms that stay in memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from memery.gateway.rest.options import Limits
-from memery.gateway.rest.schemas.problems import Problem, invalid
+from memery.gateway.rest.schemas.problems import Problem, validation_problem
 from memery.text.plurals import counted
 
 M = TypeVar("M", bound=BaseModel)
 
 _STRUCTURE_MAX = 1 << 15
-"""Signs in JSON that separate values or begin an escape. Parsing holds the interpreter's lock, and
-so stops all threads: some 10 ms for so many, half a second for 6 MB of them."""
+"""Maximum number of separators and escapes in JSON. Parsing holds the GIL and so blocks all
+threads: about 10 ms for this many, half a second for 6 MB of them."""
 _DIGITS_MAX = 100
-"""Of an integer. Converting many takes quadratic time, and Python's own limit has a message for
-programmers."""
+"""Maximum number of digits of an integer. Conversion takes quadratic time, and the message of
+Python's own limit is meant for programmers."""
 _DEPTH = 4
-"""Of what a request says, at most; what is deeper is of no kind that is asked for."""
+"""Maximum nesting of a valid request; deeper values fail validation anyway."""
 JSON_TYPE, MULTIPART = "application/json", "multipart/form-data"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A picture of a multipart body."""
+    """An image of a multipart body."""
 
     name: str
     data: bytes
@@ -47,38 +47,49 @@ class Form:
 
 
 def content_type(request: Request) -> str:
-    """The media type of a request's body, without parameters."""
+    """Return the media type of a request body without its parameters."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def read_json(model: type[M], request: Request, most: int) -> tuple[M, Any]:
-    """A JSON body of at most so many bytes: as a model has it, and as it was sent.
+async def read_json(model: type[M], request: Request, max_bytes: int) -> tuple[M, Any]:
+    """Read and parse a JSON body.
+
+    Args:
+        model: the pydantic model of the body.
+        request: the request.
+        max_bytes: maximum size of the body, bytes.
+
+    Returns:
+        The validated body, and the parsed JSON.
 
     Raises:
-        Problem: it is larger, not JSON, or has invalid fields.
+        Problem: it is too large, not JSON, or has invalid fields.
     """
-    stated = request.headers.get("content-length", "0")
+    content_length = request.headers.get("content-length", "0")
     data = bytearray()
-    # A stated length has been compared with the limit of all bodies: it is a number, and not long.
-    if int(stated) <= most:
+    # RateLimitMiddleware has checked that it is a number, and not a long one.
+    if int(content_length) <= max_bytes:
         async for chunk in request.stream():
             data += chunk
-            if len(data) > most:
+            if len(data) > max_bytes:
                 break
-    if int(stated) > most or len(data) > most:
-        message = f"JSON may have {counted(most, 'byte')} here"
+    if int(content_length) > max_bytes or len(data) > max_bytes:
+        message = f"the limit for JSON is {counted(max_bytes, 'byte')} here"
         headers = {"Connection": "close"}
         raise Problem(413, f"The body is too large: {message}.", headers=headers)
     return await run_in_threadpool(parse_json, model, bytes(data))
 
 
 def parse_json(model: type[M], data: bytes, part: str = "") -> tuple[M, Any]:
-    """JSON as a model has it, and as it was sent. It may take a while: not for the event loop.
+    """Parse JSON. This may take some time, so do not call it on the event loop.
 
     Args:
-        model: what it should be.
-        data: as it was sent.
-        part: the part of a multipart body that it is; "" if it is the body.
+        model: the pydantic model of the document.
+        data: the JSON.
+        part: name of the form part that contains it; "" if it is the whole body.
+
+    Returns:
+        The validated document, and the parsed JSON.
 
     Raises:
         Problem: it is not JSON, or has invalid fields.
@@ -94,7 +105,7 @@ def parse_json(model: type[M], data: bytes, part: str = "") -> tuple[M, Any]:
         except ValueError as error:
             message = str(error)
         else:
-            return checked(model, value), value
+            return validate_body(model, value), value
     status = 422 if part else 400
     raise Problem(status, f"The {field} is not valid JSON: {message}.", errors=[(field, message)])
 
@@ -106,35 +117,52 @@ def _integer(digits: str) -> int:
 
 
 def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number of JSON")
+    raise ValueError(f"{constant} is not a JSON number")
 
 
-def _sound(value: Any, depth: int = 0) -> Any:
-    """A value whose texts are Unicode: a name that is not UTF-8 may stand in one."""
+def _replace_surrogates(value: Any, depth: int = 0) -> Any:
+    """Replace surrogate escapes in the strings of a value: names need not be UTF-8."""
     match value:
         case str():
             return value.encode("utf-8", "replace").decode()
         case list() if depth < _DEPTH:
-            return [_sound(one, depth + 1) for one in value]
+            return [_replace_surrogates(one, depth + 1) for one in value]
         case dict() if depth < _DEPTH:
-            return {_sound(name): _sound(one, depth + 1) for name, one in value.items()}
+            return {
+                _replace_surrogates(name): _replace_surrogates(one, depth + 1)
+                for name, one in value.items()
+            }
     return value
 
 
-def checked(model: type[M], value: Any) -> M:
-    """A value as a model has it; `Problem` where it is off."""
+def validate_body(model: type[M], value: Any) -> M:
+    """Validate a value.
+
+    Args:
+        model: the pydantic model.
+        value: parsed JSON.
+
+    Raises:
+        Problem: fields are invalid.
+    """
     try:
-        return model.model_validate(_sound(value))
+        return model.model_validate(_replace_surrogates(value))
     except ValidationError as error:
         errors = error.errors(include_url=False, include_context=False, include_input=False)
-        raise invalid([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
+        raise validation_problem(
+            [{**one, "loc": ("body", *one["loc"])} for one in errors]
+        ) from None
 
 
 async def read_form(request: Request, limits: Limits) -> Form:
-    """A multipart body whose files are pictures; `Problem` where it is none, or too much."""
+    """Read a multipart body whose files are images.
+
+    Raises:
+        Problem: it is not a multipart form, or too large.
+    """
 
     class InMemory(MultiPartParser):
-        spool_max_size = limits.body  # nothing that is uploaded is written to disk
+        spool_max_size = limits.body  # uploads never reach the disk
 
     parser = InMemory(
         request.headers,
@@ -146,15 +174,15 @@ async def read_form(request: Request, limits: Limits) -> Form:
     try:
         form = await parser.parse()
     except MultiPartException as error:
-        raise Problem(400, f"The body is no multipart form: {error.message}") from None
+        raise Problem(400, f"The body is not a multipart form: {error.message}") from None
     except (KeyError, ValueError, UnicodeError):
-        raise Problem(400, "The body is no multipart form.") from None
+        raise Problem(400, "The body is not a multipart form.") from None
     fields, pictures = {}, []
     for name, value in form.multi_items():
         if not isinstance(value, UploadFile):
             fields[name] = value
         elif (value.size or 0) > limits.picture:
-            raise Problem(413, f"A picture may have {counted(limits.picture, 'byte')} at most.")
+            raise Problem(413, f"An image may have at most {counted(limits.picture, 'byte')}.")
         else:
             pictures.append(Part(name, await value.read()))
     await form.close()

@@ -1,4 +1,4 @@
-"""The terms of a search, as a request names them."""
+"""Parses the terms of a search request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from memery.errors import ImageError, QueryError
 from memery.gateway.rest.schemas import parameters
 from memery.gateway.rest.schemas.answers import TermDocument
-from memery.gateway.rest.schemas.problems import Problem, of_error
-from memery.gateway.rest.state import Service
+from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.state import ServerState
 from memery.query.terms import Term
 
 TERMS_MAX = 1000
-"""Terms of a request that are looked at one by one; a query may have fewer (`Limits.terms`)."""
+"""Maximum number of terms that are validated one by one; `Limits.terms` is lower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class ParsedTerm:
     """A term of a request.
 
     Attributes:
-        field: the parameter that it is from.
-        term: what is searched for.
-        document: how the answer shows it.
+        field: the request field that it comes from.
+        term: the term.
+        document: its form in the response.
     """
 
     field: str
@@ -34,7 +34,7 @@ class ParsedTerm:
 
 
 class TermRequest(BaseModel):
-    """A text, the id of an indexed image, of an upload, or the name of a part; and its boost."""
+    """A text, the id of an indexed image or upload, or the name of a form part; and its boost."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,20 +44,41 @@ class TermRequest(BaseModel):
     image: parameters.Name | None = None
     boost: parameters.Boost = 1.0
 
-    def parse(self, served: Service, field: str, parts: Mapping[str, bytes]) -> ParsedTerm:
-        """What is searched for; `field` is the term's own name in the request."""
+    def parse(self, state: ServerState, field: str, parts: Mapping[str, bytes]) -> ParsedTerm:
+        """Parse the term.
+
+        Args:
+            state: the state of the server.
+            field: the request field of the term.
+            parts: form parts with images, by name.
+
+        Raises:
+            Problem: the term is invalid.
+        """
         kinds = self.model_dump(exclude={"boost"}, exclude_none=True)
         if len(kinds) != 1:
             message = "give one of text, id, upload and image"
-            raise Problem(422, "A term is off.", errors=[(field, message)])
+            raise Problem(422, "Invalid term.", errors=[(field, message)])
         ((kind, value),) = kinds.items()
-        return make_term(served, f"{field}.{kind}", kind, value, self.boost, parts)
+        return make_term(state, f"{field}.{kind}", kind, value, self.boost, parts)
 
 
 def make_term(
-    served: Service, field: str, kind: str, value: str, boost: float, parts: Mapping[str, bytes]
+    state: ServerState, field: str, kind: str, value: str, boost: float, parts: Mapping[str, bytes]
 ) -> ParsedTerm:
-    """A term of a kind: "text", "id", "upload", or "image" for the name of a part."""
+    """Make a term.
+
+    Args:
+        state: the state of the server.
+        field: the request field of the term.
+        kind: "text", "id", "upload", or "image" for the name of a form part.
+        value: the text, id or name.
+        boost: the boost.
+        parts: form parts with images, by name.
+
+    Raises:
+        Problem: the term is invalid, or the upload or part does not exist.
+    """
     try:
         match kind:
             case "text":
@@ -65,9 +86,9 @@ def make_term(
             case "id":
                 return ParsedTerm(field, Term(id=value, boost=boost), {"id": value, "boost": boost})
             case "upload":
-                upload = served.uploads.get(value)
+                upload = state.uploads.get(value)
                 if upload is None:
-                    message = "this upload is not known any more: send the picture again"
+                    message = "this upload no longer exists: send the image again"
                     raise Problem(404, f"{field}: {message}.", errors=[(field, message)])
                 term = Term(image=upload.data, boost=boost)
                 return ParsedTerm(field, term, {"upload": value, "boost": boost})
@@ -78,14 +99,18 @@ def make_term(
                 term = Term(image=parts[value], boost=boost)
                 return ParsedTerm(field, term, {"image": value, "boost": boost})
     except QueryError as error:
-        raise of_error(error, field) from None
+        raise problem_from_error(error, field) from None
 
 
-def refuse_large(served: Service, terms: Sequence[ParsedTerm]) -> None:
-    """A picture of this request is held to the limits of one that is kept."""
+def check_images(state: ServerState, terms: Sequence[ParsedTerm]) -> None:
+    """Check the images in a request against the limits of uploads.
+
+    Raises:
+        Problem: an image is too large or cannot be decoded.
+    """
     for one in terms:
         if "image" in one.document and isinstance(one.term.image, bytes):
             try:
-                served.uploads.check(one.term.image)
+                state.uploads.check(one.term.image)
             except ImageError as error:
-                raise of_error(error, one.field) from None
+                raise problem_from_error(error, one.field) from None
