@@ -10,7 +10,7 @@ from benchmarks.measure import say
 from memery.executors.deduplicator import group_by_center
 from memery.executors.deduplicator.candidate_pairs import find_candidate_pairs
 from memery.executors.deduplicator.verification import verify_pairs
-from memery.imaging.perceptual_hash import likeness, unpacked
+from memery.imaging.perceptual_hash import duplicate_signature, unpack_signatures
 
 ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
 
@@ -18,8 +18,8 @@ ROWS, DIM, COPIES, SCENES = 100_000, 512, 10_000, 2_000
 def run() -> None:
     """Seconds and memory from the store's records to the groups."""
     rng = np.random.default_rng(0)
-    likenesses = [likeness(_scene(rng)) for _ in range(SCENES)]
-    _, miniatures = unpacked(likenesses)
+    signatures = [duplicate_signature(_scene(rng)) for _ in range(SCENES)]
+    _, miniatures = unpack_signatures(signatures)
     # Further images are mixtures of two: as smooth as real images, and similar to neither.
     one, two = rng.integers(0, SCENES, (2, ROWS))
     mixed = (miniatures[one] // 2 + miniatures[two][:, ::-1] // 2).astype(np.uint8)

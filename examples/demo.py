@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from memery.imaging.html_grid import Picture, grid_html
+from memery.imaging.html_grid import GridCell, grid_html
 
 OUTPUT = Path("demo")
 PHOTOS = (
@@ -76,7 +76,7 @@ def memery(*words: str) -> str:
     return done.stdout
 
 
-def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
+def recall(folder: Path, wanted: Recall) -> tuple[str, list[GridCell]]:
     """Search, print, and check the best hit."""
     # With OCR, a page that contains the word coins would come before the coins.
     sight = ("--mode", "visual") if wanted.expected is not None else ()
@@ -87,12 +87,12 @@ def recall(folder: Path, wanted: Recall) -> tuple[str, list[Picture]]:
     if wanted.expected is not None and hits[0]["path"] != wanted.expected:
         sys.exit(f"The best hit should have been {wanted.expected}.")
     pictures = [
-        Picture(str(folder / hit["path"]), hit["path"], f"{hit['score']:.2f}") for hit in hits
+        GridCell(str(folder / hit["path"]), hit["path"], f"{hit['score']:.2f}") for hit in hits
     ]
     return " ".join(wanted.words), pictures
 
 
-def contact_sheet(sections: list[tuple[str, list[Picture]]]) -> str:
+def contact_sheet(sections: list[tuple[str, list[GridCell]]]) -> str:
     """One self-contained HTML page: a heading and a grid of thumbnails for each query."""
     body = "".join(f"<h2>{html.escape(query)}</h2>{grid_html(hits)}" for query, hits in sections)
     return (

@@ -103,7 +103,7 @@ class Excluded:
 
     Attributes:
         folders: number of folders by name; folders with a `.nomedia` file count under that name.
-        files: number of files by extension, of `memery.imaging.exclusions.UNREADABLE`.
+        files: number of files by extension, of `memery.imaging.exclusions.UNSUPPORTED_EXTENSIONS`.
     """
 
     folders: Mapping[str, int] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import pytest
 from memery import assembly
 from memery.archive import Archive
 from memery.config import Config
-from memery.imaging.exclusions import UNREADABLE, describe_excluded
+from memery.imaging.exclusions import UNSUPPORTED_EXTENSIONS, describe_excluded
 from memery.imaging.files import modified_ns
 from memery.imaging.formats import EXTENSIONS
 from memery.testing import ColourModel, MemoryStore
@@ -110,7 +110,7 @@ def test_leaves_out_and_counts_folders_of_other_programs(folder):
     expected = {"@eaDir": 2, "#recycle": 1, "$RECYCLE.BIN": 2, "__MACOSX": 1, "lost+found": 1}
     assert changes.excluded.folders == expected | {".Trash-1000": 1}
     (sentence,) = describe_excluded(changes.excluded)
-    assert sentence.startswith("8 folders left out: #recycle (1), $RECYCLE.BIN (2), ")
+    assert sentence.startswith("8 folders excluded: #recycle (1), $RECYCLE.BIN (2), ")
 
 
 def test_leaves_out_folders_with_a_nomedia_file_and_all_below(folder):
@@ -163,7 +163,7 @@ def test_counts_files_that_cannot_be_read_by_kind(folder):
 
 
 def test_no_extension_is_both_readable_and_unreadable():
-    assert not EXTENSIONS & UNREADABLE
+    assert not EXTENSIONS & UNSUPPORTED_EXTENSIONS
 
 
 def test_does_not_read_what_is_not_a_file(folder):

@@ -16,7 +16,7 @@ from memery.imaging.decoding import decode, decode_upright, upright_size, webp
 from memery.imaging.formats import decoders
 from memery.imaging.html_grid import thumbnail_url
 from memery.imaging.limits import count_scans
-from memery.imaging.perceptual_hash import LIKENESS_BYTES
+from memery.imaging.perceptual_hash import DUPLICATE_SIGNATURE_BYTES
 from memery.imaging.resizing import Resize
 from support.damaged_images import (
     damaged_avif,
@@ -375,7 +375,7 @@ def test_ignores_broken_date():
 def test_gives_perceptual_hash_and_colour_with_the_pixels():
     data = encoded(Image.new("RGB", (300, 200), (10, 200, 30)), "PNG")
     seen = decode(data, Resize(64, "shortest"), 10**6)
-    assert len(seen.hashes) == LIKENESS_BYTES
+    assert len(seen.hashes) == DUPLICATE_SIGNATURE_BYTES
     assert seen.colour == 0x0AC81E
 
 

@@ -55,8 +55,8 @@ def environment(colours, monkeypatch):
 @pytest.fixture
 def own_children(monkeypatch):
     """Children that are started for this test."""
-    children = isolation._Children()
-    monkeypatch.setattr(isolation, "_children", children)
+    children = isolation._WorkerPool()
+    monkeypatch.setattr(isolation, "_workers", children)
     yield
     children.close()
 
@@ -271,7 +271,7 @@ def test_decodes_a_query_image_here_where_no_child_can_be_started(
 
 def test_decodes_a_query_image_here_where_children_end_at_once(photos, own_children, monkeypatch):
     index_flow(photos)
-    monkeypatch.setattr(isolation, "_START", "raise SystemExit(1)")
+    monkeypatch.setattr(isolation, "_BOOTSTRAP", "raise SystemExit(1)")
     assert query_flow(photos, image_query=png("red", (20, 20)))
 
 
@@ -296,7 +296,7 @@ def test_starts_no_child_for_an_indexed_query_image(photos, own_children, monkey
 def test_replaces_a_child_that_ended_while_it_was_idle(own_children):
     child = IsolatedDecoder(60)
     assert child.upright_size(png("red", (20, 20)), 10**6) == (20, 20)
-    (idle,) = isolation._children._idle
+    (idle,) = isolation._workers._idle
     os.kill(idle._process.pid, signal.SIGKILL)
     _wait_until_gone(idle._process.pid)
     assert child.upright_size(png("red", (20, 20)), 10**6) == (20, 20)
@@ -346,10 +346,10 @@ def test_no_child_outlives_its_parent(photos, tmp_path):
     code = (
         "import sys\n"
         "from memery import Memery\n"
-        "from memery.imaging.isolation import _children\n"
+        "from memery.imaging.isolation import _workers\n"
         "with Memery(sys.argv[1], isolate=True) as memery:\n"
         "    assert memery.build().encoded == 8\n"
-        "print(*(child._process.pid for child in _children._idle), flush=True)\n"
+        "print(*(worker._process.pid for worker in _workers._idle), flush=True)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
@@ -385,8 +385,8 @@ def test_does_not_trust_replies_of_a_child(monkeypatch):
     ]
     for reply in [*(b"r" + reply for reply in nonsense), *nonsense]:
         code = f"import sys; sys.stdout.buffer.write({reply!r})"
-        monkeypatch.setattr(isolation, "_START", code)
-        monkeypatch.setattr(isolation, "_children", isolation._Children())
+        monkeypatch.setattr(isolation, "_BOOTSTRAP", code)
+        monkeypatch.setattr(isolation, "_workers", isolation._WorkerPool())
         with pytest.raises(ImageError) as refused:
             IsolatedDecoder(60).upright_size(png("red"), 10**6)
         assert refused.value.reason == "decoder crashed"

@@ -71,11 +71,11 @@ def test_indexing_leaves_most_of_the_room_to_what_is_looked_at(photos):
     index_flow(photos, model="colours")
     archive = find_archive(photos)
     used = sum(place.stat().st_size for place in archive.kept_thumbnails())
-    assert Thumbnails(archive, 10**9).wants("0" * 64, GRID_SIDE)
-    assert not Thumbnails(archive, 10**9, kept=4 * used).wants("0" * 64, GRID_SIDE)
-    assert Thumbnails(archive, 10**9, kept=4 * used + 4).wants("0" * 64, GRID_SIDE)
+    assert Thumbnails(archive, 10**9).should_precompute("0" * 64, GRID_SIDE)
+    assert not Thumbnails(archive, 10**9, max_bytes=4 * used).should_precompute("0" * 64, GRID_SIDE)
+    assert Thumbnails(archive, 10**9, max_bytes=4 * used + 4).should_precompute("0" * 64, GRID_SIDE)
     digest = next(archive.kept_thumbnails()).name.partition("-")[0]
-    assert not Thumbnails(archive, 10**9).wants(digest, GRID_SIDE)
+    assert not Thumbnails(archive, 10**9).should_precompute(digest, GRID_SIDE)
     assert f"{digest}-{GRID_SIDE}-{DECODING}.webp" in {
         place.name for place in archive.kept_thumbnails()
     }
@@ -107,7 +107,7 @@ def test_full_disk_costs_only_the_thumbnails(photos, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Thumbnails, "_keep", full)
+    monkeypatch.setattr(Thumbnails, "_write", full)
     assert index_flow(photos, model="colours").encoded == 4
 
 

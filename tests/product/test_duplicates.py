@@ -14,7 +14,7 @@ from memery.archive import find_archive
 from memery.config import Config
 from memery.errors import ArchiveMissing
 from memery.executors.deduplicator.verification import verify_pairs
-from memery.imaging.perceptual_hash import likeness, unpacked
+from memery.imaging.perceptual_hash import duplicate_signature, unpack_signatures
 from memery.stores.records import RecognizedText
 from memery.types import Line
 from support.commands import run_command
@@ -163,14 +163,16 @@ def test_perceptual_hash_survives_changes_and_tells_scenes_apart(seed):
     cut = original.crop((10, 4, 232, 172))
     soft = original.filter(ImageFilter.GaussianBlur(1))
     seen = [original, soft, small, cut, original.rotate(270, expand=True), scene(seed + 10)]
-    hashes, miniatures = unpacked([likeness(picture) for picture in seen])
+    hashes, miniatures = unpack_signatures([duplicate_signature(picture) for picture in seen])
     assert np.bitwise_count(hashes[0] ^ hashes[1]).max() <= 6
     pairs = np.array([(0, row) for row in range(1, len(seen))])
     assert verify_pairs(miniatures, pairs).tolist() == [True, True, True, True, False]
 
 
 def test_plain_colour_matches_nothing():
-    _, miniatures = unpacked([likeness(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")])
+    _, miniatures = unpack_signatures(
+        [duplicate_signature(Image.new("RGB", (90, 60), c)) for c in ("red", "blue")]
+    )
     assert not verify_pairs(miniatures, np.array([(0, 1)])).any()
 
 

@@ -213,7 +213,7 @@ class Crafter:
     def _decode(self, data: bytes, digest: str, decoder: ImageDecoder) -> Decoded:
         """Decode an image for the index, and store its thumbnail if it is missing."""
         thumbnails = self._thumbnails
-        side = GRID_SIDE if thumbnails and thumbnails.wants(digest, GRID_SIDE) else 0
+        side = GRID_SIDE if thumbnails and thumbnails.should_precompute(digest, GRID_SIDE) else 0
         decoded = decoder.decode(data, self._info.resize, self._config.max_pixels, side)
         if thumbnails and side:
             thumbnails.add(digest, side, decoded.thumbnail)

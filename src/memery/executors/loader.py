@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from memery.archive import Archive
 from memery.errors import ConfigError
 from memery.executors.types import Changes
-from memery.imaging.exclusions import NO_MEDIA, UNREADABLE, system_folder
+from memery.imaging.exclusions import NO_MEDIA, UNSUPPORTED_EXTENSIONS, system_folder
 from memery.imaging.files import modified_ns
 from memery.imaging.formats import EXTENSIONS
 from memery.query.filters import Filter
@@ -168,7 +168,7 @@ class _Scan:
         extension = extension.lower()
         readable = not dot or extension in EXTENSIONS
         if (
-            not (readable or extension in UNREADABLE)
+            not (readable or extension in UNSUPPORTED_EXTENSIONS)
             or not entry.is_file(follow_symlinks=self._follow_links)
             or (self._rule and self._rule(path))
         ):

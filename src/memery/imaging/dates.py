@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SOURCES = ("exif", "xmp", "gps", "name", "file")
-"""Where a date can come from, the most trusted first; "file" is the time of modification."""
+"""Sources of dates, most trusted first; "file" is the modification time."""
 
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _DATE_TIME, _SUBSEC = 0x0132, 0x9290
@@ -28,9 +28,9 @@ _EXIF_DATES = ((0x9003, 0x9291), (0x9004, 0x9292))
 """DateTimeOriginal and DateTimeDigitized, each with its SubSecTime (Exif 2.32, 4.6.5)."""
 _GPS_TIME, _GPS_DATE = 7, 29
 _XMP_DATES = ("DateTimeOriginal", "CreateDate", "DateCreated")
-"""Of the schemas exif, xmp and photoshop."""
+"""Properties of the schemas exif, xmp and photoshop."""
 _LENGTH_MAX = 64
-"""Characters of a date that are looked at."""
+"""Number of characters of a date that are parsed."""
 _STAMP = re.compile(
     r"""
     (?P<year>\d{4}) (?: [-:/.] (?P<month>\d{1,2}) (?: [-:/.] (?P<day>\d{1,2})
@@ -41,7 +41,7 @@ _STAMP = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-"""EXIF's form (2015:06:14 12:30:00), ISO 8601's and XMP's, which may end early."""
+"""EXIF's format (2015:06:14 12:30:00), ISO 8601 and XMP; trailing parts may be missing."""
 _DAY = r"(?<!\d) (?P<year>(?:19|20)\d\d) (?P<dash>[-_. ]?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)"
 _NAMES = tuple(
     re.compile(_DAY + time + r"(?!\d)", re.VERBOSE | re.ASCII | re.IGNORECASE)
@@ -52,25 +52,25 @@ _NAMES = tuple(
         (?: (?P=colon) (?P<second>\d\d) (?: [-_.]? (?P<fraction>\d{3}) )? | (?<=[.:h]\d\d) )
         (?: [\s\u00a0\u202f]? (?P<half>[AP]M) )?
         """,
-        "",  # what follows is no time, but for example a count
+        "",  # not followed by a time, but for example by a counter
     )
 )
-"""A day and a time of it, such as 2015-06-14 at 12.30.00, and a day alone."""
+"""A date with a time, such as 2015-06-14 at 12.30.00, and a date alone."""
 _DIGEST = re.compile(r"(?=\d*[a-f])[0-9a-f]{16,}", re.ASCII | re.IGNORECASE)
-"""Some digits of a digest in hexadecimal may look like a date."""
+"""A hexadecimal digest, whose digits may look like a date."""
 _NOON, _MIDNIGHT = 12, 24
 _LEAP_SECOND = 60
 _MICROSECONDS = 6
-"""Digits of a fraction of a second that a datetime holds."""
+"""Digits of a datetime's fraction of a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """When an image was taken, as its content says.
+    """When an image was taken, according to its metadata.
 
     Attributes:
         at: date and time in ISO 8601, or None.
-        source: "exif", "xmp" or "gps"; "" where there is no date.
+        source: "exif", "xmp" or "gps"; "" without a date.
     """
 
     at: str | None = None
@@ -78,33 +78,36 @@ class Taken:
 
 
 def date_taken(image: Image.Image) -> Taken:
-    """The first valid date of an image's metadata; a blank, zero or broken one is passed over."""
+    """Read the first valid date from an image's metadata, ignoring blank and broken ones."""
     sources: tuple[tuple[str, Callable[[Image.Image], Iterator[datetime | None]]], ...] = (
         ("exif", _from_exif),
         ("xmp", _from_xmp),
         ("gps", _from_gps),
     )
     for source, dates in sources:
-        with contextlib.suppress(Exception):  # written by many hands, some unsteady
+        with contextlib.suppress(Exception):  # broken metadata raises errors of any type
             for found in filter(None, dates(image)):
                 return Taken(found.isoformat(), source)
     return Taken()
 
 
 def date_in_name(name: str, today: date | None = None) -> str | None:
-    """The date in a file's name, such as IMG-20150614-WA0001, in ISO 8601; None without one.
+    """Find the date in a file name, such as IMG-20150614-WA0001.
 
-    A date is a real one from 1900 to tomorrow, and no part of a longer number. Without a time it is
-    the day's beginning.
+    Only valid dates from 1900 to tomorrow count, if they are not part of a longer number. Without a
+    time, the time is 00:00.
 
     Args:
-        name: without the folder.
-        today: the present day, by default the system's.
+        name: file name without the folder.
+        today: the current date, by default the system's.
+
+    Returns:
+        Date and time in ISO 8601, or None.
     """
     latest = (today or date.today()) + timedelta(days=1)
-    readable = _DIGEST.sub("/", name)  # which no name contains
+    searched = _DIGEST.sub("/", name)  # no file name contains a slash
     for pattern in _NAMES:
-        for match in pattern.finditer(readable):
+        for match in pattern.finditer(searched):
             found = _date_of(match)
             if found is not None and found.date() <= latest:
                 return found.isoformat()
@@ -114,7 +117,7 @@ def date_in_name(name: str, today: date | None = None) -> str | None:
 def _from_exif(image: Image.Image) -> Iterator[datetime | None]:
     exif = image.getexif()
     details: dict[int, Any] = {}
-    with contextlib.suppress(Exception):  # a broken part does not hide DateTime
+    with contextlib.suppress(Exception):  # if this IFD is broken, DateTime may still be valid
         details = exif.get_ifd(_EXIF_IFD)
     for tag, fraction in _EXIF_DATES:
         yield _parsed(details.get(tag), details.get(fraction))
@@ -142,14 +145,14 @@ def _from_gps(image: Image.Image) -> Iterator[datetime | None]:
 
 
 def _parsed(value: object, fraction: object = None) -> datetime | None:
-    """A date as metadata has it, or None where it is none."""
+    """Parse a date from metadata; return None if it is not valid."""
     text = _text(value)
     match = _STAMP.fullmatch(text)
     if match is None:
         return None
     year, month, day = (int(match[name] or 1) for name in ("year", "month", "day"))
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
-    hour = 0 if hour == _MIDNIGHT else hour  # some telephones count a day's first hour as 24
+    hour = 0 if hour == _MIDNIGHT else hour  # some phones write midnight as 24
     fraction = match["fraction"] or (_text(fraction) if match["second"] else "")
     try:
         found = datetime(year, month, day, hour, minute, _storable(second), _microseconds(fraction))
@@ -170,12 +173,12 @@ def _microseconds(digits: str) -> int:
 
 
 def _storable(second: int) -> int:
-    """A second that a datetime holds: the one before a leap second."""
+    """Replace a leap second, which datetime does not support, by the second before it."""
     return _LEAP_SECOND - 1 if second == _LEAP_SECOND else second
 
 
 def _local(moment: datetime) -> datetime:
-    """UTC as local time; the first and last days of the calendar have none."""
+    """Convert UTC to local time, unless that is out of datetime's range."""
     try:
         return moment.replace(tzinfo=UTC).astimezone().replace(tzinfo=None)
     except (OverflowError, OSError, ValueError):

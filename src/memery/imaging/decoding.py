@@ -1,4 +1,4 @@
-"""Bytes → an upright 8-bit RGB picture and its facts; what an image is, its content decides."""
+"""Decoding of image files into upright 8-bit RGB pixels and facts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memery.errors import ImageError
-from memery.imaging.flattening import flattened
+from memery.imaging.flattening import flatten
 from memery.imaging.loading import (
     QUARTER_TURNS,
     LoadedPixels,
@@ -16,8 +16,8 @@ from memery.imaging.loading import (
     orientation_of,
     turn_upright,
 )
-from memery.imaging.perceptual_hash import SIDE, colour, likeness
-from memery.imaging.resizing import Resize, cropped, resized, shrunk, turned_margins
+from memery.imaging.perceptual_hash import SIDE, average_colour, duplicate_signature
+from memery.imaging.resizing import Resize, crop_centre, resize_image, rotate_margins, shrink
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,30 +29,30 @@ if TYPE_CHECKING:
 _WEBP_QUALITY, _WEBP_EFFORT = 80, 2
 """Effort 2 of 6 takes a third of the time of the default, and 5 % more bytes."""
 _PNG_ORIENTED = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
-"""One of these stands in a PNG that may have an orientation."""
+"""A PNG with an orientation contains one of these."""
 _DRAFT_FACTOR = 2
-"""A JPEG is decoded at a reduced size only while that stays this many times the target: then the
-mean difference from a full decode is 0.45 of 255."""
-_SEEN_SIDE = 4 * SIDE
-"""A likeness is made from no smaller a picture, whatever the model takes."""
+"""A JPEG is decoded at a reduced size of at least this many times the target size. The mean
+difference from a full decode is then 0.45 of 255."""
+_HASHED_SIDE = 4 * SIDE
+"""Smallest size of images from which hashes are computed, pixels, whatever size the model takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture ready for the model.
+    """An image ready for the model.
 
     Attributes:
-        pixels: uint8, size × size × 3, RGB.
+        pixels: uint8 RGB of shape (size, size, 3).
         width: of the upright original, pixels.
-        height: likewise.
-        format: what the content is.
-        taken_at: date and time in ISO 8601 as its metadata says, or None.
-        notes: what someone wrote into the file: title, description, keywords.
-        hashes: the likeness of the whole picture, as `memery.imaging.perceptual_hash` makes it.
-        colour: its average colour, 0xRRGGBB.
-        date_source: of taken_at, one of `memery.imaging.dates.SOURCES`; "" where it is None.
-        damage: what is wrong with the file, of which a part was decoded; "" if nothing is.
-        thumbnail: a small version as WebP, or b"" where none was asked for.
+        height: of the upright original, pixels.
+        format: image format, as Pillow names it.
+        taken_at: date and time from its metadata in ISO 8601, or None.
+        notes: title, description and keywords from its metadata.
+        hashes: its duplicate signature, see `memery.imaging.perceptual_hash`.
+        colour: average colour, 0xRRGGBB.
+        date_source: source of taken_at, one of `memery.imaging.dates.SOURCES`; "" if it is None.
+        damage: why the file was only decoded in part, or "".
+        thumbnail: a thumbnail as WebP, or b"" if none was requested.
     """
 
     pixels: NDArray[np.uint8]
@@ -79,29 +79,32 @@ def decode(
 
     Args:
         data: the file's bytes.
-        resize: what the model takes.
-        max_pixels: larger images are refused before they are decoded.
-        thumbnail_side: longer side of the thumbnail that is made of the same pixels; 0 for none.
-        pixels_only: leave out what only an index needs: date, notes, hashes, colour.
+        resize: the size that the model takes.
+        max_pixels: larger images are rejected before they are decoded.
+        thumbnail_side: longer side of the thumbnail to make, pixels; 0 for none.
+        pixels_only: omit date, metadata text, hashes and colour, which only an index needs.
 
     Raises:
-        ImageError: with the reason and what the decoder said.
+        ImageError: the file cannot be decoded.
     """
-    enough = max(_DRAFT_FACTOR * max(resize.edge or resize.size, _SEEN_SIDE), thumbnail_side)
+    enough = max(_DRAFT_FACTOR * max(resize.edge or resize.size, _HASHED_SIDE), thumbnail_side)
     with loaded_image(data, enough, max_pixels) as loaded:
         return _decode(loaded, resize, thumbnail_side, pixels_only)
 
 
 def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]:
-    """Decode an image file for a reader: upright, RGB, height × width × 3.
+    """Decode an image file, upright.
 
     Args:
         data: the file's bytes.
-        side: pictures with a longer side are reduced to it, pixels.
-        max_pixels: larger images are refused before they are decoded.
+        side: images are reduced until no side is longer than this, pixels.
+        max_pixels: larger images are rejected before they are decoded.
+
+    Returns:
+        uint8 RGB of shape (height, width, 3).
 
     Raises:
-        ImageError: with the reason and what the decoder said.
+        ImageError: the file cannot be decoded.
     """
     import numpy as np
 
@@ -110,31 +113,31 @@ def decode_upright(data: bytes, side: int, max_pixels: int) -> NDArray[np.uint8]
     with loaded_image(data, side, max_pixels) as loaded:
         colours = conversion(loaded.image)
         turn_upright(loaded.image)
-        small = flattened(loaded.image, colours.mode if colours else "RGB")
+        small = flatten(loaded.image, colours.mode if colours else "RGB")
         small.thumbnail((side, side))
         return np.asarray(colours.apply(small) if colours else small, dtype=np.uint8)
 
 
 def upright_size(data: bytes, max_pixels: int) -> tuple[int, int]:
-    """Width and height of an image file as it is shown, pixels.
+    """Read width and height of the upright image, pixels.
 
-    Nothing is decoded but a PNG that has EXIF or XMP behind its pixels.
+    Pixels are not decoded, except for a PNG with EXIF or XMP after its pixels.
 
     Raises:
-        ImageError: it is no image, or has more pixels than max_pixels.
+        ImageError: the file is not an image, or has more pixels than max_pixels.
     """
     with opened_image(data, max_pixels) as image:
         if image.format == "PNG":
             pixels = data.find(b"IDAT")
             if all(data.find(name, pixels) < 0 for name in _PNG_ORIENTED):
-                # Without this Pillow decodes the pixels to look for EXIF behind them.
+                # Otherwise Pillow decodes the pixels to look for EXIF after them.
                 image.info.setdefault("exif", None)
         turned = orientation_of(image) in QUARTER_TURNS and image.format != "TIFF"
         return (image.height, image.width) if turned else image.size
 
 
 def read_date(data: bytes, max_pixels: int) -> Taken:
-    """When an image was taken, as its metadata says; a file that cannot be decoded has no date."""
+    """Read when an image was taken from its metadata; a file that cannot be opened has no date."""
     from memery.imaging.dates import Taken, date_taken
 
     try:
@@ -145,10 +148,10 @@ def read_date(data: bytes, max_pixels: int) -> Taken:
 
 
 def pixels_have_changed(data: bytes, max_pixels: int) -> bool:
-    """Whether an image may have other pixels than those that version 1 of `DECODING` decoded.
+    """Whether decoding may give other pixels than version 1 of `DECODING`.
 
-    That version knew no profiles and one ground, and took broken PNG files for whole ones. An image
-    that can no longer be decoded has other pixels, too.
+    Version 1 ignored colour profiles, used a single background for transparent images, and accepted
+    damaged PNG files. The answer is also True if the image can no longer be decoded.
     """
     from memery.imaging.icc import conversion
     from memery.imaging.repair import has_wrong_checksum
@@ -162,10 +165,10 @@ def pixels_have_changed(data: bytes, max_pixels: int) -> bool:
 
 
 def webp(data: bytes, side: int, max_pixels: int) -> bytes:
-    """A small version of an image file, as WebP: upright, its longer side at most `side` pixels.
+    """Make a thumbnail as WebP: upright, its longer side at most `side` pixels.
 
     Raises:
-        ImageError: with the reason and what the decoder said.
+        ImageError: the file cannot be decoded.
     """
     from PIL import Image
 
@@ -185,29 +188,29 @@ def _decode(
 
     from memery.imaging.dates import Taken, date_taken
     from memery.imaging.icc import conversion
-    from memery.imaging.metadata import written_into
+    from memery.imaging.metadata import metadata_text
 
     image, (width, height) = loaded.image, loaded.size
     format_ = image.format or "unknown"
-    taken, notes = (Taken(), "") if pixels_only else (date_taken(image), written_into(image))
+    taken, notes = (Taken(), "") if pixels_only else (date_taken(image), metadata_text(image))
     orientation = turn_upright(image)
-    if orientation in QUARTER_TURNS and format_ != "TIFF":  # a TIFF tells its upright size
+    if orientation in QUARTER_TURNS and format_ != "TIFF":  # Pillow has rotated TIFF sizes already
         width, height = height, width
-    colours, margin = conversion(image), turned_margins(loaded.margins, orientation)
-    flat = flattened(image, colours.mode if colours else "RGB")
+    colours, margin = conversion(image), rotate_margins(loaded.margins, orientation)
+    flat = flatten(image, colours.mode if colours else "RGB")
 
     def converted(resize: Resize) -> Image.Image:
-        small = resized(flat, resize, margin)  # first, since colours cost time for each pixel
+        small = resize_image(flat, resize, margin)  # before the slow conversion of colours
         return colours.apply(small) if colours else small
 
     whole = converted(resize)
-    pixels = np.asarray(cropped(whole, resize), dtype=np.uint8)
-    if min(whole.size) < _SEEN_SIDE and not pixels_only:
-        whole = converted(Resize(_SEEN_SIDE, "squash"))
-    seen = (b"", 0) if pixels_only else (likeness(whole), colour(whole))
+    pixels = np.asarray(crop_centre(whole, resize), dtype=np.uint8)
+    if min(whole.size) < _HASHED_SIDE and not pixels_only:
+        whole = converted(Resize(_HASHED_SIDE, "squash"))
+    hashed = (b"", 0) if pixels_only else (duplicate_signature(whole), average_colour(whole))
     thumbnail = b""
     if thumbnail_side:
-        small = shrunk(flat, thumbnail_side, margin)
+        small = shrink(flat, thumbnail_side, margin)
         thumbnail = _as_webp(colours.apply(small) if colours else small)
     facts = (width, height, format_, taken.at, notes)
-    return Decoded(pixels, *facts, *seen, taken.source, loaded.damage, thumbnail)
+    return Decoded(pixels, *facts, *hashed, taken.source, loaded.damage, thumbnail)

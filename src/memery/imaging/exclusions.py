@@ -1,4 +1,4 @@
-"""What a scan leaves out unopened: folders of other programs, and files memery cannot read."""
+"""Folders and files that scans exclude: folders of other programs, and unsupported formats."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from memery.text.plurals import counted
 from memery.types import Excluded
 
 NO_MEDIA = ".nomedia"
-"""A folder that holds such a file is none of pictures to look at (Android, MediaStore)."""
+"""Android's MediaStore ignores folders with a file of this name."""
 _SYSTEM_FOLDERS = {
     name.casefold(): name
     for name in (
@@ -20,7 +20,7 @@ _SYSTEM_FOLDERS = {
     )
 }
 _TRASH = ".trash"
-"""What the names of trash folders begin with on Linux and macOS: they are hidden too."""
+"""Prefix of the names of trash folders on Linux and macOS."""
 _INCLUDE = "to include one, write a line such as !@eaDir/ into .memeryignore"
 
 _CONVERT = "convert {them} to JPEG or PNG"
@@ -47,7 +47,7 @@ _KINDS: tuple[tuple[str, str, str], ...] = (
         "3g2 3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv vob webm wmv",
     ),
 )
-"""Kind, what helps, and the extensions in lower case."""
+"""Kind, advice, and extensions in lower case."""
 _KIND_OF = {
     extension: (kind, advice)
     for kind, advice, extensions in _KINDS
@@ -65,7 +65,7 @@ _SIGNATURES = (
     (b"%PDF-", "pdf"),
     (b"\x1aE\xdf\xa3", "mkv"),
 )
-"""What the content of such files begins with, and an extension of their kind."""
+"""The first bytes of such files, and an extension of their kind."""
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _XML = (b"<svg", b"<?xml", b"<!--", b"<!DOCTYPE svg")
 """What SVG, which is text, may begin with, and what may precede that."""
@@ -73,20 +73,20 @@ _BRANDS = {b"crx ": "cr3", b"jp2 ": "jp2", b"jxl ": "jxl"} | dict.fromkeys(
     (b"isom", b"iso2", b"avc1", b"mp41", b"mp42", b"M4V ", b"MSNV", b"qt  ", b"3gp4", b"3gp5"),
     "mp4",
 )
-"""Major brands of ISO base media files (ISO/IEC 14496-12, 4.3), likewise."""
+"""Major brands of ISO base media files (ISO/IEC 14496-12, 4.3), and an extension of their kind."""
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SIGNATURE_BYTES = 1024
-UNREADABLE = frozenset(_KIND_OF)
+UNSUPPORTED_EXTENSIONS = frozenset(_KIND_OF)
 """Extensions of images and videos that memery cannot read, lower case."""
 
 
 def describe_excluded(excluded: Excluded) -> list[str]:
-    """Say what a scan left out, why, and what helps: one sentence for folders, one per kind."""
+    """Describe what a scan excluded, with advice: one sentence for folders, one per file kind."""
     found = []
     if excluded.folders:
         names = ", ".join(f"{name} ({count})" for name, count in sorted(excluded.folders.items()))
         total = sum(excluded.folders.values())
-        found.append(f"{counted(total, 'folder')} left out: {names}; {_INCLUDE}.")
+        found.append(f"{counted(total, 'folder')} excluded: {names}; {_INCLUDE}.")
     kinds: Counter[tuple[str, str]] = Counter()
     for extension, count in excluded.files.items():
         kinds[_KIND_OF[extension]] += count
@@ -98,7 +98,7 @@ def describe_excluded(excluded: Excluded) -> list[str]:
 
 
 def unsupported(start: bytes) -> str | None:
-    """What a file that no decoder takes is, and what helps; None where that is not known.
+    """Describe a file that no decoder supports, with advice; None if its format is unknown.
 
     Args:
         start: the first `SIGNATURE_BYTES` of its content.
@@ -117,6 +117,6 @@ def unsupported(start: bytes) -> str | None:
 
 
 def system_folder(name: str) -> str | None:
-    """The usual spelling of a folder's name that other programs keep their files in, or None."""
+    """Return the usual spelling of the name of a system folder; None for other folders."""
     folded = name.casefold()
     return name if folded.startswith(_TRASH) else _SYSTEM_FOLDERS.get(folded)

@@ -1,4 +1,4 @@
-"""Files are read once, whole, without waiting for anyone."""
+"""Reading of files: once, as a whole, and without blocking."""
 
 from __future__ import annotations
 
@@ -17,28 +17,31 @@ from memery.text.plurals import counted
 from memery.types import FileEntry, ImageFile
 
 _TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
-"""A file system's clock: usually a few milliseconds a tick, on some 1 or 2 s."""
+"""Resolution of file systems' clocks: usually a few milliseconds, 1 or 2 s on some."""
 _SECOND_NS = 1_000_000_000
 _EARLIEST_NS, _LATEST_NS = -(1 << 63) + 2, (1 << 63) - 1
-"""What 64 bits hold, 1677 to 2262, and one less than the earliest."""
+"""The range of 64 bits, 1677 to 2262; minus 1 ns must be possible."""
 _OPEN_FLAGS = (
     os.O_RDONLY
     | getattr(os, "O_BINARY", 0)
     | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # a pipe with an image's name must not hold the flow up
+    | getattr(os, "O_NONBLOCK", 0)  # opening a pipe must not block
 )
 
 
 def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, bytes]:
-    """The file's bytes, and its facts as they were then.
+    """Read a file, and its size and modification time at that moment.
 
     Args:
-        path: where it lies.
-        entry: what the directory said.
-        max_bytes: larger files are refused.
+        path: path of the file.
+        entry: the file as found in the scan.
+        max_bytes: larger files are rejected.
+
+    Returns:
+        The updated entry and the file's bytes.
 
     Raises:
-        ImageError: it is gone, no regular file, too large, or the system refuses.
+        ImageError: the file is missing, not a regular file, too large, or cannot be read.
     """
     try:
         with open(path, "rb", opener=lambda name, _: _open(name)) as file:
@@ -66,20 +69,23 @@ def read_file(path: str, entry: FileEntry, max_bytes: int) -> tuple[FileEntry, b
 
 
 def open_inside(root: Path, path: str) -> tuple[BufferedReader, str]:
-    """A file below a folder, and its media type, if it is an image.
+    """Open an image file below a folder.
 
     Args:
         root: the folder; symbolic links may lead anywhere inside it.
-        path: relative to it.
+        path: path relative to it.
+
+    Returns:
+        The open file and its media type.
 
     Raises:
-        ImageError: it is gone, lies elsewhere, or is no image that memery opens.
+        ImageError: the file is missing, outside the folder, or not a supported image.
     """
     try:
         place = (root / path).resolve(strict=True)
         if not place.is_relative_to(root.resolve()):
             raise ImageError("forbidden", "it lies outside the folder")
-        flags = _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)  # nobody changed it into a link since
+        flags = _OPEN_FLAGS | getattr(os, "O_NOFOLLOW", 0)  # it may have been replaced by a link
         file = os.fdopen(_open(os.fspath(place), flags), "rb")
     except PermissionError as error:
         raise ImageError("forbidden", error.strerror or "") from None
@@ -95,20 +101,19 @@ def open_inside(root: Path, path: str) -> tuple[BufferedReader, str]:
 
 
 def modified_ns(facts: os.stat_result) -> int:
-    """Time of last modification, nanoseconds since the epoch, in 64 bits.
+    """Return the modification time in nanoseconds since the epoch, clamped to 64 bits.
 
-    File systems hold times that archives cannot: before 1677 and after April 2262. They count as
-    the first and the last moment that can be stored.
+    File systems support times before 1677 and after April 2262, archives do not.
     """
     return min(max(facts.st_mtime_ns, _EARLIEST_NS), _LATEST_NS)
 
 
 def is_unchanged(file: BufferedReader, image: ImageFile) -> bool:
-    """Whether an open file still holds what was indexed; it is hashed where only its time differs.
+    """Whether an open file still has the content that was indexed; hash it if its time differs.
 
     Args:
         file: opened for reading, at its beginning.
-        image: what was indexed.
+        image: the indexed image.
     """
     facts = os.fstat(file.fileno())
     if facts.st_size != image.size:
@@ -121,7 +126,7 @@ def is_unchanged(file: BufferedReader, image: ImageFile) -> bool:
 
 
 def stat_if_unchanged(path: str, image: ImageFile) -> os.stat_result | None:
-    """Stat a file, links followed; None unless it can be read and holds what was indexed."""
+    """Stat a file, following links; None unless it is readable and has its indexed content."""
     try:
         with os.fdopen(_open(path), "rb") as file:
             return os.fstat(file.fileno()) if is_unchanged(file, image) else None
@@ -130,7 +135,7 @@ def stat_if_unchanged(path: str, image: ImageFile) -> os.stat_result | None:
 
 
 def _open(path: str, flags: int = _OPEN_FLAGS) -> int:
-    """Open a regular file and nothing else, without waiting for anyone."""
+    """Open a regular file, without blocking on pipes."""
     descriptor = os.open(path, flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -139,10 +144,10 @@ def _open(path: str, flags: int = _OPEN_FLAGS) -> int:
 
 
 def _trusted_mtime(before: os.stat_result, after: os.stat_result) -> int:
-    """The time to store; off by 1 ns if the file may have changed without its time telling.
+    """Return the time to store; 1 ns less if the file may have changed without a new time.
 
     A file changed twice within one tick of the file system's clock looks unchanged the second time.
-    Storing a time that it never has makes the next scan read it once more (as git does with its
+    Storing a time that the file does not have makes the next scan read it again (compare git's
     "racily clean" entries).
     """
     mtime_ns = modified_ns(before)

@@ -1,4 +1,4 @@
-"""Conversion of any image to 8 bits per channel without transparency."""
+"""Conversion of images to 8 bits per channel without transparency."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 _SHALLOW_MAX, _DEEP_MAX = 255, 65535
 _DEEP = ("I", "F")
-"""What the modes of 16 and 32 bits begin with."""
+"""Prefixes of Pillow's modes with 16 and 32 bits."""
 _LIGHT = 192
 _OPAQUE = [0] * 128 + [255] * 128
-"""For each value of an alpha channel, whether it counts as opaque."""
+"""Mask for each value of an alpha channel: 255 if it counts as opaque."""
 _LIGHT_GROUND, _DARK_GROUND = "#ffffff", "#202020"
 _STRIP_PIXELS = 1 << 18
-"""Images are converted in parts of about so many pixels."""
+"""Images are converted in strips of about this many pixels, to limit memory."""
 
 
-def flattened(image: Image.Image, mode: str) -> Image.Image:
-    """8 bits per channel of any image; what is transparent shows a ground, see `_ground`."""
+def flatten(image: Image.Image, mode: str) -> Image.Image:
+    """Convert an image to 8 bits per channel, with a background behind transparent parts."""
     from PIL import Image
 
     ground = _ground(image)
@@ -31,14 +31,14 @@ def flattened(image: Image.Image, mode: str) -> Image.Image:
     factor = _depth_factor(image)
     whole = Image.new(mode, image.size)
     for top, strip in _strips(image):
-        whole.paste(_flattened_strip(strip, mode, factor, ground), (0, top))
+        whole.paste(_flatten_strip(strip, mode, factor, ground), (0, top))
     return whole
 
 
 def _ground(image: Image.Image) -> str | None:
-    """The colour behind a transparent image; None if nothing of it is transparent.
+    """Choose the background of a transparent image; None if no part of it is transparent.
 
-    It is white, or dark if most of what is opaque is light: white drawings would be blank.
+    It is white, or dark if most opaque pixels are light: white drawings on white would be blank.
     """
     if not image.has_transparency_data or image.mode.startswith(_DEEP):
         return None
@@ -55,13 +55,13 @@ def _ground(image: Image.Image) -> str | None:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """An image in parts of full width with their first rows: what is made of them stays small."""
+    """Yield strips of full width with their top rows."""
     rows = max(1, _STRIP_PIXELS // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
-def _flattened_strip(
+def _flatten_strip(
     strip: Image.Image, mode: str, factor: float | None, ground: str | None
 ) -> Image.Image:
     from PIL import Image
@@ -76,10 +76,10 @@ def _flattened_strip(
 
 
 def _depth_factor(image: Image.Image) -> float | None:
-    """What 16- or 32-bit integer and float greys are multiplied with to have 8 bits, or None.
+    """Return the factor that scales 16- and 32-bit greys to 8 bits; None for other images.
 
-    It depends on the type, and not on the image's own range, except that whole numbers of 32 bits
-    and floats may be as small as those of 8 bits.
+    It depends on the mode and not on the image's range, except that 32-bit integers and floats may
+    use the range of 8 bits.
     """
     if not image.mode.startswith(_DEEP):
         return None

@@ -1,4 +1,4 @@
-"""Image formats: what is opened, in which order, and what a file is by its content."""
+"""Supported image formats and detection of a file's format from its content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXTENSIONS = frozenset(
         *("ppm", "pgm", "pbm", "pnm", "pfm", "bmp", "dib", "tif", "tiff"),
     ]
 )
-"""Extensions of files that are looked at, lower case; files without one are looked at too."""
+"""Extensions of files that are opened, lower case; files without an extension are opened too."""
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "DIB", "TIFF", "WEBP", "GIF", "AVIF")
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
@@ -41,32 +41,32 @@ MEDIA_TYPES = {
     "HEIF": "image/heic",
     "MPO": "image/jpeg",
 }
-"""Of what content is found to be, as Pillow names it."""
+"""Media types by Pillow's format names."""
 DECODING = 2
-"""Version of decoding: raised when memery opens more files, or decodes some to other pixels."""
+"""Version of decoding: incremented if memery opens more files or decodes to other pixels."""
 _ENDS_EARLY = (EOFError, IndexError, struct.error)
-"""What Pillow's plug-ins raise where they read beyond the end of a file."""
+"""Errors that Pillow's plug-ins raise when they read beyond the end of a file."""
 _PREFIX = 16
-"""Bytes by which Pillow's plug-ins know their format."""
+"""Number of bytes from which Pillow's plug-ins detect their format."""
 
 
 @cache
 def decoders() -> str:
-    """The decoders in use with their versions: a file skipped by others is worth another try."""
+    """Describe the decoders and their versions; if they change, skipped files are tried again."""
     import PIL
 
     versions = [f"decoding={DECODING}", f"pillow={PIL.__version__}"]
     if importlib.util.find_spec("pillow_heif"):
         from importlib.metadata import version
 
-        # The package itself is only imported to decode: that takes a while.
+        # Importing the package is slow and only needed for decoding.
         versions.append(f"pillow-heif={version('pillow-heif')}")
     return " ".join(versions)
 
 
 @cache
 def _register_heif() -> bool:
-    """Teach Pillow HEIC where pillow-heif is installed."""
+    """Add HEIC support to Pillow if pillow-heif is installed."""
     try:
         import pillow_heif
     except ImportError:
@@ -77,13 +77,13 @@ def _register_heif() -> bool:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """The formats that are opened, their plug-ins loaded: Pillow itself loads only a few."""
+    """Load the plug-ins of the supported formats, most of which Pillow loads lazily."""
     plugins = ("Jpeg", "Png", "Ppm", "Bmp", "Tiff", "WebP", "Gif", "Avif")
     for name in plugins:
         importlib.import_module(f"PIL.{name}ImagePlugin")
     _silence_libtiff()
-    # Pillow warns of broken metadata, and does not know the file's name. A filter around each image
-    # would change those of other threads, too.
+    # Pillow warns of broken metadata without the file's name. Filters are global, so setting one
+    # around each image would affect other threads.
     warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     # Without a handler, errors that Pillow logs go to standard error.
     logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -91,17 +91,17 @@ def _formats() -> tuple[str, ...]:
 
 
 def _silence_libtiff() -> None:
-    """Let libtiff not print: it does not know the file's name. Pillow raises an error all the same.
+    """Stop libtiff from printing errors, which lack the file's name. Pillow raises them anyway.
 
-    Pillow turns its warnings off, not its errors. Where they cannot be reached (Windows, where
-    libtiff is a part of Pillow's own library), they go on.
+    Pillow turns off libtiff's warnings only. On Windows, where libtiff is linked statically, its
+    handlers cannot be reached.
     """
     import ctypes
 
     from PIL import _imaging
 
     with contextlib.suppress(OSError, AttributeError):
-        # A name is looked for in the libraries that this one is linked to, too.
+        # Symbols are also looked up in the libraries that this one links to.
         library = ctypes.CDLL(_imaging.__file__)
         for handler in (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler):
             handler.argtypes, handler.restype = [ctypes.c_void_p], ctypes.c_void_p
@@ -109,10 +109,10 @@ def _silence_libtiff() -> None:
 
 
 def media_type(file: BinaryIO) -> str:
-    """What an image file is, by its content.
+    """Detect the media type of an image file from its content.
 
     Raises:
-        ImageError: it is no image that memery opens.
+        ImageError: it is not a supported image.
     """
     try:
         image = open_image(file)
@@ -126,7 +126,7 @@ def media_type(file: BinaryIO) -> str:
 
 
 def as_image_error(error: Exception) -> ImageError:
-    """What a decoder raised, as a reason to skip the file: decoders raise errors of any type."""
+    """Convert an error of a decoder, which may have any type, to a reason to skip the file."""
     if isinstance(error, ImageError):
         return error
     if isinstance(error, MemoryError):
@@ -139,9 +139,10 @@ def as_image_error(error: Exception) -> ImageError:
 
 
 def open_image(file: BinaryIO) -> ImageFile:
-    """Open an image file as `PIL.Image.open` does, but with the limits of `image_limits`.
+    """Open an image file as `PIL.Image.open` does, but without Pillow's limit.
 
-    Pillow's own limit is one for the whole process, and warns without naming a file.
+    Pillow's limit applies to the whole process and warns without the file's name; see
+    `memery.imaging.limits`.
     """
     from PIL.Image import OPEN
 
@@ -151,13 +152,13 @@ def open_image(file: BinaryIO) -> ImageFile:
         for name in formats:
             factory, accept = OPEN[name]
             accepted = accept is None or accept(prefix)
-            if not accepted or isinstance(accepted, str):  # a text says what is not installed
+            if not accepted or isinstance(accepted, str):  # a string names a missing library
                 continue
             file.seek(0)
             try:
                 return factory(file, "")
             except (SyntaxError, IndexError, TypeError, struct.error) as error:
-                # A text may begin like a file of the others.
+                # A text file may begin with the magic bytes of these formats.
                 failure = None if name in ("BMP", "DIB", "PPM") else error
     except Exception as error:
         raise as_image_error(error) from None
@@ -165,7 +166,7 @@ def open_image(file: BinaryIO) -> ImageFile:
 
 
 def _unidentified(file: BinaryIO) -> ImageError:
-    """The error for a file that no decoder takes: of a kind that is known by its start, or not."""
+    """Return the error for a file that no decoder supports."""
     file.seek(0)
     kind = unsupported(file.read(SIGNATURE_BYTES))
     return ImageError("unsupported format", kind) if kind else ImageError("not an image")

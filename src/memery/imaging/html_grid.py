@@ -1,4 +1,4 @@
-"""Images as one self-contained piece of HTML: the grid that a notebook shows."""
+"""A grid of images as self-contained HTML, as shown in notebooks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIGURE = f"margin:0;width:{THUMBNAIL_SIDE}px;overflow-wrap:anywhere"
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class GridCell:
     """One cell of a grid: a file, its caption, and a note in small print."""
 
     location: str
@@ -30,7 +30,11 @@ class Picture:
 
 
 def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) -> str | None:
-    """An image as the `data:` URL of a JPEG of at most side × side pixels; None if unreadable."""
+    """Encode an image as the `data:` URL of a JPEG of at most side × side pixels.
+
+    Returns:
+        The URL, or None if the image cannot be decoded.
+    """
     import base64
 
     from PIL import Image
@@ -44,20 +48,20 @@ def thumbnail_url(location: str | os.PathLike[str], side: int = THUMBNAIL_SIDE) 
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
 
 
-def grid_html(pictures: Iterable[Picture]) -> str:
-    """A grid of thumbnails with captions, as HTML without scripts or outside addresses."""
-    return f'<div style="{_GRID}">' + "".join(map(_figure_html, pictures)) + "</div>"
+def grid_html(cells: Iterable[GridCell]) -> str:
+    """Render a grid of thumbnails with captions as HTML, without scripts or external URLs."""
+    return f'<div style="{_GRID}">' + "".join(map(_figure_html, cells)) + "</div>"
 
 
-def _figure_html(picture: Picture) -> str:
+def _figure_html(cell: GridCell) -> str:
     from html import escape
 
-    caption = escape(printable(picture.caption))
-    url = thumbnail_url(picture.location)
+    caption = escape(printable(cell.caption))
+    url = thumbnail_url(cell.location)
     shown = (
         f'<img src="{url}" alt="{caption}" style="max-width:100%">' if url else "(cannot be shown)"
     )
     return (
         f'<figure style="{_FIGURE}">{shown}<figcaption>{caption}'
-        f" <small>{escape(picture.note)}</small></figcaption></figure>"
+        f" <small>{escape(cell.note)}</small></figcaption></figure>"
     )

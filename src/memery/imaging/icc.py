@@ -1,4 +1,4 @@
-"""ICC profiles → sRGB: what numbers mean as colours."""
+"""Conversion of colours from ICC profiles to sRGB."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 _MODES = {"RGB": "RGB", "CMYK": "CMYK", "GRAY": "L"}
 """Colour spaces of profiles, as Pillow names them."""
 _PROFILE_MAX = 4 << 20
-"""Bytes; profiles of presses have up to 3 MB."""
+"""Bytes; profiles for printing have up to 3 MB."""
 _KEPT = 16
 _STEPS = 7
-"""Per channel, of the colours that a profile is tried on."""
+"""Steps per channel of the colours on which a profile is tested."""
 _SAME = 3
-"""A profile that changes no colour by more, of 255, is taken for sRGB."""
+"""A profile that changes no channel by more than this, of 255, counts as sRGB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +27,28 @@ class Conversion:
     """A conversion to sRGB.
 
     Attributes:
-        mode: of the images that it takes: "RGB", "CMYK", "L" or "LAB".
-        transform: littleCMS's.
+        mode: mode of the images to convert: "RGB", "CMYK", "L" or "LAB".
+        transform: the transform of littleCMS.
     """
 
     mode: str
     transform: ImageCmsTransform
 
     def apply(self, image: Image.Image) -> Image.Image:
-        """An image in RGB, of one in `mode`."""
+        """Convert an image in `mode` to RGB."""
         from PIL import ImageCms
 
         converted = ImageCms.applyTransform(image, self.transform)
-        assert converted is not None  # None is returned in place only
+        assert converted is not None  # None is only returned for conversions in place
         return converted
 
 
 def conversion(image: Image.Image) -> Conversion | None:
-    """The conversion that an image needs to be shown as sRGB, or None.
+    """Return the conversion from an image's profile to sRGB.
 
-    None is needed without a profile, with that of sRGB, and with one that is broken, or for images
-    of another kind.
+    Returns:
+        None without a profile, for sRGB, and for a profile that is broken or of another colour
+        space than the image.
     """
     if image.mode == "LAB":
         return _from_lab()
@@ -59,7 +60,7 @@ def conversion(image: Image.Image) -> Conversion | None:
 
 
 def _base_mode(image: Image.Image) -> str:
-    """The mode of an image without its palette, transparency or depth."""
+    """Return the mode of an image, ignoring palette, transparency and depth."""
     if image.mode in ("CMYK", "LAB"):
         return image.mode
     grey = image.mode.startswith(("1", "L", "I", "F"))
@@ -68,7 +69,7 @@ def _base_mode(image: Image.Image) -> str:
 
 @lru_cache(_KEPT)
 def _from_profile(profile: bytes) -> Conversion | None:
-    """The conversion from a profile's colour space; None if it is sRGB, or the profile broken."""
+    """Return the conversion from a profile; None if it is sRGB or broken."""
     from PIL import ImageCms
 
     try:
@@ -77,7 +78,7 @@ def _from_profile(profile: bytes) -> Conversion | None:
         transform = ImageCms.buildTransform(source, _srgb(), mode, "RGB")
         found = Conversion(mode, transform)
         return None if _changes_nothing(found) else found
-    except Exception:  # profiles are written by many hands, and Pillow may lack littleCMS
+    except Exception:  # broken profiles raise various errors, and Pillow may lack littleCMS
         return None
 
 
@@ -97,7 +98,7 @@ def _srgb() -> ImageCmsProfile:
 
 
 def _changes_nothing(found: Conversion) -> bool:
-    """Whether a conversion leaves colours from everywhere in the space as they are."""
+    """Whether a conversion leaves a sample of all colours unchanged."""
     import numpy as np
     from PIL import Image
 

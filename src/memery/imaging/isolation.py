@@ -1,4 +1,4 @@
-"""Decoding in child processes: a decoder that aborts, hangs or eats memory costs one image."""
+"""Decoding in worker processes, so that a decoder that crashes or hangs costs only one image."""
 
 from __future__ import annotations
 
@@ -33,32 +33,40 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_START = (
+_BOOTSTRAP = (
     "import json, sys; sys.path += [p for p in json.loads(sys.argv[1]) if p not in sys.path]\n"
     "from memery.imaging.isolation import main; main()"
 )
 _BASE_BYTES, _PIXEL_BYTES = 1 << 30, 2 * BYTES_PER_PIXEL
-"""Address space that a child may take for an image: for the file and the decoder's threads, and
-for each pixel of the limit twice what `memery.imaging.decoding` allows itself."""
+"""Address space limit of a worker per image: a base for the file and the decoder's threads, and for
+each pixel of the limit twice what `memery.imaging.limits` allows."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""numpy's threads, one per processor, would take gigabytes of address space on a large machine."""
+"""numpy's threads, one per processor, would use gigabytes of address space on large machines."""
 _INTERPRETERS = ("python", "pypy", "graalpy")
-"""What the names of programs that run Python code begin with."""
+"""Prefixes of the names of Python interpreters."""
 _READY = b"r"
-"""What a child sends first: one that ends before it has no fault of an image."""
-_HEAD = struct.Struct("<Q")
+"""The first byte a worker sends. If it exits before that, the image is not the cause."""
+_LENGTH_PREFIX = struct.Struct("<Q")
 _TASKS_MAX = 1000
-"""Images after which a child is replaced: what it leaks, and what its allocator keeps, goes."""
-_BROKEN = (EOFError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, struct.error)
-"""What reading from a child raises that has ended, or that sends nonsense."""
+"""Images after which a worker is replaced, to free leaked memory."""
+_RECEIVE_ERRORS = (
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    struct.error,
+)
+"""Errors raised by reading from a worker that has exited or sends invalid data."""
 _CLASSES: dict[str, type[Any]] = {"Decoded": Decoded, "Resize": Resize, "Taken": Taken}
 
 
 class ImageDecoder(Protocol):
-    """What `memery.imaging.decoding` does, in this process or in others.
+    """The functions of `memery.imaging.decoding`, run in this process or in others.
 
-    The module itself is one: nothing to start, and nothing to send. memery uses it where no decoder
-    has died yet.
+    The module itself implements the protocol without processes. memery uses it until a decoder has
+    crashed.
     """
 
     def decode(
@@ -94,13 +102,13 @@ class ImageDecoder(Protocol):
 
 
 class IsolatedDecoder:
-    """`memery.imaging.decoding` in child processes, which all callers share.
+    """`memery.imaging.decoding` in worker processes, which all callers share.
 
-    Each method raises ImageError with the reason `CRASHED` or `TIMED_OUT` besides its own.
+    Each method also raises ImageError with the reason `CRASHED` or `TIMED_OUT`.
 
     Args:
-        seconds: how long a child may take for an image.
-        is_optional: decode in this process where no child can be started.
+        seconds: time limit per image.
+        is_optional: decode in this process if no worker can be started.
     """
 
     def __init__(self, seconds: int, *, is_optional: bool = False) -> None:
@@ -146,114 +154,114 @@ class IsolatedDecoder:
         memory = _BASE_BYTES + _PIXEL_BYTES * max_pixels
         request = [function.__name__, self._seconds, memory, list(args)]
         try:
-            return cast(R, _children.call(request, self._seconds))
-        except _NoChildError as error:
+            return cast(R, _workers.call(request, self._seconds))
+        except _WorkerStartError as error:
             if not self._is_optional:
                 raise ImageError(CRASHED, f"no process can be started: {error}") from None
         return function(*args, **kwargs)
 
 
 def start_ahead() -> None:
-    """Let a child start, if none is idle, while the caller does what comes before decoding."""
-    with contextlib.suppress(_NoChildError):
-        _children.start_ahead()
+    """Start a worker, unless one is idle, so that it is ready when the caller decodes."""
+    with contextlib.suppress(_WorkerStartError):
+        _workers.start_ahead()
 
 
-class _NoChildError(Exception):
-    """Here no child process can be started."""
+class _WorkerStartError(Exception):
+    """No worker process can be started."""
 
 
-class _Child:
-    """A process that decodes one image after the other.
+class _Worker:
+    """A process that decodes one image at a time.
 
     Raises:
-        _NoChildError: it cannot be started.
+        _WorkerStartError: the process cannot be started.
     """
 
     def __init__(self) -> None:
-        # Frozen into a program, or embedded in one, Python is not what would be started.
+        # In a frozen or embedding program, sys.executable is not a Python interpreter.
         name = Path(sys.executable or "").name.lower()
         if getattr(sys, "frozen", False) or not name.startswith(_INTERPRETERS):
-            raise _NoChildError("the Python interpreter is part of another program")
+            raise _WorkerStartError("the Python interpreter is part of another program")
         path = json.dumps([place for place in sys.path if Path(place).is_absolute()])
         self.tasks = 0
         try:
             self._process = subprocess.Popen(  # noqa: S603 - this Python, memery's own code
-                [sys.executable, "-P", "-c", _START, path],
+                [sys.executable, "-P", "-c", _BOOTSTRAP, path],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env=os.environ | _ONE_THREAD,
-                start_new_session=True,  # Ctrl-C is for this process: it ends its children
+                start_new_session=True,  # Ctrl-C must reach only this process, which ends them
             )
         except OSError as error:
-            raise _NoChildError(error.strerror or str(error)) from None
+            raise _WorkerStartError(error.strerror or str(error)) from None
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended while it was idle."""
+        """Whether it has exited while idle."""
         return self._process.poll() is not None
 
     def call(self, request: Sequence[Any]) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if not self.tasks and self._process.stdout.read(1) != _READY:
-            raise _NoChildError("it ends before it is ready")
+            raise _WorkerStartError("it ends before it is ready")
         self.tasks += 1
         _send(self._process.stdin, request)
         return _receive(self._process.stdout)
 
     def kill(self) -> None:
-        """End it whatever it does."""
+        """Kill it."""
         self._process.kill()
         self.end()
 
     def end(self) -> int:
-        """Kill it if need be; returns its exit code, negative for a signal."""
+        """Wait for its exit, kill it if necessary; return the exit code, negative for a signal."""
         for pipe in (self._process.stdin, self._process.stdout):
-            with contextlib.suppress(OSError):  # what is left to flush goes nowhere
+            with contextlib.suppress(OSError):  # flushing to a closed pipe fails
                 cast("IO[bytes]", pipe).close()
         try:
-            # One that has crashed is about to be reaped; one that is well ends with its input.
+            # It exits at the end of its input, if it has not crashed already.
             return self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._process.kill()
             return self._process.wait()
 
-    def disown(self) -> None:
-        """Let go of it in a forked process: it is the parent's."""
-        self._process.returncode = 0  # not to be waited for here
+    def detach(self) -> None:
+        """Release it in a forked process, since it is the parent's child."""
+        self._process.returncode = 0  # prevents waiting for it
         self.end()
 
 
-class _Children(ForkAware):
-    """Idle children, kept for whoever decodes next."""
+class _WorkerPool(ForkAware):
+    """A pool of idle workers."""
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._idle: list[_Child] = []
+        self._idle: list[_Worker] = []
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In a child, begin without any: they are the parent's."""
+        """Release the workers in a child process, since they belong to the parent."""
         if in_child:
-            for child in self._idle:
-                child.disown()
+            for worker in self._idle:
+                worker.detach()
             self._mutex, self._idle = threading.Lock(), []
 
     def call(self, request: Sequence[Any], seconds: int) -> Any:
-        child = self._take()
+        worker = self._take_idle()
         try:
-            reply = child.call(request)
-        except _NoChildError:
-            child.kill()
+            reply = worker.call(request)
+        except _WorkerStartError:
+            worker.kill()
             raise
-        except (*_BROKEN, OSError):
-            raise _failure(child.end(), seconds) from None
+        except (*_RECEIVE_ERRORS, OSError):
+            raise _failure(worker.end(), seconds) from None
         except BaseException:
-            child.kill()
+            worker.kill()
             raise
-        self._give_back(child)
+        self._give_back(worker)
         if isinstance(reply, ImageError):
             raise reply
         return reply
@@ -261,23 +269,23 @@ class _Children(ForkAware):
     def start_ahead(self) -> None:
         with self._mutex:
             if not self._idle:
-                self._idle.append(_Child())
+                self._idle.append(_Worker())
 
-    def _take(self) -> _Child:
+    def _take_idle(self) -> _Worker:
         with self._mutex:
             while self._idle:
-                child = self._idle.pop()
-                if not child.has_ended:
-                    return child
-                child.end()  # the system has ended it: it is short of memory, say
-        return _Child()
+                worker = self._idle.pop()
+                if not worker.has_ended:
+                    return worker
+                worker.end()  # killed by the system, for example for lack of memory
+        return _Worker()
 
-    def _give_back(self, child: _Child) -> None:
+    def _give_back(self, worker: _Worker) -> None:
         with self._mutex:
-            if child.tasks < _TASKS_MAX and len(self._idle) < (os.cpu_count() or 1):
-                self._idle.append(child)
+            if worker.tasks < _TASKS_MAX and len(self._idle) < (os.cpu_count() or 1):
+                self._idle.append(worker)
                 return
-        child.end()
+        worker.end()
 
     def close(self) -> None:
         with self._mutex:
@@ -285,28 +293,28 @@ class _Children(ForkAware):
                 self._idle.pop().kill()
 
 
-_children = _Children()
-atexit.register(_children.close)
+_workers = _WorkerPool()
+atexit.register(_workers.close)
 
 
 def _failure(code: int, seconds: int) -> ImageError:
-    """Why a child has ended."""
+    """Return the error for a worker that exited."""
     with contextlib.suppress(ValueError):
         name = signal.Signals(-code).name
         if name == "SIGALRM":
             return ImageError(TIMED_OUT, f"no result after {seconds} s")
-        if name == "SIGKILL":  # the system is out of memory, and children are what it kills first
+        if name == "SIGKILL":  # the kernel kills workers first when memory runs out
             return ImageError("too large", "it does not fit into memory")
         return ImageError(CRASHED, name)
     return ImageError(CRASHED, f"exit code {code}")
 
 
 def _send(pipe: IO[bytes], value: Any) -> None:
-    """Write a value: a line of JSON, and after it the bytes that the JSON refers to by number."""
+    """Write a value as JSON, followed by the bytes that the JSON refers to by number."""
     blobs: list[bytes] = []
     text = json.dumps(_packed(value, blobs)).encode()
     sizes = [len(blob) for blob in blobs]
-    pipe.write(_HEAD.pack(len(text)) + text)
+    pipe.write(_LENGTH_PREFIX.pack(len(text)) + text)
     pipe.write(struct.pack(f"<Q{len(sizes)}Q", len(sizes), *sizes))
     for blob in blobs:
         pipe.write(blob)
@@ -317,11 +325,11 @@ def _receive(pipe: IO[bytes]) -> Any:
     """Read what `_send` wrote.
 
     Raises:
-        EOFError: the other side has ended.
+        EOFError: the other side has exited.
     """
-    text = _read(pipe, *_HEAD.unpack(_read(pipe, _HEAD.size)))
-    (count,) = _HEAD.unpack(_read(pipe, _HEAD.size))
-    sizes = struct.unpack(f"<{count}Q", _read(pipe, count * _HEAD.size))
+    text = _read(pipe, *_LENGTH_PREFIX.unpack(_read(pipe, _LENGTH_PREFIX.size)))
+    (count,) = _LENGTH_PREFIX.unpack(_read(pipe, _LENGTH_PREFIX.size))
+    sizes = struct.unpack(f"<{count}Q", _read(pipe, count * _LENGTH_PREFIX.size))
     return _unpacked(json.loads(text), [_read(pipe, size) for size in sizes])
 
 
@@ -370,17 +378,17 @@ def _unpacked(value: Any, blobs: Sequence[bytes]) -> Any:
 
 
 def main() -> NoReturn:
-    """The child: answer requests until the input ends."""
+    """Run a worker: process requests until the input ends."""
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1):  # what a library prints is no reply
+    for standard in (0, 1):  # output of libraries must not mix with replies
         os.dup2(nothing, standard)
-    with contextlib.suppress(OSError):  # Linux: rather this process than the one that waits for it
+    with contextlib.suppress(OSError):  # Linux: kill this process before its parent
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-    with contextlib.suppress(ImageError):  # load the decoders before the clock runs
+    with contextlib.suppress(ImageError):  # load the decoders before the time limit applies
         formats.media_type(io.BytesIO())
     with contextlib.suppress(EOFError, BrokenPipeError):
         replies.write(_READY)
@@ -388,12 +396,12 @@ def main() -> NoReturn:
         while True:
             name, seconds, memory, arguments = _receive(requests)
             with _limited(seconds, memory):
-                reply = _answer(functools.partial(getattr(decoding, name), *arguments))
+                reply = _run(functools.partial(getattr(decoding, name), *arguments))
             _send(replies, reply)
     os._exit(0)
 
 
-def _answer(function: Callable[[], Any]) -> Any:
+def _run(function: Callable[[], Any]) -> Any:
     try:
         return function()
     except ImageError as error:
@@ -402,7 +410,7 @@ def _answer(function: Callable[[], Any]) -> Any:
 
 @functools.cache
 def _address_space() -> int:
-    """Bytes that this process has taken before its first image."""
+    """Return the address space of this process before its first image, bytes."""
     with contextlib.suppress(OSError):  # Linux
         pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
         return int(pages) * os.sysconf("SC_PAGE_SIZE")
@@ -411,8 +419,8 @@ def _address_space() -> int:
 
 @contextlib.contextmanager
 def _limited(seconds: int, memory: int) -> Any:
-    """Let the system end this process when it takes too long; beyond the memory it gets no more."""
-    with contextlib.suppress(ImportError, OSError, ValueError):  # what this system cannot limit
+    """Limit time (the system kills this process) and address space (allocations fail)."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # unsupported on this system
         import resource
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

@@ -1,4 +1,4 @@
-"""What decoding an image may cost, checked on what its file declares, before it is decoded."""
+"""Memory and time limits of decoding, checked against an image's header before it is decoded."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
 MAX_PIXELS = 178_956_970
-"""The default limit, which is Pillow's own."""
+"""The default limit, the same as Pillow's."""
 BYTES_PER_PIXEL = 8
-"""Memory that one image may take, in bytes per pixel of the limit: 4 as decoded, 4 as a copy."""
+"""Memory limit of an image, in bytes per pixel of the limit: 4 for pixels, 4 for a copy."""
 _BYTES_PER_PIXEL = {"WEBP": 17, "AVIF": 20, "HEIF": 12}
-"""Of decoders that keep several copies of the whole image (benchmarks/decoding.py)."""
+"""Memory use of decoders that keep several copies of the image (benchmarks/decoding.py)."""
 _COEFFICIENT_BYTES = 2
 """libjpeg keeps every coefficient of a JPEG that has several scans."""
 JPEG_REDUCTIONS = (1, 2, 4, 8)
-"""By how much a JPEG's sides can be reduced while it is decoded."""
+"""Factors by which a JPEG's sides can be reduced while decoding."""
 JPEG_FORMATS = ("JPEG", "MPO")
 _SCANS_MAX = 100
-"""Encoders write 10, or 24 for four components. A hand-made file holds thousands in kilobytes."""
+"""Encoders write 10, or 24 for four components. A malicious file has thousands in kilobytes."""
 _SCAN_PIXELS_FACTOR = 16
-"""Scans × pixels may be this many times the limit of pixels. A scan takes 2 ns a pixel."""
+"""Limit of scans × pixels, as a multiple of the limit of pixels. A scan takes 2 ns per pixel."""
 _TILES_MAX = 100_000
-"""Parts of a TIFF. Pillow takes 20 to 60 µs for each; the rows of a TIFF may be parts."""
+"""Tiles or strips of a TIFF. Pillow takes 20 to 60 µs for each; a strip may be a single row."""
 _BLOCK_PIXELS = 64
-"""A JPEG takes at least a bit for each block of 8 × 8 samples."""
+"""A JPEG needs at least one bit for each block of 8 × 8 samples."""
 _DEFLATE_RATIO = 1032
-"""zlib unpacks a byte to no more (zlib's technical details)."""
+"""The highest compression ratio of zlib (zlib's technical details)."""
 LEAST_DECODED = 0.25
-"""The part of an image's rows that must be there."""
+"""The fraction of an image's rows that must be decodable."""
 _PNG_HEADER = slice(12, 26)
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _MARKER = re.compile(rb"\xff+([\xc0-\xcf\xd8-\xfe])")
@@ -45,16 +45,16 @@ _MEGA = 1_000_000
 
 
 def check_cost(image: ImageFile, data: bytes, max_pixels: int) -> None:
-    """Refuse an image that would take too much memory or time.
+    """Reject an image whose decoding would take too much memory or time.
 
     Args:
-        image: as it was opened, not decoded yet.
-        data: its file's bytes.
-        max_pixels: the limit that the user set. A JPEG may have more, as far as decoding it at a
-            reduced size stays within the same memory.
+        image: the opened image, not decoded yet.
+        data: the file's bytes.
+        max_pixels: the configured limit. A JPEG may have more pixels if decoding it at a reduced
+            size stays within the memory limit.
 
     Raises:
-        ImageError: it is too large, has too many scans, or its file is too short for its size.
+        ImageError: it is too large, has too many scans or tiles, or its file is too short.
     """
     pixels = image.width * image.height
     scans = count_scans(data) if image.format in JPEG_FORMATS else 0
@@ -76,14 +76,14 @@ def check_cost(image: ImageFile, data: bytes, max_pixels: int) -> None:
 
 
 def jpeg_reduction(image: Image.Image, max_pixels: int) -> int:
-    """The least reduction at which a JPEG has no more pixels than the limit: 1, 2, 4 or 8."""
+    """Return the smallest reduction that keeps a JPEG within the limit: 1, 2, 4 or 8."""
     pixels = image.width * image.height
     fitting = (factor for factor in JPEG_REDUCTIONS if pixels <= max_pixels * factor**2)
     return next(fitting, JPEG_REDUCTIONS[-1])
 
 
 def count_scans(data: bytes) -> int:
-    """How many scans of the first image of a JPEG file are decoded."""
+    """Count the scans of the first image of a JPEG file that libjpeg decodes."""
     scans, position, components = 0, 2, 0
     while (match := _MARKER.search(data, position)) is not None:
         marker, start = match.group(1)[0], match.end()
@@ -94,14 +94,14 @@ def count_scans(data: bytes) -> int:
         if marker == _SOS:
             scans += 1
             if components and data[start + 2 : start + 3] == bytes([components]):
-                break  # libjpeg reads no further: one scan has it all
+                break  # libjpeg stops after a scan with all components
         length = 0 if marker == _SOI else int.from_bytes(data[start : start + 2], "big")
         position = start + length
     return scans
 
 
 def _memory(image: Image.Image, scans: int) -> float:
-    """Bytes that decoding takes at its peak; a JPEG at its smallest."""
+    """Estimate the peak memory of decoding, bytes; for a JPEG at its smallest size."""
     pixels = image.width * image.height
     if image.format not in JPEG_FORMATS:
         return pixels * _bytes_per_pixel(image)
@@ -116,13 +116,13 @@ def _bytes_per_pixel(image: Image.Image) -> int:
 
 
 def samples_per_pixel(image: Image.Image) -> float:
-    """Samples per pixel of a JPEG, whose components may be subsampled: 1.5 in 4:2:0."""
+    """Return samples per pixel of a JPEG, whose components may be subsampled: 1.5 in 4:2:0."""
     factors = [across * down for _, across, down, _ in getattr(image, "layer", [])]
     return sum(factors) / max(factors, default=1) if factors else len(image.getbands())
 
 
 def _is_too_short(image: Image.Image, data: bytes) -> bool:
-    """Whether a PNG or JPEG file cannot hold enough of the rows that it declares."""
+    """Whether a PNG or JPEG file is too short to contain enough of its rows."""
     pixels = LEAST_DECODED * image.width * image.height
     if image.format in JPEG_FORMATS:
         return 8 * len(data) < pixels * samples_per_pixel(image) / _BLOCK_PIXELS

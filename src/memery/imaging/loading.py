@@ -1,4 +1,4 @@
-"""Loading of image files: all pixels, or of a damaged file the part that can be decoded."""
+"""Loading of image files: all pixels, or the decodable part of a damaged file."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ QUARTER_TURNS = (5, 6, 7, 8)
 
 @dataclass(frozen=True, slots=True)
 class LoadedPixels:
-    """An image that is decoded.
+    """A decoded image.
 
     Attributes:
-        image: as it is stored, not turned; reduced, if it is a JPEG.
+        image: as stored, not rotated; a JPEG may be reduced.
         size: width and height of the stored image, pixels.
         margins: as `_reduce` returns them.
-        damage: what is wrong with it, or "".
+        damage: why only a part was decoded, or "".
     """
 
     image: Image.Image
@@ -45,14 +45,14 @@ class LoadedPixels:
 
 @contextlib.contextmanager
 def opened_image(data: bytes, max_pixels: int) -> Iterator[ImageFile]:
-    """An image that is small enough; what goes wrong with it inside is an ImageError."""
+    """Open an image within the limits; errors raised inside become ImageErrors."""
     with _errors_as_reasons(), _open_bytes(data, max_pixels) as image:
         yield image
 
 
 @contextlib.contextmanager
 def loaded_image(data: bytes, enough: int, max_pixels: int) -> Iterator[LoadedPixels]:
-    """An image that is decoded, a JPEG reduced as `_reduce` does; of a damaged file, a part."""
+    """Decode an image, or a part of a damaged one; a JPEG is reduced, see `_reduce`."""
     from memery.imaging.ppm import load_scaled
 
     size, margins = (0, 0), (0.0, 0.0)
@@ -64,7 +64,7 @@ def loaded_image(data: bytes, enough: int, max_pixels: int) -> Iterator[LoadedPi
         margins = _reduce(image, enough, max_pixels)
         load_scaled(image, data)
         if image.format == "TIFF":
-            orientation_of(image)  # EXIF is read from the file, which is let go of when decoded
+            orientation_of(image)  # read EXIF now: decoding closes the file
         return image
 
     with _errors_as_reasons():
@@ -74,7 +74,7 @@ def loaded_image(data: bytes, enough: int, max_pixels: int) -> Iterator[LoadedPi
 
 
 def _load(data: bytes, open_file: Callable[[bytes], ImageFile]) -> tuple[ImageFile, str]:
-    """Decode an image: all of it, else without its metadata, else the part that is sound."""
+    """Decode an image: all of it, else without its metadata, else the undamaged part."""
     from memery.imaging.repair import decoded_part, without_broken_metadata, without_reserved_end
 
     data = without_reserved_end(data)
@@ -91,7 +91,7 @@ def _load(data: bytes, open_file: Callable[[bytes], ImageFile]) -> tuple[ImageFi
 
 
 def _load_whole(data: bytes, open_file: Callable[[bytes], ImageFile]) -> ImageFile | ImageError:
-    """An image that is decoded, or why it is not; then nothing of it is held any more."""
+    """Decode an image, or return the error without references to the image."""
     try:
         image = open_file(data)
         image.load()
@@ -129,7 +129,7 @@ def _open_bytes(data: bytes, max_pixels: int) -> ImageFile:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8; 1 where the metadata is broken."""
+    """Read the EXIF orientation, 1 to 8; 1 if the metadata is broken."""
     with contextlib.suppress(Exception):
         orientation = image.getexif().get(_ORIENTATION)
         if isinstance(orientation, int):
@@ -138,7 +138,7 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def turn_upright(image: Image.Image) -> int:
-    """Turn a decoded image in place; returns the orientation that it had."""
+    """Rotate a decoded image upright, in place; return its previous orientation."""
     from PIL import ImageOps
 
     orientation = orientation_of(image)
@@ -146,20 +146,21 @@ def turn_upright(image: Image.Image) -> int:
         ImageOps.exif_transpose(image, in_place=True)
     except MemoryError:
         raise
-    except Exception as error:  # it also rewrites the metadata, which may be broken
+    except Exception as error:  # Pillow also rewrites the metadata, which may be broken
         logger.debug("The metadata of an image is broken: %r", error)
     return orientation
 
 
 def _reduce(image: Image.Image, enough: int, max_pixels: int) -> tuple[float, float]:
-    """Let a JPEG be decoded at 1/2, 1/4 or 1/8, while its sides stay as long as this.
+    """Configure a JPEG to be decoded at 1/2, 1/4 or 1/8 of its size.
 
-    A JPEG with more pixels than the limit is reduced further, until it has no more.
+    Its sides stay at least `enough` pixels long, unless the limit of pixels requires a further
+    reduction.
 
     Returns:
-        the part of the last column, and of the last row, that lies beyond the picture: 900 pixels
-        become 113 at 1/8, of which the last is half empty. A resize that took it for full would
-        stretch the picture.
+        The fractions of the last column and the last row that lie outside the image: 900 pixels
+        become 113 at 1/8, of which the last is half empty. Resizing must not include them, or it
+        would stretch the image.
     """
     from memery.imaging.limits import jpeg_reduction
 

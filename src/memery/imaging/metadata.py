@@ -1,4 +1,4 @@
-"""What people write into image files: title, description, keywords (EXIF, IPTC, XMP, PNG)."""
+"""Title, description and keywords from the metadata of images (EXIF, IPTC, XMP, PNG)."""
 
 from __future__ import annotations
 
@@ -14,27 +14,30 @@ _EXIF = (0x010E, 0x9C9B, 0x9C9C, 0x9C9E, 0x9C9F)
 _IPTC = ((2, 5), (2, 25), (2, 105), (2, 120))
 """Object name, keywords, headline, caption (IPTC-IIM 4.2, 6)."""
 _XMP = ("title", "description", "subject", "Headline")
-"""Of the schemas dc and photoshop."""
+"""Properties of the schemas dc and photoshop."""
 _PNG = ("Title", "Description", "Comment", "Keywords")
 _XMP_BYTES = 1 << 20
 _LENGTH_MAX = 10_000
-"""Characters kept of a file's notes."""
-_BY_MACHINE = frozenset({"OLYMPUS DIGITAL CAMERA", "SAMSUNG", "DCIM", "ASCII", "SONY DSC"})
-"""What cameras write where people should."""
+"""Maximum number of characters of an image's metadata text."""
+_CAMERA_DEFAULTS = frozenset({"OLYMPUS DIGITAL CAMERA", "SAMSUNG", "DCIM", "ASCII", "SONY DSC"})
+"""Descriptions that cameras write by default."""
 
 
-def written_into(image: Image.Image) -> str:
-    """A file's notes, each once, separated by line feeds; metadata that is broken is none."""
+def metadata_text(image: Image.Image) -> str:
+    """Read an image's metadata texts, without repetitions, separated by line feeds.
+
+    Broken metadata is ignored.
+    """
     found: dict[str, None] = {}
     for source in (_from_exif, _from_iptc, _from_xmp, _from_png):
-        with contextlib.suppress(Exception):  # written by many hands, some unsteady
+        with contextlib.suppress(Exception):  # broken metadata raises errors of any type
             found |= dict.fromkeys(filter(None, map(_cleaned, source(image))))
-    return "\n".join(note for note in found if note not in _BY_MACHINE)[:_LENGTH_MAX]
+    return "\n".join(text for text in found if text not in _CAMERA_DEFAULTS)[:_LENGTH_MAX]
 
 
-def _cleaned(note: str) -> str:
-    readable = "".join(c if c.isprintable() else " " for c in note)
-    return " ".join(readable.split())
+def _cleaned(text: str) -> str:
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(printable.split())
 
 
 def _from_exif(image: Image.Image) -> Iterator[str]:
@@ -60,7 +63,7 @@ def _from_iptc(image: Image.Image) -> Iterator[str]:
 
 
 def _text(value: bytes) -> str:
-    """UTF-8 where it is, else Latin-1, which old programs wrote."""
+    """Decode as UTF-8, else as Latin-1, which old programs wrote."""
     try:
         return value.decode("utf-8")
     except UnicodeDecodeError:
@@ -73,12 +76,12 @@ def _from_xmp(image: Image.Image) -> Iterator[str]:
 
 
 def xmp_values(image: Image.Image, names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """The properties of an image's XMP packet that have these names, each with its texts.
+    """Yield names and texts of the properties of an image's XMP packet with these names.
 
-    Entities are not expanded (defusedxml), and a packet of more than 1 MB is not parsed.
+    Entities are not expanded (defusedxml), and packets of more than 1 MB are not parsed.
 
     Raises:
-        Exception: the packet is broken; which error, the parser says.
+        Exception: any error of the parser, if the packet is broken.
     """
     packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
     if packet and len(packet) <= _XMP_BYTES:

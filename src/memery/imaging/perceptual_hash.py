@@ -1,7 +1,8 @@
-"""A picture's likeness: what is kept of it to know it again, made smaller, brighter, cut or turned.
+"""Perceptual hashes, by which near duplicates are found.
 
-A likeness is `LIKENESS_BYTES` bytes: the perceptual hashes (pHash, 64 bits each; Zauner 2010) of
-the picture in its eight orientations, then a grey miniature of `SIDE` × `SIDE` bytes.
+A duplicate signature has `DUPLICATE_SIGNATURE_BYTES` bytes: the perceptual hashes (pHash, 64 bits
+each; Zauner 2010) of the image in its eight orientations, then a grey miniature of `SIDE` × `SIDE`
+pixels.
 """
 
 from __future__ import annotations
@@ -15,37 +16,37 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDE = 36
-"""Of the miniature, pixels."""
-ORIENTATIONS = 8
+"""Side of the miniature, pixels."""
+VIEWS = 8
 _HASH_BYTES = 8
-LIKENESS_BYTES = ORIENTATIONS * _HASH_BYTES + SIDE * SIDE
+DUPLICATE_SIGNATURE_BYTES = VIEWS * _HASH_BYTES + SIDE * SIDE
 
 
-def likeness(picture: Image.Image) -> bytes:
-    """The likeness of a whole upright picture in RGB, which may be squeezed to any shape."""
+def duplicate_signature(image: Image.Image) -> bytes:
+    """Compute the duplicate signature of a whole upright RGB image of any aspect ratio."""
     import imagehash
     import numpy as np
     from PIL import Image
 
     box = Image.Resampling.BOX
-    grey = np.asarray(picture.convert("L").resize((SIDE, SIDE), box), dtype=np.uint8)
-    turned = (Image.fromarray(np.ascontiguousarray(view)) for view in orientations(grey))
-    hashes = [np.packbits(imagehash.phash(view).hash).tobytes() for view in turned]
+    grey = np.asarray(image.convert("L").resize((SIDE, SIDE), box), dtype=np.uint8)
+    views = (Image.fromarray(np.ascontiguousarray(view)) for view in dihedral_views(grey))
+    hashes = [np.packbits(imagehash.phash(view).hash).tobytes() for view in views]
     return b"".join(hashes) + grey.tobytes()
 
 
-def colour(picture: Image.Image) -> int:
-    """The average colour of a picture in RGB, as 0xRRGGBB."""
+def average_colour(image: Image.Image) -> int:
+    """Compute the average colour of an RGB image, as 0xRRGGBB."""
     from PIL import Image
 
-    pixel = picture.resize((1, 1), Image.Resampling.BOX).tobytes()
+    pixel = image.resize((1, 1), Image.Resampling.BOX).tobytes()
     return int.from_bytes(pixel, "big")
 
 
-def orientations(miniatures: NDArray[Any]) -> list[NDArray[Any]]:
-    """Squares of shape (…, n, n) as they are, turned by 90°, 180°, 270°, and each of it mirrored.
+def dihedral_views(miniatures: NDArray[Any]) -> list[NDArray[Any]]:
+    """Return the eight rotations and reflections of squares of shape (…, n, n).
 
-    Mirroring swaps rows and columns, so that these eight are all there are.
+    They are the squares themselves, rotated by 90°, 180° and 270°, and the same mirrored.
     """
     import numpy as np
 
@@ -53,11 +54,13 @@ def orientations(miniatures: NDArray[Any]) -> list[NDArray[Any]]:
     return [np.rot90(view, k, (-2, -1)) for view in (miniatures, mirrored) for k in range(4)]
 
 
-def unpacked(likenesses: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
-    """Hashes of shape (n, 8) and miniatures of shape (n, SIDE, SIDE) of likenesses."""
+def unpack_signatures(signatures: Sequence[bytes]) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Unpack duplicate signatures to hashes (n, 8) and miniatures (n, SIDE, SIDE)."""
     import numpy as np
 
-    table = np.frombuffer(b"".join(likenesses), dtype=np.uint8).reshape(-1, LIKENESS_BYTES)
-    split = ORIENTATIONS * _HASH_BYTES
+    table = np.frombuffer(b"".join(signatures), dtype=np.uint8).reshape(
+        -1, DUPLICATE_SIGNATURE_BYTES
+    )
+    split = VIEWS * _HASH_BYTES
     hashes = np.ascontiguousarray(table[:, :split]).view(">u8").astype(np.uint64)
     return hashes, table[:, split:].reshape(-1, SIDE, SIDE)

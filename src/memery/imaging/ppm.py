@@ -1,4 +1,4 @@
-"""PPM and PGM files of an unusual depth, which Pillow decodes a sample at a time in Python."""
+"""Fast decoding of PPM and PGM files of unusual depths, which Pillow decodes in pure Python."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _STRIP_SAMPLES = 1 << 18
 def load_scaled(image: ImageFile, data: bytes) -> None:
     """Decode a binary PPM file of any depth to 8 bits; leave other images as they are.
 
-    Pillow takes about a microsecond for a sample, and lets no other thread run meanwhile.
+    Pillow takes about a microsecond per sample, while holding the GIL.
 
     Args:
-        image: as it was opened, not decoded yet.
-        data: its file's bytes.
+        image: the opened image, not decoded yet.
+        data: the file's bytes.
     """
     import numpy as np
     from PIL import Image
@@ -26,13 +26,13 @@ def load_scaled(image: ImageFile, data: bytes) -> None:
     if not image.tile or image.tile[0].codec_name != "ppm":
         return
     args = image.tile[0].args
-    assert isinstance(args, tuple)  # the mode and the largest sample
+    assert isinstance(args, tuple)  # mode and maximum sample
     maximum = int(args[1])
     bands = len(image.getbands())
     kind = np.dtype(np.uint8 if maximum <= _BYTE_MAX else ">u2")
     start, row = image.tile[0].offset, image.width * bands
     if len(data) < start + row * image.height * kind.itemsize:
-        return  # Pillow decodes what is there
+        return  # Pillow decodes truncated files
     whole = Image.new("RGB" if bands > 1 else "L", image.size)
     rows = max(1, _STRIP_SAMPLES // row)
     for top in range(0, image.height, rows):

@@ -1,4 +1,4 @@
-"""What can be decoded of damaged image files, and how much of the image that is."""
+"""Recovery of the decodable part of damaged image files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _LENGTH, _KIND, _CHECKSUM = 4, 4, 4
 _ANCILLARY_BIT = 0x20
 _USED = frozenset({b"tRNS", b"iCCP", b"eXIf", b"tEXt", b"zTXt", b"iTXt"})
-"""Of a PNG's ancillary chunks."""
+"""Ancillary chunks of a PNG that decoders use."""
 _CHUNK_MAX, _CHUNKS_MAX = 1 << 20, 16 << 20
-"""Bytes of one, unpacked, and of all together; Pillow refuses files with larger ones."""
+"""Decompressed bytes of one chunk and of all; Pillow rejects files with larger ones."""
 _DECODED_BY_ROWS = frozenset({"JPEG", "MPO", "PNG", "GIF", "TIFF", "BMP", "DIB", "PPM"})
-"""Formats of which Pillow keeps what it has decoded; of the others it is all or nothing."""
+"""Formats for which Pillow keeps the rows decoded before an error."""
 _END_OF_IMAGE = b"\xff\xd9"
 _NOISE = b"\x5a\x33" * 2048 + _END_OF_IMAGE
 _RESERVED = bytes(16)
@@ -34,9 +34,9 @@ _ADOBE = 0xEE
 
 
 def without_broken_metadata(data: bytes) -> bytes:
-    """A PNG or JPEG file without the metadata that may keep its pixels from being decoded.
+    """Remove metadata from a PNG or JPEG file that may prevent its pixels from being decoded.
 
-    Broken and oversize text, profiles and the like go; what no decoder needs goes, too.
+    This removes broken and oversized texts and profiles, and all data that decoders do not need.
     """
     if data.startswith(_PNG):
         return _PNG + b"".join(_sound_png_chunks(data))
@@ -46,9 +46,9 @@ def without_broken_metadata(data: bytes) -> bytes:
 
 
 def without_reserved_end(data: bytes) -> bytes:
-    """A JPEG file without the zeros at its end: a download may have reserved its place with them.
+    """Remove zeros from the end of a JPEG file, left by an incomplete download.
 
-    Decoders take them for pixels. Some cameras fill up files with zeros, after the end marker.
+    Decoders would read them as pixels. Some cameras also pad files with zeros after the end marker.
     """
     if not data.endswith(_RESERVED) or not data.startswith(_JPEG):
         return data
@@ -65,7 +65,7 @@ def has_wrong_checksum(data: bytes) -> bool:
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Kind, data and checksum of each chunk; of other files there are none."""
+    """Yield kind, data and checksum of each chunk; nothing if the file is not a PNG."""
     position = len(_PNG) if data.startswith(_PNG) else len(data)
     while position < len(data):
         end = position + _LENGTH + _KIND + int.from_bytes(data[position : position + 4], "big")
@@ -82,7 +82,7 @@ def _sound_png_chunks(data: bytes) -> Iterator[bytes]:
     for kind, body, checksum in _png_chunks(data):
         start = len(body).to_bytes(_LENGTH, "big") + kind + body
         if not kind[:1] or not kind[0] & _ANCILLARY_BIT:
-            # Pillow reads the header's checksum before it decodes. The pixels' data has another.
+            # Pillow checks the checksums of critical chunks, but not that of the pixel data.
             yield start + (checksum if kind == b"IDAT" else _checksum(kind, body))
         elif kind in _USED and checksum == _checksum(kind, body):
             size = _unpacked_size(kind, body)
@@ -92,7 +92,7 @@ def _sound_png_chunks(data: bytes) -> Iterator[bytes]:
 
 
 def _unpacked_size(kind: bytes, body: bytes) -> int:
-    """How many bytes a chunk unpacks to; more than the limit if that many or broken."""
+    """Return the decompressed size of a chunk; if it is broken or too large, limit + 1."""
     _, _, rest = body.partition(b"\0")  # a keyword or name
     packed = b""
     if kind in (b"iCCP", b"zTXt"):
@@ -108,7 +108,7 @@ def _unpacked_size(kind: bytes, body: bytes) -> int:
 
 
 def _jpeg_pixels(data: bytes) -> bytes:
-    """A JPEG with the segments that its pixels need."""
+    """Keep only the segments of a JPEG that its pixels need."""
     kept, position = [data[:2]], 2
     while data[position : position + 1] == b"\xff" and data[position + 1 : position + 2] != b"\xda":
         marker = data[position + 1]
@@ -122,18 +122,18 @@ def _jpeg_pixels(data: bytes) -> bytes:
 def decoded_part(
     open_image: Callable[[bytes], ImageFile], data: bytes
 ) -> tuple[ImageFile, str] | None:
-    """What a damaged file still gives, decoded.
+    """Decode as much as possible of a damaged file.
 
-    The file is decoded twice, over different grounds, or, if it is a JPEG, with different data in
-    place of what is missing. Rows that are the same both times were decoded.
+    The file is decoded twice, on different backgrounds, or in case of a JPEG with different data
+    appended. Rows that are the same in both results were decoded.
 
     Args:
-        open_image: opens a file's bytes, ready to be loaded.
+        open_image: opens a file's bytes without decoding them.
         data: the file's bytes.
 
     Returns:
-        the image, and what is missing: "" if that is only the end of a JPEG, after its pixels.
-        None if too little can be decoded.
+        The image and a description of the damage, "" if only the end of a JPEG after its pixels is
+        missing. None if too little can be decoded.
     """
     image = open_image(data)
     if image.format not in _DECODED_BY_ROWS:
@@ -143,7 +143,7 @@ def decoded_part(
         image = _loaded(open_image(data + _END_OF_IMAGE))
         same = _same_rows(image, _loaded(open_image(data + _NOISE)))
         rows = (len(same) if same.all() else int(same.argmin())) / len(same)
-        if rows < 1 and count_scans(data) > 1:  # every row is there
+        if rows < 1 and count_scans(data) > 1:  # the first scan has all rows
             return image, "some of its scans are missing: details are lost"
     else:
         image = _loaded(image, _GREY)
@@ -156,23 +156,23 @@ def decoded_part(
 
 
 def _loaded(image: ImageFile, ground: int | None = None) -> ImageFile:
-    """Decode an image as far as that goes, over a ground of one value."""
+    """Decode an image as far as possible, on a background of one value."""
     from PIL import Image
 
     if ground is not None:
-        if hasattr(image, "_frame_transparency"):  # a GIF would fill its ground itself
+        if hasattr(image, "_frame_transparency"):  # else Pillow fills the background of a GIF
             image._frame_transparency = None
         bands = len(image.getbands())
         values = (ground,) * bands if bands > 1 else 0 if ground == _GREY else _WHITE
         image.im = Image.new(image.mode, image.size, values).im
     with contextlib.suppress(Exception):
         image.load()
-    image.tile = []  # what is decoded stays: it would begin again
+    image.tile = []  # prevents Pillow from decoding again
     return image
 
 
 def _same_rows(first: Image.Image, second: Image.Image) -> NDArray[np.bool_]:
-    """Which rows two images of one size and mode have in common."""
+    """Compare two images of one size and mode row by row; bool of shape (height,)."""
     import numpy as np
 
     step = max(1, _STRIP_BYTES // (4 * first.width))

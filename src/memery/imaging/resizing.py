@@ -1,4 +1,4 @@
-"""Resizing and cropping of images, with antialiasing as Pillow has it."""
+"""Resizing and cropping of images with Pillow's antialiasing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ if TYPE_CHECKING:
     from PIL import Image
 
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
-"""Pillow's resampling filters, in the order of its numbers for them."""
+"""Pillow's resampling filters, in the order of their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """How a picture becomes the square that a model takes, with antialiasing as Pillow has it.
+    """How an image is resized to the square that a model takes, with Pillow's antialiasing.
 
     Attributes:
         size: side of the square, pixels.
-        mode: "squash" (straight to size × size) or "shortest" (the short side to `edge`, the long
-            side to int(edge · long / short), then the centre).
+        mode: "squash" (directly to size × size) or "shortest" (the short side to `edge`, the long
+            side to int(edge · long / short), then a centre crop).
         interpolation: one of `INTERPOLATIONS`.
-        edge: what the short side is resized to, pixels; None means size.
-        crop: how half a pixel beside the centre is rounded: "floor", or "round" (half to even).
+        edge: length of the short side after resizing, pixels; None means size.
+        crop: rounding of half pixels in the offset: "floor", or "round" (half to even).
     """
 
     size: int
@@ -32,10 +32,10 @@ class Resize:
     crop: str = "floor"
 
 
-def turned_margins(
+def rotate_margins(
     margins: tuple[float, float], orientation: int
 ) -> tuple[float, float, float, float]:
-    """Where an EXIF orientation leads margins at the right and bottom: left, top, right, bottom."""
+    """Rotate margins at the right and bottom by an EXIF orientation: left, top, right, bottom."""
     right, bottom = margins
     return {
         2: (right, 0, 0, bottom),
@@ -48,10 +48,10 @@ def turned_margins(
     }.get(orientation, (0, 0, right, bottom))
 
 
-def resized(
+def resize_image(
     image: Image.Image, resize: Resize, margins: tuple[float, float, float, float]
 ) -> Image.Image:
-    """The whole picture, no larger than the model needs it."""
+    """Resize the whole image as the model needs it, before cropping."""
     from PIL.Image import Resampling
 
     size, kind = resize.size, Resampling(INTERPOLATIONS.index(resize.interpolation))
@@ -67,10 +67,10 @@ def resized(
     return image.resize(shape, kind, box)
 
 
-def shrunk(
+def shrink(
     image: Image.Image, side: int, margins: tuple[float, float, float, float]
 ) -> Image.Image:
-    """The whole image, its longer side at most so many pixels."""
+    """Reduce the whole image so that its longer side has at most `side` pixels."""
     from PIL.Image import Resampling
 
     left, top, right, bottom = margins
@@ -81,8 +81,8 @@ def shrunk(
     return image.resize(shape, Resampling.BICUBIC, box, reducing_gap=2.0)
 
 
-def cropped(image: Image.Image, resize: Resize) -> Image.Image:
-    """The square in the middle of a resized image."""
+def crop_centre(image: Image.Image, resize: Resize) -> Image.Image:
+    """Crop the square in the centre of a resized image."""
     size = resize.size
     if image.size == (size, size):
         return image
@@ -91,5 +91,5 @@ def cropped(image: Image.Image, resize: Resize) -> Image.Image:
 
 
 def _offset(spare: int, crop: str) -> int:
-    """Pixels left of the centre: what transformers, and what torchvision make of half a pixel."""
+    """Return the offset of a centre crop; transformers and torchvision round it differently."""
     return round(spare / 2) if crop == "round" else spare // 2

@@ -1,4 +1,4 @@
-"""Small versions of pictures, made once and kept in the archive within a bound."""
+"""Thumbnails, cached in the archive up to a size limit."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     from memery.imaging.isolation import ImageDecoder
 
 Side = Literal["160", "320", "640", "1280"]
-"""Longest sides that are made, pixels, as a request names them."""
+"""Sizes of thumbnails: the longest side in pixels, as in requests."""
 GRID_SIDE = 320
-"""What a grid of images shows: made while the image is decoded for the index."""
-_KEPT_BYTES = 512 << 20
-_SHARE_AHEAD = 0.25
-"""How much of the bound is filled before anyone has asked for a thumbnail."""
-_SHARE_LEFT = 0.9
-"""How much of the bound is left when the oldest have been dropped."""
+"""Size used by the page's grid, made while the image is decoded for the index."""
+_MAX_BYTES = 512 << 20
+_PRECOMPUTED_SHARE = 0.25
+"""Fraction of the limit that is filled with thumbnails nobody has requested yet."""
+_EVICTION_TARGET = 0.9
+"""Fraction of the limit in use after the oldest thumbnails were deleted."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK
 
 
 class Thumbnails(ForkAware):
-    """The thumbnails of one archive; where it cannot be written they are made each time.
+    """The thumbnails of an archive; if it is not writable, they are made for each request.
 
     Args:
-        archive: which one.
-        max_pixels: larger pictures are refused before they are decoded.
-        kept: bytes at most on disk.
-        decoder: what makes them.
+        archive: the archive.
+        max_pixels: larger images are rejected before they are decoded.
+        max_bytes: limit of the thumbnails' size on disk.
+        decoder: makes the thumbnails.
     """
 
     def __init__(
         self,
         archive: Archive,
         max_pixels: int,
-        kept: int = _KEPT_BYTES,
+        max_bytes: int = _MAX_BYTES,
         decoder: ImageDecoder = in_process,
     ) -> None:
         self._archive = archive
         self._max_pixels = max_pixels
-        self._kept = kept
+        self._max_bytes = max_bytes
         self._decoder = decoder
         self._mutex = threading.Lock()
         self.watch_forks()
@@ -58,12 +58,12 @@ class Thumbnails(ForkAware):
         self.hits = self.misses = 0
 
     def after_fork(self, *, in_child: bool) -> None:
-        """Another thread of the parent may have had the mutex."""
+        """Replace the mutex in a child: a thread of the parent may have held it."""
         if in_child:
             self._mutex = threading.Lock()
 
     def find(self, digest: str, side: int) -> bytes | None:
-        """A thumbnail that is there already: WebP."""
+        """Read a cached thumbnail (WebP); return None if there is none."""
         place = self._place(digest, side)
         try:
             descriptor = os.open(place, os.O_RDONLY | _NO_LINKS)
@@ -75,38 +75,38 @@ class Thumbnails(ForkAware):
                 return None
             self.hits += 1
             with contextlib.suppress(OSError):
-                os.utime(descriptor)  # those not looked at for longest are dropped first
-            return file.read(self._kept)
+                os.utime(descriptor)  # the least recently used are deleted first
+            return file.read(self._max_bytes)
 
     def make(self, digest: str, side: int, data: bytes) -> bytes:
-        """Make a thumbnail of an image file's bytes: WebP, at most side × side, upright.
+        """Make a thumbnail from an image file's bytes: upright WebP of at most side × side pixels.
 
         Raises:
-            ImageError: it cannot be decoded, or has too many pixels.
+            ImageError: the file cannot be decoded, or has too many pixels.
         """
-        picture = self._decoder.webp(data, side, self._max_pixels)
-        self.add(digest, side, picture)  # a full disk must not cost the answer
-        return picture
+        webp = self._decoder.webp(data, side, self._max_pixels)
+        self.add(digest, side, webp)  # succeeds even if the disk is full
+        return webp
 
-    def wants(self, digest: str, side: int) -> bool:
-        """Whether a thumbnail is worth making before anyone asks for it.
+    def should_precompute(self, digest: str, side: int) -> bool:
+        """Whether to make a thumbnail before it is requested.
 
-        None is there yet, and there is room for it without dropping another.
+        True if it is not cached and there is room without deleting others.
         """
         try:
             with self._mutex:
-                has_room = self._count() < _SHARE_AHEAD * self._kept
+                has_room = self._count() < _PRECOMPUTED_SHARE * self._max_bytes
             return has_room and not self._place(digest, side).exists()
         except (OSError, ArchiveError):
             return False
 
-    def add(self, digest: str, side: int, picture: bytes) -> None:
-        """Keep a thumbnail that was made elsewhere, unless it cannot be written."""
+    def add(self, digest: str, side: int, webp: bytes) -> None:
+        """Cache a thumbnail that was made elsewhere, if it can be written."""
         with contextlib.suppress(OSError, ArchiveError):
-            self._keep(self._place(digest, side), picture)
+            self._write(self._place(digest, side), webp)
 
     def forget(self, digest: str) -> None:
-        """Delete what is kept of a content whose file is gone."""
+        """Delete the thumbnails of a content."""
         with contextlib.suppress(OSError):
             for side in get_args(Side):
                 self._place(digest, int(side)).unlink(missing_ok=True)
@@ -119,32 +119,32 @@ class Thumbnails(ForkAware):
     def _place(self, digest: str, side: int) -> Path:
         return self._archive.thumbnails / f"{digest}-{side}-{DECODING}.webp"
 
-    def _keep(self, place: Path, picture: bytes) -> None:
-        if not self._archive.exists():  # nothing is indexed: nothing is written
+    def _write(self, place: Path, webp: bytes) -> None:
+        if not self._archive.exists():  # do not create an archive only for thumbnails
             return
         place.parent.mkdir(exist_ok=True)
         draft = place.with_name(f".{uuid.uuid4().hex}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS
         with os.fdopen(os.open(draft, flags, 0o600), "wb") as file:
-            file.write(picture)
+            file.write(webp)
         draft.replace(place)
         with self._mutex:
-            self._bytes = self._count() if self._bytes is None else self._bytes + len(picture)
-            if self._bytes > self._kept:
+            self._bytes = self._count() if self._bytes is None else self._bytes + len(webp)
+            if self._bytes > self._max_bytes:
                 self._drop_oldest()
 
     def _drop_oldest(self) -> None:
         files = sorted(self._files())
         left = sum(size for _, size, _ in files)
         for _, size, place in files:
-            if left <= _SHARE_LEFT * self._kept:
+            if left <= _EVICTION_TARGET * self._max_bytes:
                 break
             place.unlink(missing_ok=True)
             left -= size
         self._bytes = left
 
     def _files(self) -> list[tuple[int, int, Path]]:
-        """When each was last looked at, its size, its place."""
+        """List last use in nanoseconds, size in bytes and path of each thumbnail."""
         found = []
         for place in self._archive.kept_thumbnails():
             with contextlib.suppress(OSError):

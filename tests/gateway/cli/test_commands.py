@@ -163,7 +163,7 @@ def test_names_kinds_of_files_that_cannot_be_decoded(run, tmp_path):
     for name in ("a.cr2", "b.NEF", "c.mp4"):
         (tmp_path / "raw" / name).touch()
     said = [
-        "1 folder left out: @eaDir (1); to include one, write a line such as !@eaDir/ into"
+        "1 folder excluded: @eaDir (1); to include one, write a line such as !@eaDir/ into"
         " .memeryignore.",
         "2 RAW files (.cr2, .nef) cannot be read: export them as JPEG.",
         "1 video file (.mp4) cannot be read: extract frames as JPEG.",

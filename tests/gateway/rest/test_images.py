@@ -243,7 +243,7 @@ def test_bounds_stored_thumbnails(tmp_path):
         memery.build()
     archive, data = find_archive(tmp_path), (tmp_path / "noise.png").read_bytes()
     size = len(Thumbnails(archive, 10**9).make("0" * 64, 640, data))
-    thumbnails = Thumbnails(archive, 10**9, kept=3 * size)
+    thumbnails = Thumbnails(archive, 10**9, max_bytes=3 * size)
     for number in range(1, 8):
         thumbnails.make(f"{number:064x}", 640, data)
         assert sum(file.stat().st_size for file in archive.kept_thumbnails()) <= 3 * size

@@ -101,11 +101,15 @@ def _near_duplicates(store: Store, contents: Contents) -> list[list[str]]:
     """Group the digests of contents that are near duplicates."""
     from memery.executors.deduplicator.candidate_pairs import find_candidate_pairs
     from memery.executors.deduplicator.verification import verify_pairs
-    from memery.imaging.perceptual_hash import LIKENESS_BYTES, unpacked
+    from memery.imaging.perceptual_hash import DUPLICATE_SIGNATURE_BYTES, unpack_signatures
 
-    hashed = [row for row, packed in enumerate(contents.hashes) if len(packed) == LIKENESS_BYTES]
+    hashed = [
+        row
+        for row, packed in enumerate(contents.hashes)
+        if len(packed) == DUPLICATE_SIGNATURE_BYTES
+    ]
     digests = [contents.digests[row] for row in hashed]
-    hashes, miniatures = unpacked([contents.hashes[row] for row in hashed])
+    hashes, miniatures = unpack_signatures([contents.hashes[row] for row in hashed])
     words: dict[int, frozenset[str]] = {}
 
     def are_duplicates(pairs: NDArray[np.int64]) -> NDArray[np.bool_]:

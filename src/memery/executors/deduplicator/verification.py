@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from memery.imaging.perceptual_hash import SIDE, orientations
+from memery.imaging.perceptual_hash import SIDE, dihedral_views
 
 if TYPE_CHECKING:
     import numpy as np
@@ -99,14 +99,14 @@ def _verify(
     found = np.zeros(len(pairs), dtype=np.bool_)
     for one, two in (pairs.T, pairs.T[::-1]):
         squares = descriptors[one, 0].astype(np.float32).reshape(-1, _COARSE, _COARSE)
-        views = np.stack(orientations(squares), axis=1).reshape(len(pairs), -1, _COARSE**2)
+        views = np.stack(dihedral_views(squares), axis=1).reshape(len(pairs), -1, _COARSE**2)
         scores = views @ descriptors[two].astype(np.float32).transpose(0, 2, 1)
         flat = scores.reshape(len(pairs), -1)
         tried = np.flatnonzero((flat.max(axis=1) > _COARSE_MIN) & ~found)
         if not len(tried):
             continue
         view, window = np.divmod(flat[tried].argmax(axis=1), len(_WINDOWS))
-        oriented = np.stack(orientations(miniatures[one[tried]].astype(np.float32)), axis=1)
+        oriented = np.stack(dihedral_views(miniatures[one[tried]].astype(np.float32)), axis=1)
         starts = np.array(_WINDOWS, dtype=np.float32)[window]
         wholes = miniatures[two[tried]].astype(np.float32)
         found[tried] = _match_windows(oriented[np.arange(len(tried)), view], wholes, starts)
