@@ -2,12 +2,9 @@
 
 import importlib.util
 import os
-import re
 import shutil
-import subprocess
-import sys
-import threading
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +16,8 @@ from playwright.sync_api import expect
 
 from browser import FLAGS, NoBrowserError, browser_environment, find_browser
 from support import images
+from support.commands import run_command
+from support.servers import memery
 
 NASTY = "<img src=x onerror=document.title='owned'>"
 """A name that would run if it were put in as markup. A name holds no slash."""
@@ -60,50 +59,21 @@ def browser_context_args(browser_context_args):
 
 @dataclass
 class Served:
-    """A running `memery serve`."""
+    """A running `memery serve`: its address, what it printed, and how to stop it."""
 
     url: str
-    process: subprocess.Popen
     lines: list
-
-    def stop(self):
-        self.process.terminate()
-        self.process.wait(SECONDS)
+    stop: Callable
 
 
 @contextmanager
 def serving(*words, port=0, **environment):
-    """Run the real command until the block ends; its address is what it prints."""
-    settings = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("MEMERY_")},
-        "MEMERY_MODEL": "colours",
-        "MEMERY_CONFIG": os.devnull,
-        **environment,
-    }
-    command = [sys.executable, "-m", "memery", "serve", *map(str, words), "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=settings)
-    lines, listens = [], threading.Event()
-
-    def read():
-        for line in process.stderr:
-            lines.append(line)
-            if "Serving" in line:
-                listens.set()
-        listens.set()
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        assert listens.wait(60), "memery serve says nothing"
-        address = re.search(r"(http://[^\s?]+)", "".join(lines))
-        assert address, "".join(lines)
-        yield Served(address[1].rstrip("/") + "/", process, lines)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(SECONDS)
-        reader.join(SECONDS)
-        process.stderr.close()
+    """Run the real command with the colour model until the block ends; see `servers.memery`."""
+    unset = dict.fromkeys((name for name in os.environ if name.startswith("MEMERY_")), "")
+    settings = unset | {"MEMERY_MODEL": "colours", "MEMERY_CONFIG": os.devnull} | environment
+    arguments = (*map(str, words), "--port", str(port))
+    with memery.serving(words=arguments, environment=settings) as server:
+        yield Served(server.link.partition("?")[0].rstrip("/") + "/", server.lines, server.end)
 
 
 @pytest.fixture(scope="session")
@@ -162,8 +132,7 @@ def site(tmp_path_factory):
 
 def build(folder, model="colours"):
     environment = {**os.environ, "MEMERY_MODEL": model, "MEMERY_CONFIG": os.devnull}
-    command = [sys.executable, "-m", "memery", "build", str(folder), "-q"]
-    subprocess.run(command, check=True, env=environment)
+    run_command("build", folder, "-q", env=environment)
 
 
 @pytest.fixture(scope="session")
