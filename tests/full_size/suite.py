@@ -75,7 +75,7 @@ def cosines(ours, theirs):
 
 
 @pytest.mark.parametrize("layout", ["immich-clip", "xenova-clip"])
-def test_a_full_size_model_gives_what_the_reference_gives(layout):
+def test_full_size_model_gives_embeddings_of_the_reference(layout):
     model = ClipModel(FOLDER / layout, layout, device="cpu")
     images, texts = model.encode_images(crafted(model)), model.encode_texts(TEXTS)
     assert cosines(images, REFERENCE["images"]).min() >= 0.9999
@@ -84,7 +84,7 @@ def test_a_full_size_model_gives_what_the_reference_gives(layout):
     assert cosines(images, alone).min() >= 0.99999
 
 
-def test_the_full_vocabulary_gives_the_ids_of_the_reference():
+def test_full_vocabulary_gives_token_ids_of_the_reference():
     """Layouts 1 and 3 against transformers' tokenizer, layout 2 against open_clip's."""
     tokenizer = FOLDER / "xenova-clip" / "tokenizer.json"
     merges = FOLDER / "tokenizer" / "bpe_simple_vocab_16e6.txt.gz"
@@ -128,7 +128,7 @@ def test_pull_build_recall_int8_and_another_model(run, hub, home):
     assert [space["embeddings"] for space in spaces] == [200, 200, 200]
 
 
-def test_a_checkpoint_of_transformers_is_exported(run, home):
+def test_exports_checkpoint_of_transformers(run, home):
     done = run("models", "export", FIXTURES / "checkpoint", "exported", python=WITH_TORCH)
     assert "is written" in done.stderr
     model = ClipModel(home / "exported", "exported", device="cpu")
@@ -146,7 +146,7 @@ def test_a_checkpoint_of_transformers_is_exported(run, home):
     assert "exists already" in refused.stderr
 
 
-def test_a_checkpoint_of_open_clip_is_exported(run, home):
+def test_exports_checkpoint_of_open_clip(run, home):
     run(
         *("models", "export", FOLDER / "open_clip", "exported-too"),
         python=WITH_TORCH,
@@ -158,7 +158,7 @@ def test_a_checkpoint_of_open_clip_is_exported(run, home):
     assert cosines(texts, REFERENCE["open_clip_texts"]).min() >= 0.9999
 
 
-def test_what_cannot_be_exported_leaves_nothing_behind(run, home):
+def test_failed_export_leaves_nothing_behind(run, home):
     (home / "empty").mkdir(exist_ok=True)
     refused = run("models", "export", "empty", "never", python=WITH_TORCH, check=4)
     assert "safetensors" in refused.stderr

@@ -20,6 +20,7 @@ from support.commands import (
     as_an_ordinary_user,
     isolated_environment,
     run_command,
+    run_process,
     run_python,
     start_command,
 )
@@ -152,18 +153,8 @@ def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespa
     environment["MEMERY_MODEL"] = "starter"
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
         del environment[name]
-    done = subprocess.run(
-        [
-            *(*mount_namespace, "sh", "-c", SMALL_DISK),
-            *(sys.executable, photos, tmp_path / "disk"),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+    arguments = (sys.executable, photos, tmp_path / "disk")
+    done = run_process([*mount_namespace, "sh", "-c", SMALL_DISK, *arguments], env=environment)
     assert "disk is full" in done.stderr
     assert "full: 3\n" in done.stdout
     assert "recall: 0\n" in done.stdout
@@ -294,14 +285,8 @@ def test_recall_that_cannot_index_answers_from_what_is_committed(
     for name in [name for name in environment if name.startswith("COVERAGE_")]:
         del environment[name]
     arguments = (sys.executable, photos, tmp_path / "disk", tmp_path / "red.png")
-    done = subprocess.run(
-        [*mount_namespace, "sh", "-c", FULL_DISK, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
+    command = [*mount_namespace, "sh", "-c", FULL_DISK, *arguments]
+    done = run_process(command, env=environment)
     old = done.stdout.splitlines()[0]
     new = f"{photos}/new.png"
     assert done.stdout.splitlines() == [
