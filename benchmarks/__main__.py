@@ -1,4 +1,4 @@
-"""Measure all budgets; a quiet machine gives better figures."""
+"""Run all benchmarks; an idle machine gives better figures."""
 
 import argparse
 from pathlib import Path
@@ -18,7 +18,9 @@ from benchmarks import (
 
 parser = argparse.ArgumentParser(description="measure what memery's budgets name")
 parser.add_argument("--photos", type=Path, help="a folder of photos, for the throughput")
-parser.add_argument("--model", type=Path, help="a CLIP model's folder: measure it alone")
+parser.add_argument(
+    "--model", type=Path, help="the folder of a CLIP model: measure only this model"
+)
 arguments = parser.parse_args()
 if arguments.model:
     clip.run(arguments.model, arguments.photos)

@@ -45,14 +45,14 @@ def _throughput(model: Path, photos: Path, files: list[Path]) -> None:
 def _tensors(model: Path, files: list[Path]) -> list[np.ndarray]:
     """All images as input of the network, in batches: the bare loop does not decode them."""
     resize = ClipModel(model, "x").info.resize
-    pictures = np.stack([decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files])
+    images = np.stack([decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files])
     runner = ImageRunner(prepare(model, "fp32").images)
-    starts = range(0, len(pictures), BATCH)
-    return [runner.crafted(pictures[start : start + BATCH]) for start in starts]
+    starts = range(0, len(images), BATCH)
+    return [runner.crafted(images[start : start + BATCH]) for start in starts]
 
 
 def _bare_loop(model: Path, tensors: list[np.ndarray]) -> float:
-    """Seconds of onnxruntime alone, as it comes, with as many threads as processors."""
+    """Seconds of plain onnxruntime, with one thread per processor."""
     images = prepare(model, "fp32").images
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -65,7 +65,7 @@ def _bare_loop(model: Path, tensors: list[np.ndarray]) -> float:
 
 
 def _building(model: Path, photos: Path) -> float:
-    """Seconds of the indexing flow into a new archive, with opening the model."""
+    """Seconds of the indexing flow into a new archive, including loading the model."""
     with tempfile.TemporaryDirectory() as archive:
         started = time.perf_counter()
         index_flow(photos, model=str(model), archive=Path(archive))
@@ -74,13 +74,11 @@ def _building(model: Path, photos: Path) -> float:
 
 def _precision(model: Path, files: list[Path]) -> None:
     resize = ClipModel(model, "x").info.resize
-    pictures = np.stack(
-        [decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files[:64]]
-    )
-    cost = quantization.compare(model, pictures)
+    images = np.stack([decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files[:64]])
+    cost = quantization.compare(model, images)
     small = ClipModel(model, "x", precision="int8", device="cpu")
-    together = small.encode_images(pictures)
-    alone = np.concatenate([small.encode_images(picture[None]) for picture in pictures])
+    together = small.encode_images(images)
+    alone = np.concatenate([small.encode_images(image[None]) for image in images])
     say(
         "clip int8",
         speed=round(cost.speed, 2),
@@ -92,7 +90,7 @@ def _precision(model: Path, files: list[Path]) -> None:
 
 
 def _recalls(model: Path, photos: Path, precision: str) -> None:
-    """Wall seconds of whole commands: a new text each time, then the same again."""
+    """Wall-clock seconds of whole commands: a new text each time, then the same text again."""
     words = ["--model", str(model), "--precision", precision]
     folder = Path(tempfile.mkdtemp())
     try:

@@ -17,13 +17,13 @@ from memery.imaging.decoding import decode, webp
 from memery.imaging.resizing import Resize
 
 SIDE = 5_000
-"""Of the images, pixels: 25 megapixels."""
+"""Side of the images, pixels: 25 megapixels."""
 _RESIZE = Resize(224, "shortest")
 _NO_LIMIT = 1 << 40
 
 
 def cases() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
-    """Name to image, format and options."""
+    """The cases by name: image, format and options of `save`."""
     ramp = np.linspace(0, 65_535, SIDE, dtype=np.uint16)
     deep = Image.fromarray(np.tile(ramp, (SIDE, 1)))
     grey = Image.fromarray(np.tile((ramp >> 8).astype(np.uint8), (SIDE, 1)))
@@ -59,7 +59,7 @@ def cases() -> dict[str, tuple[Image.Image, str, dict[str, object]]]:
 
 
 def peak_bytes(use: Callable[[], object]) -> int:
-    """By how much memory grows while something runs, at its peak (Linux, proc(5): clear_refs)."""
+    """Peak growth of memory during a call, bytes (Linux, proc(5): clear_refs)."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     before = _memory("VmRSS")

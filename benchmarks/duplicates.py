@@ -51,7 +51,7 @@ def run() -> None:
 
 
 def _scene(rng: np.random.Generator) -> Image.Image:
-    """Broad shapes and detail, as seen from afar."""
+    """A random image with large shapes and fine detail."""
     broad, fine = (
         Image.fromarray(rng.integers(0, 255, (*shape, 3), dtype=np.uint8)).resize((144, 144))
         for shape in ((4, 5), (18, 24))

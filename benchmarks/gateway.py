@@ -1,4 +1,4 @@
-"""The server under load, over the loopback address: bounded in count and in time."""
+"""The server under load, over the loopback address, limited in requests and in time."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ SIZES = (10_000, 100_000)
 CLIENTS, SECONDS = 64, 60
 HELD, NEW = 10_000, 2_000
 EVERY = 5
-"""Seconds between two looks at the memory."""
+"""Interval between memory samples, seconds."""
 WORDS = ("dog", "cat", "beach", "red", "car", "snow", "tree", "people", "night", "food", "sea")
 JSON = {"Content-Type": "application/json"}
 
 
 class Client:
-    """One connection that is kept."""
+    """A persistent connection."""
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -52,7 +52,7 @@ class Client:
     def ask(
         self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
-        """Status and body of an answer; a request with a body is a POST."""
+        """Send a request, and return status and body; a request with a body is a POST."""
         method = "GET" if body is None else "POST"
         self._connection.request(method, path, body, headers or {})
         answer = self._connection.getresponse()
@@ -80,7 +80,7 @@ def served(*words: str) -> Iterator[tuple[int, int]]:
 
 
 def texts() -> Iterator[str]:
-    """Texts, none of them twice."""
+    """Distinct texts."""
     generator = np.random.default_rng(os.getpid() + threading.get_ident())
     while True:
         yield " ".join(generator.choice(WORDS, 3)) + f" {generator.integers(1 << 40)}"
@@ -103,7 +103,7 @@ def filled(store: Store, space: Space, entries: list[tuple[FileEntry, str]]) -> 
 
 
 def fill(folder: Path, entries: list[tuple[FileEntry, str]]) -> None:
-    """The archive of a folder, as the built-in model would have made it."""
+    """Make the archive of a folder as the built-in model would."""
     config = Config()
     info = selection.open_model("starter").info
     with contextlib.closing(assembly.open_store(find_archive(folder), config)) as store:
@@ -111,7 +111,7 @@ def fill(folder: Path, entries: list[tuple[FileEntry, str]]) -> None:
 
 
 def percentiles(times: list[float]) -> dict[str, float]:
-    """Of seconds, in milliseconds."""
+    """Percentiles of seconds, in milliseconds."""
     cuts = statistics.quantiles(times, n=100)
     return {"p50_ms": round(1000 * cuts[49], 1), "p99_ms": round(1000 * cuts[98], 1)}
 
@@ -190,16 +190,16 @@ def encode_speed() -> None:
     """Images per second: the bare model, and one and sixteen clients over HTTP."""
     model = selection.open_model("starter")
     size = model.info.resize.size
-    pictures = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
-    model.encode_images(pictures)
+    images = np.random.default_rng(0).integers(0, 256, (8, size, size, 3), dtype=np.uint8)
+    model.encode_images(images)
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < 10:
-        count += len(model.encode_images(pictures))
+        count += len(model.encode_images(images))
     bare = count / (time.perf_counter() - started)
-    body = pictures.tobytes()
+    body = images.tobytes()
     headers = {
         "Content-Type": "application/vnd.memery.pictures",
-        "Memery-Shape": "x".join(map(str, pictures.shape)),
+        "Memery-Shape": "x".join(map(str, images.shape)),
         "Accept": "application/vnd.memery.vectors",
     }
     figures = {}
@@ -213,7 +213,7 @@ def encode_speed() -> None:
             rate = 8 * done.statuses["200"] / (time.perf_counter() - began)
             figures[f"clients_{clients}"] = round(rate, 1)
             figures[f"share_{clients}"] = round(rate / bare, 2)
-    say("encoder, pictures per second", bare=round(bare, 1), **figures)
+    say("encoder, images per second", bare=round(bare, 1), **figures)
 
 
 class Watch:
@@ -236,7 +236,7 @@ class Watch:
             self._samples.append((time.monotonic() - self._began, own, mapped))
 
     def stop(self) -> dict[str, Any]:
-        """The series in megabytes, own and mapped; and how own memory grew in the second half."""
+        """Private and mapped memory in MB, and the growth of private memory in the second half."""
         self._stop.set()
         self._thread.join()
         later = np.array(self._samples[len(self._samples) // 2 :])
@@ -279,14 +279,14 @@ def load(seconds: int) -> None:
             watch, began = Watch(pid), time.monotonic()
             done = run_clients(port, CLIENTS, seconds, ask)
             job = _job(port)
-            while job["state"] in ("waiting", "indexing"):  # whatever it takes, under the same load
+            while job["state"] in ("waiting", "indexing"):  # until the job ends
                 more = run_clients(port, CLIENTS, EVERY, ask)
                 done.statuses += more.statuses
                 done.times += more.times
                 job = _job(port)
             took = time.monotonic() - began
             say(
-                f"{CLIENTS} clients while {NEW} pictures are indexed, for {took:.0f} s",
+                f"{CLIENTS} clients while {NEW} images are indexed, for {took:.0f} s",
                 statuses=dict(done.statuses),
                 **percentiles(done.times),
                 requests_per_second=round(len(done.times) / took, 1),
@@ -309,7 +309,7 @@ def _job(port: int) -> dict[str, Any]:
 
 
 def overfull(seconds: int) -> None:
-    """More for the encoder than it can do, and then not."""
+    """Overload the encoder, then measure its recovery."""
     body = json.dumps({"texts": ["a dog on a beach at night with many people " * 6] * 64}).encode()
     with served("--encoder-only") as (port, pid):
         Client(port).ask("/v1/encode", body, JSON)
@@ -327,10 +327,10 @@ def overfull(seconds: int) -> None:
 
 
 def main() -> None:
-    """Measure; a name measures that alone."""
+    """Run the named measurements; all by default."""
     parser = argparse.ArgumentParser(description="measure memery's server")
     parser.add_argument("what", nargs="*", help="search, encode, load, overfull; default: all")
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="of the load")
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="duration of the load")
     arguments = parser.parse_args()
     os.environ["MEMERY_MODEL"] = "starter"
     os.environ["MEMERY_READ_TEXT"] = "0"

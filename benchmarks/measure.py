@@ -1,4 +1,4 @@
-"""Time whole processes and repeated calls; medians, since machines are noisy."""
+"""Timing of whole processes and repeated calls, by medians."""
 
 from __future__ import annotations
 

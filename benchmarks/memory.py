@@ -1,4 +1,4 @@
-"""Peak memory of a build against the number of images: it must not grow with them."""
+"""Peak memory of a build: it must not grow with the number of images."""
 
 import os
 import shutil
@@ -26,5 +26,5 @@ def peak_megabytes(count: int) -> float:
 
 
 def run() -> None:
-    """Eight times the images, about the same memory."""
+    """Measure two builds: eight times as many images should need about the same memory."""
     say("memory", **{f"images_{count}_MB": round(peak_megabytes(count)) for count in COUNTS})

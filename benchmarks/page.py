@@ -39,7 +39,7 @@ def visit(browser: Browser, address: str) -> tuple[float, float, int]:
     page.goto(address)
     page.wait_for_selector(_SHOWN)
     first = time.perf_counter() - began
-    page.keyboard.press("/")  # goes to the field
+    page.keyboard.press("/")  # focuses the search box
     began = time.perf_counter()
     with page.expect_response(lambda answer: "/v1/search" in answer.url):
         page.keyboard.type("cat")
@@ -54,7 +54,7 @@ def main() -> None:
     """Measure on a folder of images."""
     parser = argparse.ArgumentParser(description="measure memery's page")
     parser.add_argument("photos", type=Path, help="a folder of images; it is copied")
-    parser.add_argument("--browser", required=True, help="its program")
+    parser.add_argument("--browser", required=True, help="path of the browser")
     arguments = parser.parse_args()
     os.environ["MEMERY_READ_TEXT"] = "0"
     with tempfile.TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""Warm searches over 100,000 images, every fifth of them with text: by sight, words and filters."""
+"""Warm searches over 100,000 images, a fifth of them with text: by vector, words and filters."""
 
 import statistics
 import tempfile
@@ -57,8 +57,8 @@ WORDS = [
 ]
 SEARCHES = {
     "visual": {"query": "a dog on a beach", "mode": "visual"},
-    "auto, no word stands anywhere": {"query": "zebra submarine"},
-    "auto, words stand in pictures": {"query": "birthday dog at the evening meeting"},
+    "auto, no word occurs anywhere": {"query": "zebra submarine"},
+    "auto, words occur in images": {"query": "birthday dog at the evening meeting"},
     "auto, with a typo": {"query": "birthday mornign coffee"},
     "mode text": {"query": "coffee meeting monday", "mode": "text"},
     "one folder": {"query": "a dog on a beach", "mode": "visual", "where": Filter("album007")},
@@ -88,7 +88,7 @@ def _write(folder: Path) -> None:
 
 
 def run() -> None:
-    """How much each part of a search costs, against the plain one; medians."""
+    """Measure the cost of each part of a search, compared with a plain search; medians."""
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder))
         _write(Path(folder))

@@ -1,4 +1,4 @@
-"""Recall over 100,000 stored vectors, each time in a new process, with a warm page cache."""
+"""Recall over 100,000 stored vectors in new processes, with a warm page cache."""
 
 import hashlib
 import statistics
@@ -45,7 +45,7 @@ def _addition(number: int, vector: np.ndarray) -> IndexRecord:
 
 
 def run() -> None:
-    """Budgets: 0.7 s for a new query, 0.4 s for one that is remembered."""
+    """Budgets: 0.7 s for a new query, 0.4 s for one with a stored embedding."""
     with tempfile.TemporaryDirectory() as folder:
         fill(Path(folder))
         repeated = command_seconds(memery("recall", folder, "a dog on a beach", "--no-index"))

@@ -1,4 +1,4 @@
-"""A build of 100,000 files of which none has changed."""
+"""A build of 100,000 unchanged files."""
 
 import io
 import tempfile

@@ -14,7 +14,7 @@ _QUERIES = 200
 
 def run(folder: Path) -> None:
     """Budgets: 25 ms for an image with decoding and resizing, 3 ms for a warm query."""
-    os.sched_setaffinity(0, {0})  # the model takes as many threads as there are processors
+    os.sched_setaffinity(0, {0})  # the model uses one thread per processor
     model = selection.open_model("starter")
     info = model.info
     files = [file.read_bytes() for file in sorted(folder.glob("*.jpg"))[:100]]
@@ -26,9 +26,9 @@ def run(folder: Path) -> None:
     began = time.process_time()
     for data in files:
         encode(data)
-    picture = (time.process_time() - began) / len(files)
+    image = (time.process_time() - began) / len(files)
     model.encode_texts(["a dog"])
     began = time.process_time()
     model.encode_texts([f"a dog and {number} people on a beach" for number in range(_QUERIES)])
     query = (time.process_time() - began) / _QUERIES
-    say("single", picture_ms=round(1000 * picture, 1), query_ms=round(1000 * query, 2))
+    say("single", picture_ms=round(1000 * image, 1), query_ms=round(1000 * query, 2))

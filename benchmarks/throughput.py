@@ -1,4 +1,4 @@
-"""Indexing against a bare loop of decoding and the model: same photos, model and threads."""
+"""Indexing compared with a bare loop of decoding and encoding: same photos, model and threads."""
 
 import statistics
 import tempfile
@@ -21,7 +21,7 @@ _NO_LIMIT = 1 << 40
 
 
 def bare_loop(files: list[Path]) -> float:
-    """Seconds to read, decode (in threads) and encode, batch after batch, keeping nothing."""
+    """Seconds to read, decode (in threads) and encode all photos, without storing anything."""
     model = selection.open_model("starter")
     info = model.info
 

@@ -1,4 +1,4 @@
-"""Memory of a server while clients upload images and search for them: where it levels off."""
+"""Memory of a server while clients upload images and search for them: its plateau."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def photograph(generator: np.random.Generator) -> bytes:
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process and its children hold."""
+    """Memory of a process and its children, bytes."""
     children = Path(f"/proc/{pid}/task/{pid}/children")
     pids = [pid, *map(int, children.read_text(encoding="ascii").split())]
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -46,7 +46,7 @@ def _resident(pid: int) -> int:
 
 def measure(uploads: int) -> dict[str, object]:
     """Upload images, search for each, and record the memory."""
-    picture = photograph(np.random.default_rng(1))
+    image = photograph(np.random.default_rng(1))
     with tempfile.TemporaryDirectory() as folder:
         Image.new("RGB", (64, 64), "red").save(Path(folder) / "red.png")
         with served(folder) as (port, pid):
@@ -60,13 +60,13 @@ def measure(uploads: int) -> dict[str, object]:
                 form = (
                     b'--b\r\nContent-Disposition: form-data; name="image"; filename="p.jpg"\r\n\r\n'
                 )
-                body = form + picture + secrets.token_bytes(16) + b"\r\n--b--\r\n"
+                body = form + image + secrets.token_bytes(16) + b"\r\n--b--\r\n"
                 headers = {"Content-Type": "multipart/form-data; boundary=b"}
                 status, answer = client.ask("/v1/uploads", body, headers)
                 assert status == 201, answer
                 client.ask(f"/v1/search?upload={json.loads(answer)['id']}")
     return {
-        "bytes": len(picture),
+        "bytes": len(image),
         "every": EVERY,
         "server_mb": server,
         "with_children_mb": everything,

@@ -1,6 +1,7 @@
-"""Run each evaluation for which a folder is given: `python -m evaluation --help`.
+"""Run the evaluations of the given folders: `python -m evaluation --help`.
 
-Each evaluation is a process that prints one JSON line; this module adds name, date and commit.
+Each evaluation runs in its own process and prints one JSON line; this module adds its name, the
+date and the commit.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ PARTS = {
     "labelled": ("feedback",),
     "memes": ("memes",),
 }
-"""The modules of this package that measure each kind of folder."""
+"""The evaluation modules for each kind of folder."""
 
 
 def commit() -> str:
@@ -30,7 +31,7 @@ def commit() -> str:
 
 
 def measure(part: str, folder: Path, model: str) -> str:
-    """Run one part; the JSON line that it ends with, named and dated."""
+    """Run one evaluation; return its JSON line with name, date and commit."""
     command = [sys.executable, "-m", f"evaluation.{part}", str(folder), "--model", model]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     facts = {
@@ -41,8 +42,8 @@ def measure(part: str, folder: Path, model: str) -> str:
     return json.dumps({**facts, **json.loads(done.stdout.splitlines()[-1])})
 
 
-def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
-    """The parts that have a folder."""
+def selected(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
+    """The evaluations to run, with their folders."""
     for kind, parts in PARTS.items():
         folder = getattr(arguments, kind)
         if folder is not None:
@@ -50,14 +51,14 @@ def wanted(arguments: argparse.Namespace) -> Iterator[tuple[str, Path]]:
 
 
 def main() -> None:
-    """Read the arguments, print a JSON line for each part."""
+    """Parse the arguments, and print a JSON line for each evaluation."""
     parser = argparse.ArgumentParser(prog="python -m evaluation", description="measure memery")
     parser.add_argument("--captions", type=Path, help="photos with a captions.jsonl")
     parser.add_argument("--labelled", type=Path, help="images with labels in a captions.jsonl")
     parser.add_argument("--memes", type=Path, help="rendered memes with a truth.jsonl")
     parser.add_argument("--model", default="starter")
     arguments = parser.parse_args()
-    parts = list(wanted(arguments))
+    parts = list(selected(arguments))
     if not parts:
         parser.error("give a folder to measure on")
     for part, folder in parts:
@@ -65,7 +66,7 @@ def main() -> None:
             print(measure(part, folder, arguments.model), flush=True)
         except subprocess.CalledProcessError as error:
             raise SystemExit(
-                f"evaluation.{part} ended with exit code {error.returncode}."
+                f"evaluation.{part} failed with exit code {error.returncode}."
             ) from None
 
 

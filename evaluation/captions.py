@@ -6,7 +6,7 @@ Each line of `captions.jsonl` is an object with `file` (relative to the folder) 
 list of texts); `label` is optional. Prints one JSON line:
 
     R@1, R@5, R@10   share of captions whose image is among the first 1, 5, 10, in percent
-    median_rank      of the right image
+    median_rank      median rank of the right image
     label_P@10       mean share of right images among the first 10 with each label as the query
 """
 
@@ -24,31 +24,31 @@ from typing import Any
 from memery import Memery
 from memery.query.text_search.query_words import unquoted
 
-_FIRST = 100
-"""How many hits are asked for before all are."""
+_FIRST_HITS = 100
+"""Number of hits requested first; if the image is not among them, all are requested."""
 
 
 def read_rows(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a folder's `captions.jsonl`."""
+    """Read the lines of a folder's `captions.jsonl`."""
     file = folder / "captions.jsonl"
     if not file.is_file():
-        raise SystemExit(f"{folder} holds no captions.jsonl.")
+        raise SystemExit(f"{folder} contains no captions.jsonl.")
     lines = file.read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines if line.strip()]
 
 
 def rank_of(memery: Memery, text: str, file: str, count: int) -> int:
-    """The rank of an image for a text, 1 for the best."""
-    for top_k in (min(_FIRST, count), count):
+    """Find the rank of an image for a text, from 1."""
+    for top_k in (min(_FIRST_HITS, count), count):
         # Words in quotation marks would have to occur in the image.
         for hit in memery.recall(unquoted(text), top_k=top_k, list_copies=True):
             if hit.path == file:
                 return hit.rank
-    raise SystemExit(f"{file} is named in captions.jsonl, but is not indexed.")
+    raise SystemExit(f"{file} is in captions.jsonl, but not indexed.")
 
 
 def label_precision(memery: Memery, labels: dict[str, set[str]]) -> float:
-    """Mean precision at 10 of every label as a query."""
+    """Mean precision at 10 with each label as the query."""
     precisions = [
         sum(hit.path in files for hit in memery.recall(label, top_k=10, list_copies=True))
         / min(10, len(files))
@@ -58,7 +58,7 @@ def label_precision(memery: Memery, labels: dict[str, set[str]]) -> float:
 
 
 def evaluate(folder: Path, model: str) -> dict[str, Any]:
-    """Index the folder into an archive of its own, and measure."""
+    """Index the folder into a temporary archive, and measure retrieval."""
     rows = read_rows(folder)
     labels: dict[str, set[str]] = defaultdict(set)
     for row in rows:
@@ -105,4 +105,4 @@ def print_measurements(description: str, evaluate: Callable[[Path, str], dict[st
 
 
 if __name__ == "__main__":
-    print_measurements("measure retrieval on captioned pictures", evaluate)
+    print_measurements("measure retrieval on captioned images", evaluate)

@@ -1,4 +1,4 @@
-"""Near duplicates: make 21 kinds of variants of some photos of a folder, then find them.
+"""Near duplicates: find 21 kinds of generated variants of some photos in a folder.
 
     python -m evaluation.duplicates FOLDER [--count N] [--seed S] [--model NAME] [--pairs FILE]
 
@@ -6,10 +6,10 @@ The variants and all photos of the folder are put into a temporary folder. Print
 
     recall, recall_of   share of variants in the group of their original: of all, of each kind
     precision           share of pairs within groups that belong to one original
-    other_pairs         pairs within groups that do not; the folder may contain true duplicates
-    seconds             to group the images, after indexing
+    other_pairs         other pairs within groups; the folder may contain true duplicates
+    seconds             time to group the indexed images
 
-`--pairs` writes those other pairs to a file, for a human to judge.
+`--pairs` writes the other pairs to a file, for manual review.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _scaled(factor: float) -> Change:
 
 
 def _cropped(share: float) -> Change:
-    """Cut a share of the width and of the height off, here or there."""
+    """Crop a share of the width and of the height at a random position."""
 
     def change(image: Image.Image, rng: random.Random) -> Image.Image:
         width, height = (round(side * (1 - share)) for side in image.size)
@@ -116,11 +116,15 @@ KINDS: dict[str, tuple[Change, str, dict[str, Any]]] = {
     "turned": (lambda image, _: image.transpose(Image.Transpose.ROTATE_90), "jpg", {"quality": 90}),
     "mirrored": (lambda image, _: ImageOps.mirror(image), "jpg", {"quality": 90}),
 }
-"""Change, file format and how to save, by kind."""
+"""By kind: the change, the file format and the options of `save`."""
 
 
 def make(source: Path, place: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
-    """Link every photo, add variants of some; says whose, and of which kind, each variant is."""
+    """Link all photos, and add variants of some of them.
+
+    Returns:
+        By name of the variant, its original and its kind.
+    """
     rng = random.Random(seed)
     photos = image_files(source)
     (place / "photos").mkdir(parents=True)
@@ -144,7 +148,7 @@ def _linkable(photo: Path, place: Path) -> bool:
 
 
 def measure(groups: list[list[str]], truth: dict[str, tuple[str, str]]) -> dict[str, Any]:
-    """Precision and recall of groups of paths."""
+    """Measure precision and recall of groups of paths."""
     found: Counter[str] = Counter()
     right, other = 0, []
     for group in groups:
@@ -171,7 +175,7 @@ def _origin(path: str, truth: dict[str, tuple[str, str]]) -> str:
 
 
 def evaluate(folder: Path, count: int, seed: int, model: str) -> dict[str, Any]:
-    """Make variants, index everything, group."""
+    """Make variants, index all images, and measure the groups."""
     with tempfile.TemporaryDirectory() as made:
         truth = make(folder, Path(made), count, seed)
         with Memery(made, model=model, read_text=False) as memery:
@@ -193,8 +197,8 @@ def evaluate(folder: Path, count: int, seed: int, model: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the arguments, print one JSON line."""
-    parser = argparse.ArgumentParser(description="measure how near duplicates are found")
+    """Parse the arguments, and print one JSON line."""
+    parser = argparse.ArgumentParser(description="measure the detection of near duplicates")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
@@ -202,7 +206,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path)
     arguments = parser.parse_args()
     if not arguments.folder.is_dir():
-        parser.error(f"{arguments.folder} is no folder")
+        parser.error(f"{arguments.folder} is not a folder")
     result = evaluate(arguments.folder, arguments.count, arguments.seed, arguments.model)
     others = result.pop("others")
     if arguments.pairs:

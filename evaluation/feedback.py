@@ -27,26 +27,26 @@ from evaluation.captions import percent, print_measurements, read_rows
 from memery import Memery
 
 _JUDGED = 10
-"""Hits that are judged, and hits that are measured."""
-_HANDED = 3
-"""Feedback of each kind."""
-_LEFT = 3
-"""Right images that must remain to be found."""
+"""Number of hits that are judged, and number of hits that are measured."""
+_FEEDBACK = 3
+"""Maximum number of relevant and of irrelevant hits for feedback."""
+_REMAINING_MIN = 3
+"""Minimum number of right images that are not judged."""
 
 
 def precision(paths: list[str], judged: list[str], right: set[str]) -> float:
-    """Of the best ten that were not judged; of fewer, where fewer right ones are left."""
+    """Precision of the best ten hits that were not judged, or of fewer if fewer are right."""
     rest = [path for path in paths if path not in judged][:_JUDGED]
     return sum(path in right for path in rest) / min(_JUDGED, len(right.difference(judged)))
 
 
 def measure(memery: Memery, label: str, right: set[str]) -> dict[str, float] | None:
-    """Precision without and with feedback, or None where there is nothing to say."""
+    """Precision without and with feedback; None if the label cannot be measured."""
     first = memery.recall(label, top_k=2 * _JUDGED, mode="visual", list_copies=True)
     judged = [hit.path for hit in first[:_JUDGED]]
-    more = [hit for hit in first[:_JUDGED] if hit.path in right][:_HANDED]
-    less = [hit for hit in first[:_JUDGED] if hit.path not in right][:_HANDED]
-    if not more or not less or len(right.difference(judged)) < _LEFT:
+    more = [hit for hit in first[:_JUDGED] if hit.path in right][:_FEEDBACK]
+    less = [hit for hit in first[:_JUDGED] if hit.path not in right][:_FEEDBACK]
+    if not more or not less or len(right.difference(judged)) < _REMAINING_MIN:
         return None
     answers = {
         "before": first,
@@ -62,7 +62,7 @@ def measure(memery: Memery, label: str, right: set[str]) -> dict[str, float] | N
 
 
 def evaluate(folder: Path, model: str) -> dict[str, Any]:
-    """Index the folder into an archive of its own, and measure every label."""
+    """Index the folder into a temporary archive, and measure every label."""
     labels: dict[str, set[str]] = defaultdict(set)
     for row in read_rows(folder):
         if "label" in row:
@@ -75,7 +75,7 @@ def evaluate(folder: Path, model: str) -> dict[str, Any]:
         found = [measure(memery, label, files) for label, files in labels.items()]
     measured = [one for one in found if one is not None]
     if not measured:
-        raise SystemExit(f"{folder} has no label that feedback could help.")
+        raise SystemExit(f"{folder} has no label that can be measured.")
     return {
         "folder": folder.name,
         "model_id": model_id,
@@ -85,4 +85,4 @@ def evaluate(folder: Path, model: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print_measurements("measure what relevance feedback brings", evaluate)
+    print_measurements("measure relevance feedback", evaluate)

@@ -9,10 +9,7 @@ from memery.imaging.formats import EXTENSIONS
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The image files below a folder by their extensions, in order.
-
-    The thumbnails in the archives of memery are left out.
-    """
+    """List the image files below a folder by extension, sorted, without those in archives."""
     return [
         path
         for path in sorted(folder.rglob("*"))

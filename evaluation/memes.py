@@ -36,7 +36,7 @@ import numpy as np
 from evaluation.folders import image_files
 from memery import Memery
 from memery.archive import find_archive
-from memery.assembly import open_reader, open_store
+from memery.assembly import open_ocr_engine, open_store
 from memery.config import load_config
 from memery.imaging.decoding import decode_upright
 from memery.query.filters import Filter
@@ -49,7 +49,7 @@ from memery.types import FileEntry, Line
 _PHOTOS = 100
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _TYPED = 3
-"""Letters that a word needs to get a typo."""
+"""Words with more letters than this can get a typo."""
 
 
 def typo(word: str, chance: random.Random) -> str:
@@ -72,7 +72,7 @@ def typo(word: str, chance: random.Random) -> str:
 
 
 def queries(sentence: str, chance: random.Random) -> dict[str, str]:
-    """Words of a sentence as people type them."""
+    """Queries of the words of a sentence, without and with typos."""
     words = sentence.lower().split()
     count = min(len(words), chance.randint(3, 5))
     first = chance.randrange(len(words) - count + 1)
@@ -87,7 +87,7 @@ def queries(sentence: str, chance: random.Random) -> dict[str, str]:
 
 
 def read_truth(folder: Path) -> dict[str, list[str]]:
-    """The sentences of every image."""
+    """Read the sentences of each image."""
     lines = (folder / "truth.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines if line.strip()]
     return {row["file"]: row.get("sentences") or [row["top"], row["bottom"]] for row in rows}
@@ -108,7 +108,7 @@ def word_recall(read: dict[str, str], truth: dict[str, list[str]]) -> tuple[floa
 def spurious_words(photos: Path) -> float:
     """Words of three letters or more that OCR finds in 10 photos."""
     config = load_config()
-    reader = open_reader(config)
+    reader = open_ocr_engine(config)
     files = image_files(photos)
     chosen = random.Random(0).sample(files, min(_PHOTOS, len(files)))
     words = [
@@ -150,8 +150,8 @@ def first_ranks(memery: Memery, truth: dict[str, list[str]], seed: int) -> dict[
     ambiguous = 0
     for file, sentences in truth.items():
         texts = queries(chance.choice(sentences), chance)
-        wanted = set(tokens(texts["exact"]))
-        ambiguous += sum(wanted <= words for words in words_of.values()) > 1
+        words = set(tokens(texts["exact"]))
+        ambiguous += sum(words <= other for other in words_of.values()) > 1
         for kind, text in texts.items():
             for mode in ("text", "auto"):
                 hits = memery.recall(text, top_k=1, mode=mode)
@@ -233,7 +233,7 @@ def evaluate(
 
 
 def _texts(store: Store, truth: dict[str, list[str]]) -> dict[str, str]:
-    """The text recognised in every image."""
+    """Read the text recognised in each image."""
     with store.snapshot() as snapshot:
         images = snapshot.pending_ocr(Filter(), everything=True)
         digests = {entry.path: digest for entry, digest in images}
@@ -246,7 +246,7 @@ def _percent(share: float) -> float:
 
 
 def main() -> None:
-    """Read the arguments, print one JSON line."""
+    """Parse the arguments, and print one JSON line."""
     parser = argparse.ArgumentParser(description="measure OCR and the search for text in images")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
@@ -256,7 +256,7 @@ def main() -> None:
     parser.add_argument(
         "--archive", type=Path, help="keep the archive here, so that OCR runs only once"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the queries")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random queries")
     arguments = parser.parse_args()
     if not (arguments.folder / "truth.jsonl").is_file():
         parser.error(f"{arguments.folder} contains no truth.jsonl")

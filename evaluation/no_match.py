@@ -38,13 +38,13 @@ Best = tuple[float, float, bool]
 
 
 def auroc(positive: list[float], negative: list[float]) -> float:
-    """Share of pairs in which the positive is higher; equal ones count half."""
+    """Share of pairs in which the positive is higher; ties count half."""
     higher = sum((p > n) + (p == n) / 2 for p in positive for n in negative)
     return higher / (len(positive) * len(negative))
 
 
 def best_hits(folder: Path, inside: list[str], texts: list[str], model: str) -> list[Best]:
-    """The first hit of each text in a folder of a few photos of another."""
+    """Find the first hit of each text in a folder with some of the photos."""
     with tempfile.TemporaryDirectory() as made:
         for name in inside:
             copy = Path(made, "photos", name)
@@ -55,12 +55,12 @@ def best_hits(folder: Path, inside: list[str], texts: list[str], model: str) -> 
         ) as memery:
             memery.build()
             hits = [memery.recall(text, top_k=1, mode="visual")[0] for text in texts]
-            # Small folders are measured too, where memery itself does not judge.
+            # memery itself does not mark weak hits in small folders.
             return [(hit.score, hit.strength, hit.strength < WEAK) for hit in hits]
 
 
 def evaluate(folder: Path, model: str, seed: int) -> dict[str, Any]:
-    """Make the folders, ask, and measure."""
+    """Make the folders, search them, and measure."""
     rows = [row for row in read_rows(folder) if "label" not in row]
     chance = random.Random(seed)
     found: dict[int, tuple[list[Best], list[Best]]] = defaultdict(lambda: ([], []))
@@ -99,8 +99,8 @@ def _measure(matched: list[Best], unmatched: list[Best]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Read the arguments, print one JSON line."""
-    parser = argparse.ArgumentParser(description="measure whether a missing match is noticed")
+    """Parse the arguments, and print one JSON line."""
+    parser = argparse.ArgumentParser(description="measure whether missing matches are detected")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="starter")
     parser.add_argument("--seed", type=int, default=0)

@@ -25,7 +25,7 @@ PHOTOS = (
     *("motorcycle_left.png", "page.png", "retina.jpg", "rocket.jpg", "text.png"),
 )
 QUERY_PHOTO = "motorcycle_right.png"
-"""A query image that is not indexed: the same motorcycle from a step to the right."""
+"""A query image that is not indexed: the same motorcycle from another viewpoint."""
 SHOWN = 4
 
 
@@ -76,24 +76,24 @@ def memery(*words: str) -> str:
     return done.stdout
 
 
-def recall(folder: Path, wanted: Recall) -> tuple[str, list[GridCell]]:
+def recall(folder: Path, query: Recall) -> tuple[str, list[GridCell]]:
     """Search, print, and check the best hit."""
-    # With OCR, a page that contains the word coins would come before the coins.
-    sight = ("--mode", "visual") if wanted.expected is not None else ()
-    words = ("recall", str(folder), *wanted.words, *sight, "-n", str(SHOWN))
+    # With text search, a page with the word coins would rank above the photo of coins.
+    mode = ("--mode", "visual") if query.expected is not None else ()
+    words = ("recall", str(folder), *query.words, *mode, "-n", str(SHOWN))
     memery(*words)
     command = [sys.executable, "-m", "memery", *words, "--format", "json", "--no-index"]
     hits = json.loads(subprocess.check_output(command, text=True))["hits"]
-    if wanted.expected is not None and hits[0]["path"] != wanted.expected:
-        sys.exit(f"The best hit should have been {wanted.expected}.")
-    pictures = [
+    if query.expected is not None and hits[0]["path"] != query.expected:
+        sys.exit(f"The best hit should have been {query.expected}.")
+    thumbnails = [
         GridCell(str(folder / hit["path"]), hit["path"], f"{hit['score']:.2f}") for hit in hits
     ]
-    return " ".join(wanted.words), pictures
+    return " ".join(query.words), thumbnails
 
 
 def contact_sheet(sections: list[tuple[str, list[GridCell]]]) -> str:
-    """One self-contained HTML page: a heading and a grid of thumbnails for each query."""
+    """Make a self-contained HTML page with a heading and a grid of thumbnails for each query."""
     body = "".join(f"<h2>{html.escape(query)}</h2>{grid_html(hits)}" for query, hits in sections)
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>memery</title>'
@@ -102,13 +102,13 @@ def contact_sheet(sections: list[tuple[str, list[GridCell]]]) -> str:
 
 
 def main() -> None:
-    """Build, recall, write the contact sheet."""
+    """Index the folder, run the queries, and write the contact sheet."""
     parser = argparse.ArgumentParser(description="index a folder of photographs and recall some")
     parser.add_argument("--dir", type=Path, help="your own folder")
     parser.add_argument("--query", help="what to find in it")
     arguments = parser.parse_args()
     if (arguments.dir is None) != (arguments.query is None):
-        parser.error('a folder of your own needs both: make demo DIR=~/Pictures QUERY="a dog"')
+        parser.error('your own folder needs both: make demo DIR=~/Pictures QUERY="a dog"')
     if arguments.dir is not None:
         folder, recalls = arguments.dir.expanduser(), [Recall((f"--text={arguments.query}",))]
     else:
@@ -116,7 +116,7 @@ def main() -> None:
         copy_photos(folder)
         recalls = demo_recalls()
     memery("build", str(folder))
-    sections = [recall(folder, wanted) for wanted in recalls]
+    sections = [recall(folder, query) for query in recalls]
     OUTPUT.mkdir(exist_ok=True)
     sheet = OUTPUT / "contact-sheet.html"
     sheet.write_text(contact_sheet(sections), encoding="utf-8")

@@ -20,7 +20,7 @@ from memery.executors.indexer import Indexer
 from memery.executors.interface import Executors
 from memery.executors.loader import Loader
 from memery.executors.ranker import Ranker
-from memery.executors.text_reader import Reader
+from memery.executors.text_reader import TextReader
 from memery.imaging import decoding as in_process
 from memery.imaging.thumbnails import Thumbnails
 from memery.models import selection
@@ -107,7 +107,7 @@ def assemble(
         indexer=Indexer(archive, store, encoder.space, thumbnails),
         ranker=Ranker(archive, store),
         deduplicator=Deduplicator(archive, store),
-        reader=make_reader(archive, config, store),
+        reader=make_text_reader(archive, config, store),
         store=store,
     )
 
@@ -168,8 +168,8 @@ def make_loader(archive: Archive, config: Config, store: Store) -> Loader:
     return Loader(archive, store, decoder_fingerprint(config), follow_links=follow)
 
 
-def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None:
-    """Make the default Reader, or return None where OCR is switched off or not installed.
+def make_text_reader(archive: Archive, config: Config, store: Store) -> TextReader | None:
+    """Make the default TextReader, or return None where OCR is switched off or not installed.
 
     Raises:
         ReaderError: OCR is switched on, and the OCR engine is not available.
@@ -177,15 +177,15 @@ def make_reader(archive: Archive, config: Config, store: Store) -> Reader | None
     if not ocr_enabled(store, config):
         return None
     try:
-        engine = open_reader(config)
+        engine = open_ocr_engine(config)
     except ReaderError:
         if config.read_text or config.reader not in plugins.names("memery.readers"):
             raise
         return None
-    return Reader(archive, engine, config, make_decoder(config))
+    return TextReader(archive, engine, config, make_decoder(config))
 
 
-def open_reader(config: Config) -> OcrEngine:
+def open_ocr_engine(config: Config) -> OcrEngine:
     """Make the configured OCR engine; it loads its networks on first use.
 
     Raises:

@@ -1,6 +1,6 @@
 """The two flows: all of memery on one page.
 
-index_flow:   Loader ──▶ Crafter ──▶ Encoder ──▶ Indexer, then Reader ──▶ Indexer
+index_flow:   Loader ──▶ Crafter ──▶ Encoder ──▶ Indexer, then TextReader ──▶ Indexer
 query_flow:   (index_flow if the folder changed) ──▶ Encoder ──▶ Ranker ──▶ Results
 """
 

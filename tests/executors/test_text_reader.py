@@ -1,4 +1,4 @@
-"""How the Reader reads: in order, batch by batch, whatever becomes of single files."""
+"""How the TextReader reads: in order, batch by batch, whatever becomes of single files."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ import pytest
 from memery.archive import Archive
 from memery.config import Config
 from memery.errors import ReaderError
-from memery.executors.text_reader import Reader
+from memery.executors.text_reader import TextReader
 from memery.testing import COLOURS, ColourReader
 from memery.types import FileEntry
 from support.damaged_images import damaged_avif
@@ -47,7 +47,7 @@ def files(folder, count):
 
 def reads(folder, pending, reader=None, **settings):
     archive = Archive(folder, folder / ".memery")
-    return list(Reader(archive, reader or ColourReader(), Config(**settings)).read(pending))
+    return list(TextReader(archive, reader or ColourReader(), Config(**settings)).read(pending))
 
 
 @pytest.mark.parametrize("workers", [0, 3])

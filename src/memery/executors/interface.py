@@ -1,7 +1,7 @@
 """The Protocols of the executors. The flows use only these, so any executor can be replaced.
 
 index_flow:   Loader ─ Changes ─▶ Crafter ─ Batch ─▶ Encoder ─ embeddings ─▶ Indexer
-              then Reader ─ OcrBatch ─▶ Indexer
+              then TextReader ─ OcrBatch ─▶ Indexer
 query_flow:   Crafter ─ LoadedImage ─▶ Encoder ─ vector ─▶ Ranker ─▶ hits
 """
 
@@ -66,7 +66,7 @@ class Crafter(Protocol):
         ...
 
 
-class Reader(Protocol):
+class TextReader(Protocol):
     """Recognises text in images (OCR)."""
 
     def read(self, pending: Sequence[tuple[FileEntry, str]]) -> Generator[OcrBatch, None, None]:
@@ -244,7 +244,7 @@ class Executors:
     indexer: Indexer
     ranker: Ranker
     deduplicator: Deduplicator
-    reader: Reader | None = None
+    reader: TextReader | None = None
     store: Searchable | None = None
 
     def snapshot(self) -> AbstractContextManager[SearchSnapshot | None]:

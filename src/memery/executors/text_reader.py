@@ -1,4 +1,4 @@
-"""Reader: recognises the text in images (OCR), after they have been encoded."""
+"""TextReader: recognises the text in images (OCR), after they have been encoded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _BATCH = 16
 """Images per transaction; a crash loses a few seconds of work at most."""
 
 
-class Reader:
+class TextReader:
     """Runs OCR on images in threads, in the given order.
 
     An image on which the process crashed twice is skipped and stored as an image without text: the

@@ -78,7 +78,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class OcrBatch:
-    """Texts recognised by the Reader; they are committed together.
+    """Texts recognised by the TextReader; they are committed together.
 
     Attributes:
         texts: one for each image; without lines where the image contains no text.

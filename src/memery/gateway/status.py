@@ -137,7 +137,7 @@ def status_of(archive: Archive, config: Config, store: Store) -> Status:
 def _text_status(config: Config, store: Store, texts: TextCounts, pending: int) -> TextStatus:
     reader = None
     with contextlib.suppress(ReaderError):
-        info = assembly.open_reader(config).info
+        info = assembly.open_ocr_engine(config).info
         reader = f"{info.name} {info.version}"
     return TextStatus(
         wanted=ocr_enabled(store, config),

@@ -48,23 +48,23 @@ def _watchers() -> list[ForkAware]:
 
 
 def _before() -> None:
-    told: dict[int, ForkAware] = {}
+    called: dict[int, ForkAware] = {}
     while True:
         for thing in _watchers():
-            if id(thing) not in told:
-                told[id(thing)] = thing
+            if id(thing) not in called:
+                called[id(thing)] = thing
                 thing.before_fork()
-        _stop_imports()  # afterwards: what has been waited for may have imported something
-        if all(id(thing) in told for thing in _watchers()):
+        _stop_imports()  # last, because before_fork may import something
+        if all(id(thing) in called for thing in _watchers()):
             return
-        _imp.release_lock()  # another thread has made something meanwhile
+        _imp.release_lock()  # another thread has registered an object in between
 
 
 def _stop_imports() -> None:
-    """Wait until no other thread imports anything, and let none begin.
+    """Wait until no other thread is importing, and block further imports.
 
-    A thread takes the lock of a module while it holds that of the import system, which is taken
-    here until the process has forked.
+    A thread takes the lock of a module while it holds the global import lock, which is held here
+    until the process has forked.
     """
     until = time.monotonic() + _IMPORT_SECONDS
     while True:
@@ -76,7 +76,7 @@ def _stop_imports() -> None:
 
 
 def _others_import() -> bool:
-    """Whether a module's lock exists, as it does while a thread imports, that is not this one's."""
+    """Whether another thread is importing: module locks exist only during imports."""
     locks = getattr(sys.modules.get("importlib._bootstrap"), "_module_locks", {})
     held = [lock for reference in list(locks.values()) if (lock := reference()) is not None]
     return any(lock.owner != get_ident() for lock in held)
@@ -89,8 +89,8 @@ def _in_parent() -> None:
 
 
 def _in_child() -> None:
-    # The OpenMP of faiss's package has a pool for each thread that uses it: the pool of this thread
-    # stayed in the parent. With one thread none is asked for; threads that begin now are not meant.
+    # The OpenMP runtime of faiss has a pool per calling thread, and that of this thread does not
+    # exist in the child. With one OpenMP thread it is not used; new threads are not affected.
     if faiss := sys.modules.get("faiss"):
         faiss.omp_set_num_threads(1)
     if sys.version_info < (3, 12):
@@ -101,7 +101,7 @@ def _in_child() -> None:
 
 
 def _renew_property_locks() -> None:
-    """Until Python 3.12 a cached property has a lock, held by a thread that loads a model, say."""
+    """Replace the locks of cached properties (until Python 3.12): another thread may hold them."""
     modules = [module for name, module in sys.modules.items() if name.startswith("memery.")]
     classes = {kind for module in modules for kind in vars(module).values() if isclass(kind)}
     for attribute in [value for kind in classes for value in vars(kind).values()]:

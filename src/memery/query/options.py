@@ -28,8 +28,8 @@ class SearchOptions:
             "auto": by both.
         min_strength: drop weaker hits, unless they contain all words of the query.
         sort: "score": best first; "date": newest first; "name": by path. "date" and "name" sort all
-            matches across pages; weak hits follow, best first. With min_strength, or if weak hits
-            cannot be told, all hits are matches.
+            matches across pages; weak hits follow, best first. With min_strength, or if no
+            hit can be called weak, all hits are matches.
         list_copies: every exact copy is a hit; otherwise exact copies are folded into one.
         filter: which images may be found.
 
@@ -62,7 +62,7 @@ class SearchOptions:
     )
     min_strength: float | None = parameter(
         None,
-        "Leave out hits that are weaker than this.",
+        "Drop hits that are weaker than this.",
         kind=float,
         metavar="X",
         commands=_COMMANDS,

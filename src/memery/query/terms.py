@@ -73,4 +73,4 @@ class Query:
 
     def __post_init__(self) -> None:
         if not self.terms:
-            raise QueryError("There is no query: give a text, an image, or both.")
+            raise QueryError("The query is empty. Give a text, an image, or both.")

@@ -1,7 +1,7 @@
-"""Test doubles that ship with memery: small, deterministic, without files or weights.
+"""Test doubles for users of memery: small, deterministic, without files or weights.
 
-`ColourModel` understands colours, `MemoryStore` keeps everything in memory: both pass the contract
-suites of their interfaces. `ColourReader` reads the names of colours.
+`ColourModel` embeds colours, and `MemoryStore` keeps everything in memory; both pass the contract
+tests of their interfaces. `ColourReader` is an OCR engine that recognises colours.
 """
 
 from memery.testing.model import COLOURS, ColourModel

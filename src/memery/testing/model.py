@@ -1,4 +1,4 @@
-"""A model that understands colours, without weights."""
+"""An embedding model of colours, without weights."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ COLOURS = {
     "brown": (120, 70, 30),
     "cyan": (40, 210, 220),
 }
-"""What the model can name, as RGB."""
+"""The colours that the model knows, as RGB."""
 _OTHER_WORDS = 20
-"""Dimensions that words other than colours are hashed into."""
+"""Dimensions for the hashes of other words."""
 
 
 class ColourModel:
-    """Embeds a picture as the shares of its colours, a text as the colours it names.
+    """Embeds an image as the shares of its colours, and a text as the colours that it names.
 
     Args:
-        model_id: its name.
-        fingerprint: change it to play another version of the model.
+        model_id: name of the model.
+        fingerprint: change it to simulate another version of the model.
     """
 
     def __init__(self, model_id: str = "colours", fingerprint: str = "c0105") -> None:
@@ -53,7 +53,14 @@ class ColourModel:
         )
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Share of the pixels that are nearest to each colour: N × dim, L2-normalised."""
+        """Embed images by the share of pixels nearest to each colour.
+
+        Args:
+            images: uint8 of shape (n, height, width, 3).
+
+        Returns:
+            float32 of shape (n, dim), L2-normalised.
+        """
         import numpy as np
 
         palette = np.array(list(COLOURS.values()), dtype=np.int32)
@@ -65,7 +72,11 @@ class ColourModel:
         return _normalised(embeddings)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Colours by name, other words by hash: N × dim, L2-normalised."""
+        """Embed texts: colours by name, other words by hash.
+
+        Returns:
+            float32 of shape (n, dim), L2-normalised.
+        """
         import numpy as np
 
         embeddings = np.zeros((len(texts), self.info.dim), dtype=np.float32)

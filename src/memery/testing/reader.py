@@ -1,4 +1,4 @@
-"""A reader that reads colours, without networks."""
+"""An OCR engine that recognises colours, without networks."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 
 class ColourReader:
-    """Reads the name of a picture's colour where the picture is wider than high, else nothing."""
+    """Recognises the colour of an image as text if the image is wider than high."""
 
     info = OcrEngineInfo("colour-reader", "1", 64)
 
     def read(self, pixels: NDArray[np.uint8]) -> OcrResult:
-        """One line over the whole picture: the colour in `COLOURS` nearest to the middle pixel."""
+        """Return one line over the whole image: the colour nearest to the center pixel.
+
+        Args:
+            pixels: uint8 of shape (height, width, 3).
+        """
         import numpy as np
 
         height, width = pixels.shape[:2]

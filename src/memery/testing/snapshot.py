@@ -1,4 +1,4 @@
-"""The reads of the store without files: what every store's reads mean, as plain Python."""
+"""Snapshots of the in-memory store: the reference semantics of all reads, in plain Python."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """All that a `MemoryStore` holds at a moment.
+    """The state of a `MemoryStore`.
 
     Attributes:
-        version: how many commits there were.
-        settings: remembered choices.
-        active: the space that answers searches.
-        files: by path: the file, its digest or None, and why it was skipped or None.
-        contents: by space and digest, oldest space first.
+        version: number of commits.
+        settings: settings by name.
+        active: the active space.
+        files: by path, the file, its digest or None, and its skip or None.
+        contents: by space and digest; oldest space first.
         texts: recognised texts by digest.
     """
 
@@ -67,10 +67,10 @@ class State:
 
 
 class MemorySnapshot:
-    """Reads a state by looking at each image.
+    """Reads a state by iterating over all images.
 
     Args:
-        state: what to read.
+        state: the state to read.
     """
 
     def __init__(self, state: State) -> None:
@@ -79,7 +79,7 @@ class MemorySnapshot:
     # Indexing
 
     def state(self) -> StoreState:
-        """Version, spaces and settings."""
+        """Read version, spaces and settings."""
         state = self._state
         spaces = (
             SpaceInfo(space, len(contents), space == state.active)
@@ -90,7 +90,7 @@ class MemorySnapshot:
     def scan_state(
         self, space: Space, filter: Filter, decoder_fingerprint: str
     ) -> dict[str, Stamp | None]:
-        """Every known path, with the stamp of a file that is up to date."""
+        """Map each stored path to the stamp of its file, if up to date."""
         known = self._state.contents.get(space, {})
         stamps: dict[str, Stamp | None] = {}
         for path, (entry, digest, skipped) in self._state.files.items():
@@ -105,11 +105,11 @@ class MemorySnapshot:
         return stamps
 
     def digests(self, space: Space) -> StoredDigests:
-        """No earlier version has written here: nothing is outdated or undated."""
+        """List the stored digests; none is outdated or undated in this store."""
         return StoredDigests(set(self._state.contents.get(space, {})), set(), set())
 
     def skips(self, filter: Filter) -> Sequence[Skip]:
-        """Skipped files, by path."""
+        """List skipped files, by path."""
         found = [skipped.skip for _, _, skipped in self._state.files.values() if skipped]
         within = [skip for skip in found if skip.path.startswith(filter.prefix)]
         return sorted(within, key=lambda skip: os.fsencode(skip.path))
@@ -117,7 +117,7 @@ class MemorySnapshot:
     def pending_ocr(
         self, filter: Filter, *, everything: bool = False
     ) -> Sequence[tuple[FileEntry, str]]:
-        """One file of each content without recognised text, newest first, with the digest."""
+        """List one file and the digest of each content without OCR, newest first."""
         files = {
             digest: (entry, digest)
             for path, (entry, digest, _) in self._state.files.items()
@@ -148,7 +148,7 @@ class MemorySnapshot:
     ) -> dict[str, int]:
         """Count the images of a space that pass a filter."""
         if by in ("folder", "type"):
-            # Of copies in several folders each folder has one.
+            # Copies in several folders count in each folder.
             images = self._listed(space, filter, fold=False)
             pairs = {
                 (name, image.digest if fold else image.path)
@@ -176,7 +176,7 @@ class MemorySnapshot:
                 return [text.engine] if text else []
 
     def _listed(self, space: Space, filter: Filter, *, fold: bool) -> list[ImageFile]:
-        """Images that pass a filter, by path; with fold, the first of each content."""
+        """Images that pass a filter, by path; with `fold`, the first of each content."""
         images = [image for image, _ in self._images(space, filter)]
         images.sort(key=_path)
         first: dict[str, ImageFile] = {}
@@ -255,14 +255,14 @@ class MemorySnapshot:
         return Nearest(pairs[: request.limit], len(pairs), above)
 
     def score_sample(self, space: Space, vector: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosines of a unit vector with every embedding of the space."""
+        """Compute the cosines of a unit vector with every embedding of the space."""
         import numpy as np
 
         found = self.contents(space, self._state.contents.get(space, {}))
         return cosines(found.embeddings, vector).astype(np.float32)
 
     def contents(self, space: Space, digests: Collection[str]) -> Contents:
-        """The contents among these that have an embedding in the space."""
+        """Read those of the given contents that have an embedding in the space."""
         import numpy as np
 
         known = self._state.contents.get(space, {})
@@ -275,11 +275,11 @@ class MemorySnapshot:
     # Text
 
     def text(self, digest: str) -> RecognizedText | None:
-        """The text recognised in a content, or None."""
+        """Read the text recognised in a content, or None."""
         return self._state.texts.get(digest)
 
     def search_text(self, space: Space, request: TextSearch) -> Sequence[Match]:
-        """Images whose text contains any of the terms, those with more of them first."""
+        """Find images whose text contains any of the terms, those with more of them first."""
         found = []
         for image, content in self._images(space, request.filter):
             raw, split, *_ = self._written(image, content)
@@ -293,7 +293,7 @@ class MemorySnapshot:
         return [match for _, _, match in sorted(found, key=lambda row: row[:2])][: request.limit]
 
     def search_names(self, space: Space, terms: Groups, filter: Filter) -> Sequence[ImageFile]:
-        """Images whose name and notes together contain all of the terms."""
+        """Find images whose name and metadata together contain all of the terms."""
         found = []
         for image, content in self._images(space, filter):
             *_, named, whole, noted = self._written(image, content)
@@ -308,7 +308,7 @@ class MemorySnapshot:
         return sorted(found, key=_path)
 
     def search_paths(self, space: Space, name: str, filter: Filter) -> Sequence[ImageFile]:
-        """Images whose file has this name, then those in folders of this name."""
+        """Find images by file name, then by folder name."""
         images = self._listed(space, filter, fold=False)
         files = [image for image in images if matches_name(image.path, name)]
         inside = [
@@ -323,12 +323,12 @@ class MemorySnapshot:
         return [*files, *inside]
 
     def vocabulary(self, tokens: Collection[str]) -> set[str]:
-        """The tokens among these that occur in the text of any image."""
+        """Select the tokens that occur in the text of any image."""
         lines = [line.text for text in self._state.texts.values() for line in text.lines]
         return {token for line in lines for token in _line_tokens(line)} & set(tokens)
 
     def _written(self, image: ImageFile, content: Content) -> list[list[str]]:
-        """Token lists: the text as it was read, the same split, the name, all of it, the notes."""
+        """Token lists: recognised text, the same split, name words, all of the name, metadata."""
         text = self._state.texts.get(image.digest)
         raw = "\n".join(line.text for line in text.lines) if text else ""
         named, whole = name_words(image.path), all_name_words(image.path)

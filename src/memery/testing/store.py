@@ -24,7 +24,7 @@ _REMEMBERED_QUERIES = 2000
 class MemoryStore:
     """A store without files. One process, one writer at a time.
 
-    Its state is never changed but replaced, so that a snapshot is the state of a moment.
+    The state is immutable: writers replace it, and a snapshot keeps the one it started with.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class MemoryStore:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[MemorySnapshot]:
-        """Read from the present state."""
+        """Open a snapshot of the current state."""
         outer = getattr(self._thread, "state", None)
         self._thread.state = outer or self.state
         try:
@@ -45,7 +45,7 @@ class MemoryStore:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[MemoryWriter]:
-        """Be the one writer."""
+        """Lock the store for writing."""
         if not self._lock.acquire(blocking=False):
             raise ArchiveLocked("The store is being written by another thread.", os.getpid())
         try:
@@ -54,21 +54,21 @@ class MemoryStore:
             self._lock.release()
 
     def query_embedding(self, space: Space, text: str) -> NDArray[np.float32] | None:
-        """The remembered embedding of a query's text, or None."""
+        """Read the stored embedding of a query text, or None."""
         return self._queries.get((space, text)) if space in self.state.contents else None
 
     def remember_query(self, space: Space, text: str, embedding: NDArray[np.float32]) -> None:
-        """Remember the embedding of a query's text."""
+        """Store the embedding of a query text."""
         if space in self.state.contents:
             self._queries[space, text] = embedding
         if len(self._queries) > _REMEMBERED_QUERIES:
             del self._queries[next(iter(self._queries))]
 
     def refresh(self, space: Space) -> None:
-        """Nothing is derived here."""
+        """Do nothing: this store has no search index."""
 
     def verify(self, space: Space) -> Sequence[str]:
-        """Embeddings that are not unit vectors."""
+        """Find embeddings that are not unit vectors."""
         import numpy as np
 
         embeddings = [c.embedding for c in self.state.contents.get(space, {}).values()]
@@ -76,14 +76,14 @@ class MemoryStore:
         return [f"{counted(wrong, 'embedding')} not of length 1"] if wrong else []
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: the store has no files."""
 
 
 class MemoryWriter:
-    """Replaces a store's state.
+    """Replaces the state of a store.
 
     Args:
-        store: whose.
+        store: the store.
     """
 
     def __init__(self, store: MemoryStore) -> None:
@@ -118,14 +118,14 @@ class MemoryWriter:
         self._replace(texts={**state.texts, **new})
 
     def remove(self, paths: Collection[str]) -> list[str]:
-        """Remove files, and return the digest of each that had a content."""
+        """Remove files, and return the digests of those with a content."""
         files = dict(self._store.state.files)
         digests = [files.pop(path)[1] for path in paths if path in files]
         self._replace(files=files)
         return [digest for digest in digests if digest is not None]
 
     def prune(self) -> None:
-        """Delete the contents that no file has."""
+        """Delete the contents without a file."""
         state = self._store.state
         used = {digest for _, digest, _ in state.files.values()}
         self._replace(
@@ -137,7 +137,7 @@ class MemoryWriter:
         )
 
     def activate(self, space: Space) -> None:
-        """Let a space answer searches from now on."""
+        """Make a space active."""
         contents = self._store.state.contents
         self._replace(active=space, contents={**contents, space: contents.get(space, {})})
 
@@ -152,5 +152,5 @@ class MemoryWriter:
         self._replace(contents=contents, files=files)
 
     def remember(self, name: str, value: str) -> None:
-        """Remember a choice."""
+        """Store a setting."""
         self._replace(settings={**self._store.state.settings, name: value})

@@ -43,13 +43,13 @@ PAIRS_MAX = 64
 
 @dataclass(frozen=True, slots=True)
 class QueryWords:
-    """What a query asks for besides its vector: words, names, exact copies.
+    """What a query asks for in addition to its vector: words, names, exact copies.
 
     Attributes:
         content: words without stop words; each is a phrase of one token or more.
         every: the same with stop words.
         pairs: consecutive tokens of the query, including stop words.
-        quoted: phrases that must stand in a picture's text, its name or its notes.
+        quoted: phrases that must occur in an image's text, name or metadata.
         names: whole texts, each of which may be the name of a file or folder.
         boosted_names: texts with their boosts as typed, such as `IMG^2`, each of which may be the
             name of a file.
