@@ -7,7 +7,7 @@ import pytest
 
 import memery
 from memery.errors import QueryError
-from memery.imaging.html_grid import Picture, grid_html
+from memery.imaging.html_grid import GridCell, grid_html
 from memery.query.terms import Query, Term
 from memery.results import Results
 from memery.text.escaping import printable
@@ -67,7 +67,7 @@ def test_html_grid_escapes_names(tmp_path):
     assert "<b>" not in page
     assert page.count("data:image/jpeg;base64,") == 2
     assert "cannot be shown" in page
-    grid = grid_html([Picture(found[0], "<script>alert(1)</script>\x1b[31m")])
+    grid = grid_html([GridCell(found[0], "<script>alert(1)</script>\x1b[31m")])
     assert "<script" not in grid
     assert "\x1b" not in grid
     assert not re.search(r'(src|href)="(?!data:)', grid)
