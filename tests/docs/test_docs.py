@@ -105,7 +105,7 @@ def test_configuration_lists_every_setting(folder, monkeypatch):
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="docs/rest.md is tried with curl")
-def test_rest(folder, monkeypatch):
+def test_rest_sessions_show_what_the_commands_print(folder, monkeypatch):
     """Every command and the client of docs/rest.md, on a server; `…` stands for anything."""
     page = ROOT / "docs" / "rest.md"
     with serving("photos") as server:
@@ -134,14 +134,14 @@ def test_rest(folder, monkeypatch):
 @pytest.mark.parametrize(
     "document", [page for page in PAGES if page.name != "rest.md"], ids=lambda page: page.name
 )
-def test_python(folder, document):
+def test_python_examples_run(folder, document):
     names = {"__name__": "docs"}
     for number, block in enumerate(blocks(document, "python")):
         exec(compile(block, f"{document.name}[{number}]", "exec"), names)
 
 
 @pytest.mark.parametrize("document", PAGES, ids=lambda page: page.name)
-def test_links(document):
+def test_links_lead_to_files(document):
     for target in re.findall(r"\]\(([^)]+)\)", document.read_text(encoding="utf-8")):
         if not target.startswith("https://"):
             assert (document.parent / target.partition("#")[0]).exists(), target
@@ -175,7 +175,7 @@ def test_documents_name_files_that_exist(document):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_notebook(folder, monkeypatch):
+def test_notebook_runs(folder, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):  # not in the home
         monkeypatch.setenv(name, str(folder / name))
     notebook = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)

@@ -101,25 +101,25 @@ def check(page, site, scheme, state):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_nothing_serious(page, site, scheme, state):
+def test_has_no_serious_violations(page, site, scheme, state):
     check(page, site, scheme, state)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_nothing_serious_on_a_phone(phone, site, scheme, state):
+def test_has_no_serious_violations_on_phone(phone, site, scheme, state):
     check(phone, site, scheme, state)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_without_a_search(page, site, scheme):
+def test_has_no_serious_violations_without_search(page, site, scheme):
     page.emulate_media(color_scheme=scheme)
     ready(page, site.url)
     page.get_by_role("navigation", name="Months").get_by_role("button").first.wait_for()
     assert serious(page) == []
 
 
-def test_the_labels_of_many_months_are_large_enough(page, serve, tmp_path, built):
+def test_labels_of_many_months_are_large_enough(page, serve, tmp_path, built):
     for number in range(120):
         day = number * number // 8  # the months are of unequal lengths
         paint(tmp_path / "photos" / f"{number}.png", (2 * number, 90, 160), day=day)
@@ -132,7 +132,7 @@ def test_the_labels_of_many_months_are_large_enough(page, serve, tmp_path, built
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_where_a_token_is_asked_for(page, serve, site, scheme):
+def test_has_no_serious_violations_at_token_form(page, serve, site, scheme):
     page.emulate_media(color_scheme=scheme)
     with serve(site.folder, "--no-index", "--token", "the-token") as served:
         page.goto(served.url)
@@ -141,7 +141,7 @@ def test_nothing_serious_where_a_token_is_asked_for(page, serve, site, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_serious_when_the_server_is_lost(page, serve, site, scheme):
+def test_has_no_serious_violations_while_offline(page, serve, site, scheme):
     page.emulate_media(color_scheme=scheme)
     with serve(site.folder, "--no-index") as served:
         ready(page, served.url)

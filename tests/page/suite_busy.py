@@ -68,7 +68,7 @@ def refusal(retry_after):
     return {"status": 503, "body": json.dumps(document), "headers": headers}
 
 
-def test_too_many_requests_at_first_load(page, few):
+def test_loads_despite_rate_limit(page, few):
     limits = {"rate": 0.7, "burst": 150}
     with serving(few, limits=limits, environment={"MEMERY_MODEL": "colours"}) as server:
         server.wait_until_indexed()
@@ -89,7 +89,7 @@ def test_too_many_requests_at_first_load(page, few):
         expect(page.locator("#status")).to_contain_text("3 images")
 
 
-def test_a_search_waits_for_a_busy_server(page, busy):
+def test_retries_search_while_server_is_busy(page, busy):
     ready(page, busy.url)
     with occupied(busy):
         typing(page, "green", enter=True)
@@ -102,7 +102,7 @@ def test_a_search_waits_for_a_busy_server(page, busy):
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_a_newer_search_ends_the_waiting(page, busy):
+def test_new_search_cancels_retries(page, busy):
     ready(page, busy.url)
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -120,7 +120,7 @@ def test_a_newer_search_ends_the_waiting(page, busy):
     assert not [url for url in asked if "red" in url]
 
 
-def test_the_page_waits_as_long_as_the_server_says(page, site):
+def test_honours_retry_after(page, site):
     page.clock.install()
     ready(page, site.url)
     asked = []
@@ -141,7 +141,7 @@ def test_the_page_waits_as_long_as_the_server_says(page, site):
     assert names(page, 1) == ["red.png"]
 
 
-def test_patience_has_an_end(page, site):
+def test_gives_up_after_last_retry(page, site):
     page.clock.install()
     ready(page, site.url)
     asked = []

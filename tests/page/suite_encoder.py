@@ -14,7 +14,7 @@ from support.servers.memery import serving as library_serving
 WRITTEN = "<img src=x onerror=document.title='owned'> <script>document.title='owned'</script>"
 
 
-def test_an_encoder_that_went_away(page, serve, built, tmp_path):
+def test_explains_unreachable_encoder(page, serve, built, tmp_path):
     folder = tmp_path / "photos"
     for day, colour in enumerate(((220, 30, 30), (30, 160, 30))):
         paint(folder / f"{day}.png", colour, day=day)
@@ -42,7 +42,7 @@ def test_an_encoder_that_went_away(page, serve, built, tmp_path):
             expect(page.locator("#notice")).not_to_contain_text("encoder")
 
 
-def test_stop_and_begin_again(page, serve, tmp_path):
+def test_stops_and_restarts_indexing(page, serve, tmp_path):
     folder = tmp_path / "photos"
     for number in range(64):
         paint(folder / f"{number:03}.png", (number * 3, 0, 0), day=number)
@@ -61,7 +61,7 @@ def test_stop_and_begin_again(page, serve, tmp_path):
         expect(page.locator("#status")).to_contain_text("64 images", timeout=60_000)
 
 
-def test_what_is_read_in_a_picture_never_runs(page, serve, built, tmp_path):
+def test_escapes_recognized_text(page, serve, built, tmp_path):
     folder = tmp_path / "photos"
     paint(folder / "red.png", (220, 30, 30))
     built(folder)

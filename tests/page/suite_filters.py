@@ -20,7 +20,7 @@ from page.look import (
 )
 
 
-def test_filters_with_counts(page, site):
+def test_shows_filters_with_counts(page, site):
     ready(page, site.url)
     page.get_by_role("button", name="Filters").click()
     page.get_by_role("button", name="Folder", exact=True).click()
@@ -41,7 +41,7 @@ def test_filters_with_counts(page, site):
     expect(page.locator("#status")).to_contain_text(f"{PICTURES} images")
 
 
-def test_a_span_of_days(page, site):
+def test_filters_by_span_of_days(page, site):
     ready(page, site.url)
     page.get_by_role("button", name="Filters").click()
     page.get_by_role("button", name="Date", exact=True).click()
@@ -52,7 +52,7 @@ def test_a_span_of_days(page, site):
     assert len(names(page, 50)) == 4  # three blue ones and the purple one
 
 
-def test_filters_that_nothing_passes(page, site):
+def test_explains_filters_that_exclude_all_images(page, site):
     page.goto(f"{site.url}?since=1990&until=1990")
     expect(page.locator("#notice")).to_contain_text("No image is dated 1990")
     page.get_by_role("button", name="Clear the filters").click()
@@ -97,7 +97,7 @@ def test_images_stay_in_place_when_the_months_arrive(page, site):
     assert boxes(page) == before
 
 
-def test_months_beside_the_list(page, site):
+def test_shows_months_next_to_list(page, site):
     ready(page, site.url)
     months = page.get_by_role("navigation", name="Months").get_by_role("button")
     expect(months.nth(1)).to_be_visible()
@@ -135,7 +135,7 @@ def matches(page):
     return names(page, page.locator(f"{TILE} .open:not([aria-label*='weaker'])").count())
 
 
-def test_the_order_of_a_search(page, reds):
+def test_sorts_search_results(page, reds):
     ready(page, f"{reds.url}?text=red")
     best = matches(page)
     assert best == ["b.png", "c.png", "a.png"]
@@ -155,7 +155,7 @@ def test_the_order_of_a_search(page, reds):
     assert matches(page) == best
 
 
-def test_weak_matches_keep_their_order_below(page, site):
+def test_keeps_weak_matches_below_strong_ones(page, site):
     """However the matches are sorted, what hardly fits stays below them, the best first."""
     ready(page, f"{site.url}?text=red")
     strong = page.locator(f"{TILE} .open:not([aria-label*='weaker'])").count()
@@ -165,7 +165,7 @@ def test_weak_matches_keep_their_order_below(page, site):
     assert names(page, 20)[strong:] == best[strong:]
 
 
-def test_an_order_is_for_its_list(page, site):
+def test_keeps_sort_order_per_list(page, site):
     ready(page, f"{site.url}?sort=name")
     typing(page, "red", enter=True)
     assert asked(page) == [("text", "red")]
@@ -178,7 +178,7 @@ def test_an_order_is_for_its_list(page, site):
     expect(page.locator("#notice")).to_contain_text("sort")
 
 
-def test_a_list_by_name_and_by_date(page, site):
+def test_sorts_list_by_name_and_date(page, site):
     ready(page, site.url)
     page.get_by_role("button", name="Filters").click()
     choose_order(page, "By name")

@@ -30,7 +30,7 @@ class Outage:
 
 
 @pytest.mark.parametrize("status", [None, 502, 504])
-def test_a_failed_search_is_tried_again_although_the_stream_is_whole(page, site, status):
+def test_retries_failed_search_while_event_stream_is_open(page, site, status):
     ready(page, site.url)
     outage = Outage(page, "/v1/search", status)
     outage.is_on = True
@@ -42,7 +42,7 @@ def test_a_failed_search_is_tried_again_although_the_stream_is_whole(page, site,
     assert names(page, 1) == ["red.png"]
 
 
-def test_a_page_whose_first_requests_fail_begins_later(page, site):
+def test_starts_after_first_requests_failed(page, site):
     outage = Outage(page, "/v1/")
     outage.is_on = True
     page.goto(site.url)
@@ -58,7 +58,7 @@ def test_a_page_whose_first_requests_fail_begins_later(page, site):
     expect(page.locator("#toasts")).to_contain_text(str(site.folder / "red.png"))
 
 
-def test_months_that_did_not_come_are_asked_for_again(page, site):
+def test_retries_failed_months(page, site):
     outage = Outage(page, "/v1/facets")
     outage.is_on = True
     ready(page, site.url)
@@ -68,7 +68,7 @@ def test_months_that_did_not_come_are_asked_for_again(page, site):
     expect(months.first).to_be_visible()
 
 
-def test_thumbnails_that_did_not_come_are_asked_for_again(page, site):
+def test_retries_failed_thumbnails(page, site):
     outage = Outage(page, "/v1/")
     ready(page, site.url)
     page.route("**/v1/thumbnails/**", lambda route: route.abort())
@@ -102,7 +102,7 @@ def natural_width(page):
     )
 
 
-def test_the_viewer_shows_the_copy_that_the_grid_holds(page, serve, large):
+def test_viewer_shows_thumbnail_of_grid(page, serve, large):
     ready(page, large.url)
     port = large.url.rstrip("/").rpartition(":")[2]
     large.stop()
@@ -120,7 +120,7 @@ def test_the_viewer_shows_the_copy_that_the_grid_holds(page, serve, large):
         assert natural_width(page) == 1800
 
 
-def test_a_picture_of_which_there_is_no_copy_is_not_shown_broken(page, site):
+def test_hides_image_without_thumbnail(page, site):
     outage = Outage(page, "/v1/images/[^/]+/file|/v1/thumbnails")
     ready(page, site.url)
     page.goto("about:blank")
@@ -132,7 +132,7 @@ def test_a_picture_of_which_there_is_no_copy_is_not_shown_broken(page, site):
     expect(page.locator("#viewer .picture img")).to_have_css("opacity", "0")
 
 
-def test_the_picture_in_the_address_opens_when_the_server_answers_again(page, site):
+def test_opens_image_in_url_when_server_returns(page, site):
     ready(page, site.url)
     open_picture(page, 4)
     name, address = page.locator("#viewer .name").inner_text(), page.url

@@ -11,7 +11,7 @@ PREFIX = "/photos"
 
 
 @pytest.mark.parametrize("strips", [True, False], ids=["strips", "keeps"])
-def test_below_a_path(page, serve, site, strips):
+def test_works_below_path_prefix(page, serve, site, strips):
     words = ("--root-path", PREFIX, "--token", TOKEN, "--forwarded-allow", "127.0.0.1")
     with serve(site.folder, "--no-index", *words) as served:
         target = served.url.removesuffix(f"{PREFIX}/")

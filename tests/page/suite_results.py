@@ -23,7 +23,7 @@ from page.look import (
 )
 
 
-def test_similar_is_a_new_search(page, site):
+def test_similar_starts_new_search(page, site):
     ready(page, f"{site.url}?text=red&ext=png")
     tile(page).hover()
     tile(page).get_by_label("Similar").click()
@@ -73,14 +73,14 @@ def test_good_matches_are_counted(page, site):
     expect(page.locator("#status")).to_contain_text("30 images")
 
 
-def test_a_result_is_dragged_into_the_field(page, site):
+def test_dragged_result_becomes_term(page, site):
     ready(page, site.url)
     page.drag_and_drop(f"{TILE}[data-index='0'] .open", "#field")
     expect(page.locator(CHIP)).to_have_text("red.png")
     assert asked(page)[0][0] == "similar_to"
 
 
-def test_weak_matches_stand_apart(page, site):
+def test_separates_weak_matches(page, site):
     ready(page, f"{site.url}?text=red")
     weak = page.eval_on_selector_all(
         TILE, "all => all.filter(t => t.firstElementChild.ariaLabel.includes('weaker')).length"
@@ -92,7 +92,7 @@ def test_weak_matches_stand_apart(page, site):
     assert tile(page, 20).bounding_box()["y"] > line.bounding_box()["y"]
 
 
-def test_what_a_search_could_not_do_is_said(page, site):
+def test_shows_warnings(page, site):
     def warn(route):
         answer = route.fetch()
         route.fulfill(response=answer, json=answer.json() | {"warnings": ["It cannot read <b>."]})
@@ -102,7 +102,7 @@ def test_what_a_search_could_not_do_is_said(page, site):
     expect(page.locator("#notice")).to_have_text("It cannot read <b>.")
 
 
-def test_nothing_strong_is_said(page, site):
+def test_announces_only_weak_matches(page, site):
     ready(page, f"{site.url}?text=submarine")
     expect(page.locator("#notice")).to_have_text(
         "Nothing here really matches ‘submarine’. The nearest:"
@@ -110,7 +110,7 @@ def test_nothing_strong_is_said(page, site):
     expect(page.locator(".divider")).to_be_hidden()
 
 
-def test_scores_and_names_on_demand(page, site):
+def test_shows_scores_and_names_on_demand(page, site):
     ready(page, f"{site.url}?text=red")
     assert tile(page).locator(".caption").inner_text() == ""
     page.get_by_role("button", name="Settings").click()
@@ -123,7 +123,7 @@ def test_scores_and_names_on_demand(page, site):
     expect(tile(page).locator(".caption")).to_contain_text("red.png")
 
 
-def test_pictures_change_their_size(page, site):
+def test_resizes_images(page, site):
     ready(page, site.url)
     before = tile(page).bounding_box()["height"]
     page.get_by_role("button", name="Settings").click()
@@ -131,7 +131,7 @@ def test_pictures_change_their_size(page, site):
     assert tile(page).bounding_box()["height"] > 1.5 * before
 
 
-def test_boxes_have_their_colours_before_their_pictures(page, site):
+def test_boxes_have_colours_before_images_load(page, site):
     page.route("**/v1/thumbnails/**", lambda route: route.abort())
     page.goto(f"{site.url}?text=red")
     expect(tile(page)).to_have_css("background-color", "rgb(220, 30, 30)")
@@ -177,7 +177,7 @@ def test_exact_copies_are_one_tile(page, twice):
     assert page.evaluate("navigator.clipboard.readText()") == str(twice.folder / "b/same.png")
 
 
-def test_copies_are_not_taken_for_new_images(page, twice):
+def test_does_not_count_copies_as_new_images(page, twice):
     ready(page, twice.url)
     expect(page.locator("#status")).to_contain_text("125 images")
     paint(twice.folder / "green.png", (30, 160, 30), day=400)
@@ -187,7 +187,7 @@ def test_copies_are_not_taken_for_new_images(page, twice):
     expect(page.locator("#fresh")).to_be_hidden()
 
 
-def test_a_short_list_with_copies_is_requested_once(page, serve, built, tmp_path):
+def test_requests_short_list_with_copies_once(page, serve, built, tmp_path):
     paint(tmp_path / "red.png", (220, 30, 30))
     paint(tmp_path / "blue.png", (0, 0, 250), day=1)
     shutil.copy2(tmp_path / "red.png", tmp_path / "same.png")
@@ -205,9 +205,7 @@ def test_a_short_list_with_copies_is_requested_once(page, serve, built, tmp_path
 
 
 @pytest.mark.parametrize("screen", ["page", "phone"])
-def test_the_grid_needs_no_thumbnails_but_those_of_indexing(
-    request, serve, built, tmp_path, screen
-):
+def test_grid_uses_thumbnails_made_while_indexing(request, serve, built, tmp_path, screen):
     for number in range(12):
         paint(tmp_path / f"{number:02}.png", (0, 10 * number, 130), (600 + 25 * number, 600))
     built(tmp_path)
@@ -231,7 +229,7 @@ def edge(page, locator):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_an_image_of_the_pages_colour_has_a_visible_edge(page, serve, built, tmp_path, scheme):
+def test_image_in_page_colour_has_visible_edge(page, serve, built, tmp_path, scheme):
     grounds = {"light": (251, 251, 250), "dark": (21, 22, 24)}
     for number, colour in enumerate([(255, 255, 255), (0, 0, 0), *grounds.values()]):
         paint(tmp_path / "photos" / f"{number}.png", colour, (300, 200), number)
@@ -246,7 +244,7 @@ def test_an_image_of_the_pages_colour_has_a_visible_edge(page, serve, built, tmp
             assert abs(ground - line) >= 20, (scheme, number, ground, line)
 
 
-def test_boxes_stand_before_their_pictures(page, site):
+def test_boxes_appear_before_images_load(page, site):
     page.route("**/v1/thumbnails/**", lambda route: route.abort())
     page.goto(f"{site.url}?text=green")
     page.wait_for_selector(TILE)

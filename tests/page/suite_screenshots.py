@@ -56,13 +56,13 @@ def keep(tmp_path):
     return shoot
 
 
-def test_everything(page, home, keep):
+def test_shows_all_images(page, home, keep):
     page.emulate_media(color_scheme="light")
     ready(page, home.url)
     keep(page, "everything")
 
 
-def test_a_search_in_the_dark(page, home, keep):
+def test_shows_search_in_dark_mode(page, home, keep):
     page.emulate_media(color_scheme="dark")
     ready(page, f"{home.url}?text=a+motorcycle^2&not=a+rocket")
     tile(page).hover()
@@ -72,7 +72,7 @@ def test_a_search_in_the_dark(page, home, keep):
     keep(page, "search")
 
 
-def test_an_open_picture(page, home, keep):
+def test_shows_open_image(page, home, keep):
     ready(page, f"{home.url}?text=a+cat")
     open_picture(page)
     page.keyboard.press("i")
@@ -80,7 +80,7 @@ def test_an_open_picture(page, home, keep):
     keep(page, "viewer")
 
 
-def test_nothing_strong(page, album, tmp_path, keep):
+def test_shows_only_weak_matches(page, album, tmp_path, keep):
     folder = tmp_path / "photos"
     shutil.copytree(album, folder, ignore=shutil.ignore_patterns(".memery"))
     for name in PHOTOS:  # among few images nothing is called weak
@@ -94,12 +94,12 @@ def test_nothing_strong(page, album, tmp_path, keep):
         keep(page, "nothing-strong")
 
 
-def test_a_phone(phone, home, keep):
+def test_fits_phone(phone, home, keep):
     ready(phone, f"{home.url}?text=a+cup+of+coffee")
     keep(phone, "phone")
 
 
-def test_the_first_start(page, album, tmp_path, keep):
+def test_shows_first_start(page, album, tmp_path, keep):
     shutil.copytree(album, tmp_path / "photos", ignore=shutil.ignore_patterns(".memery"))
     slow = {"COLOURS_SECONDS": "2", "MEMERY_BATCH_SIZE": "4"}
     with serving(tmp_path / "photos", **slow) as served:
@@ -109,7 +109,7 @@ def test_the_first_start(page, album, tmp_path, keep):
         keep(page, "first-start")
 
 
-def test_an_empty_folder(page, tmp_path, keep):
+def test_shows_empty_folder(page, tmp_path, keep):
     (tmp_path / "photos").mkdir()
     with serving(tmp_path / "photos") as served:
         page.goto(served.url)
@@ -117,7 +117,7 @@ def test_an_empty_folder(page, tmp_path, keep):
         keep(page, "empty")
 
 
-def test_a_lost_server(page, home, album, keep):
+def test_shows_lost_server(page, home, album, keep):
     with serving(album, "--no-index", MEMERY_MODEL="starter") as served:
         ready(page, f"{served.url}?text=old+coins")
         served.stop()
@@ -126,7 +126,7 @@ def test_a_lost_server(page, home, album, keep):
         keep(page, "offline")
 
 
-def test_filters_in_the_dark(page, home, keep):
+def test_shows_filters_in_dark_mode(page, home, keep):
     page.emulate_media(color_scheme="dark")
     ready(page, home.url)
     page.get_by_role("button", name="Filters").click()
@@ -134,7 +134,7 @@ def test_filters_in_the_dark(page, home, keep):
     keep(page, "filters")
 
 
-def test_several_selected(page, home, keep):
+def test_shows_selection(page, home, keep):
     ready(page, f"{home.url}?text=food")
     for number in range(3):
         tile(page, number).hover()
@@ -142,27 +142,27 @@ def test_several_selected(page, home, keep):
     keep(page, "selection")
 
 
-def test_the_keys(page, home, keep):
+def test_shows_keys(page, home, keep):
     ready(page, home.url)
     page.keyboard.press("?")
     keep(page, "keys")
 
 
-def test_a_picture_on_a_phone(phone, home, keep):
+def test_shows_viewer_on_phone(phone, home, keep):
     phone.emulate_media(color_scheme="dark")
     ready(phone, f"{home.url}?text=a+cat")
     open_picture(phone)
     keep(phone, "phone-viewer")
 
 
-def test_a_token_is_wanted(page, album, home, keep):
+def test_shows_token_form(page, album, home, keep):
     with serving(album, "--no-index", "--token", "a-token-of-24-letters-123") as served:
         page.goto(served.url)
         expect(page.locator("#notice")).to_contain_text("token")
         keep(page, "token")
 
 
-def test_only_files_that_cannot_be_read(page, tmp_path, keep):
+def test_shows_skipped_files(page, tmp_path, keep):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff\xe0 and then nothing")
     with serving(tmp_path / "photos") as served:
@@ -173,7 +173,7 @@ def test_only_files_that_cannot_be_read(page, tmp_path, keep):
         keep(page, "skipped")
 
 
-def test_an_encoder_that_is_away(page, album, home, keep):
+def test_shows_unreachable_encoder(page, album, home, keep):
     with library_serving(words=["--encoder-only"]) as encoder:
         words = ("--model", encoder.url)
         with serving(album, "--no-index", *words) as served:

@@ -49,7 +49,7 @@ def scroll_down(page):
     drawn(page)
 
 
-def test_scroll_to_the_end_of_2000(page, long_list):
+def test_scrolls_to_end_of_2000_images(page, long_list):
     ready(page, long_list.url)
     seen, most = set(), 0
     for _ in range(400):
@@ -66,7 +66,7 @@ def test_scroll_to_the_end_of_2000(page, long_list):
     assert tile(page, 1999).is_visible()
 
 
-def test_a_place_in_the_middle_survives_back(page, long_list):
+def test_back_restores_position_in_middle(page, long_list):
     ready(page, long_list.url)
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
     middle = """() => Math.min(...[...document.querySelectorAll('.tile')]
@@ -84,7 +84,7 @@ def test_a_place_in_the_middle_survives_back(page, long_list):
 
 
 @pytest.mark.parametrize("words", ["", "?text=red&sort=name"])
-def test_the_first_request_does_not_wait_for_every_module(page, site, words):
+def test_first_request_does_not_wait_for_all_modules(page, site, words):
     held, sent = [], []
     page.route(re.compile("viewer[.]js"), lambda route: held.append(route))  # noqa: PLW0108
     page.on(
@@ -99,7 +99,7 @@ def test_the_first_request_does_not_wait_for_every_module(page, site, words):
     assert len(sent) == 1
 
 
-def test_end_and_home(page, long_list):
+def test_end_and_home_reach_last_and_first_image(page, long_list):
     ready(page, long_list.url)
     tile(page).locator(".open").focus()
     page.keyboard.press("End")
@@ -108,7 +108,7 @@ def test_end_and_home(page, long_list):
     until(lambda: focused(page) == "0")
 
 
-def test_first_start_shows_progress_and_what_is_found(page, serve, tmp_path):
+def test_first_start_shows_progress_and_images(page, serve, tmp_path):
     folder = tmp_path / "photos"
     for number in range(96):
         paint(folder / f"{number:03}.png", (number * 2, 0, 0), day=number)
@@ -127,7 +127,7 @@ def test_first_start_shows_progress_and_what_is_found(page, serve, tmp_path):
         expect(tile(page)).to_have_attribute("aria-setsize", "96")
 
 
-def test_the_button_finds_new_pictures(page, serve, tmp_path, built):
+def test_refresh_button_finds_new_images(page, serve, tmp_path, built):
     folder = tmp_path / "photos"
     paint(folder / "red.png", (220, 30, 30))
     built(folder)
@@ -138,7 +138,7 @@ def test_the_button_finds_new_pictures(page, serve, tmp_path, built):
         expect(tile(page)).to_have_attribute("aria-setsize", "2")
 
 
-def test_a_search_is_told_of_new_pictures(page, serve, tmp_path, built):
+def test_announces_new_images_during_search(page, serve, tmp_path, built):
     folder = tmp_path / "photos"
     paint(folder / "red.png", (220, 30, 30))
     built(folder)
@@ -151,7 +151,7 @@ def test_a_search_is_told_of_new_pictures(page, serve, tmp_path, built):
         expect(page.locator("#fresh")).to_be_hidden()
 
 
-def test_several_folders(page, serve, site, tmp_path, built):
+def test_searches_several_folders(page, serve, site, tmp_path, built):
     paint(tmp_path / "other" / "trip" / "cyan.png", (40, 210, 220))
     built(tmp_path / "other")
     with serve(site.folder, tmp_path / "other", "--no-index") as served:
@@ -171,13 +171,13 @@ def test_several_folders(page, serve, site, tmp_path, built):
         assert asked(page) == [("collection", "other"), ("under", "trip")]
 
 
-def test_skipped_files_with_reasons(page, site):
+def test_lists_skipped_files_with_reasons(page, site):
     ready(page, site.url)
     page.get_by_role("button", name="1 skipped").click()
     expect(page.get_by_role("dialog", name="Skipped files")).to_contain_text("broken.jpg")
 
 
-def test_an_empty_folder(page, serve, tmp_path):
+def test_explains_empty_folder(page, serve, tmp_path):
     (tmp_path / "photos").mkdir()
     with serve(tmp_path / "photos") as served:
         page.goto(served.url)
@@ -185,7 +185,7 @@ def test_an_empty_folder(page, serve, tmp_path):
         expect(page.get_by_role("button", name="Look again")).to_be_visible()
 
 
-def test_only_skipped_files(page, serve, tmp_path):
+def test_explains_folder_of_skipped_files(page, serve, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
     with serve(tmp_path / "photos") as served:
@@ -195,7 +195,7 @@ def test_only_skipped_files(page, serve, tmp_path):
         expect(page.get_by_role("dialog")).to_contain_text("bad.jpg")
 
 
-def test_a_token_is_asked_for(page, serve, site):
+def test_requests_token(page, serve, site):
     with serve(site.folder, "--no-index", "--token", "s3cret-token-of-the-test") as served:
         page.goto(served.url)
         page.get_by_label(re.compile("requires a token")).fill("wrong")
@@ -210,7 +210,7 @@ def test_a_token_is_asked_for(page, serve, site):
         assert "token" not in page.url
 
 
-def test_a_server_that_comes_back_with_another_token_asks_for_it(page, serve, site):
+def test_requests_token_after_it_changed(page, serve, site):
     with serve(site.folder, "--no-index", "--token", "the-first-token") as served:
         ready(page, served.lines[0].split()[-1])
         port = served.url.rstrip("/").rpartition(":")[2]
@@ -221,7 +221,7 @@ def test_a_server_that_comes_back_with_another_token_asks_for_it(page, serve, si
         page.wait_for_selector(TILE)
 
 
-def test_a_lost_server_comes_back(page, serve, site):
+def test_recovers_when_server_returns(page, serve, site):
     with serve(site.folder, "--no-index") as served:
         ready(page, served.url)
         port = served.url.rstrip("/").rpartition(":")[2]
@@ -236,7 +236,7 @@ def test_a_lost_server_comes_back(page, serve, site):
         assert names(page, 1) == ["red.png"]
 
 
-def test_a_slow_answer_is_told(page, site):
+def test_announces_slow_response(page, site):
     ready(page, site.url)
     with held(page, re.compile("/v1/search")):
         typing(page, "red", enter=True)
@@ -245,7 +245,7 @@ def test_a_slow_answer_is_told(page, site):
     expect(page.locator("#status")).not_to_contain_text("Still searching")
 
 
-def test_an_error_says_what_to_do(page, site):
+def test_error_message_says_what_to_do(page, site):
     page.goto(f"{site.url}?text=red&since=soon")
     expect(page.locator("#notice")).to_contain_text("soon")
     expect(page.locator("#notice")).to_have_class("error")
@@ -256,7 +256,7 @@ def test_an_error_says_what_to_do(page, site):
 
 
 @pytest.mark.parametrize("words", ["", "sort=name", "text=red"])
-def test_a_shared_picture_far_down_has_neighbours(page, long_list, words):
+def test_shared_image_far_down_has_neighbours(page, long_list, words):
     far = 1500
     path = "search" if "text" in words else "images"
     answer = page.request.get(f"{long_list.url}v1/{path}?{words}&top_k=3&offset={far}").json()
@@ -274,7 +274,7 @@ def test_a_shared_picture_far_down_has_neighbours(page, long_list, words):
     until(lambda: focused(page) == str(far))
 
 
-def test_an_ordered_search_goes_on_to_the_last_picture(page, long_list):
+def test_sorted_search_reaches_last_image(page, long_list):
     ready(page, f"{long_list.url}?text=red&sort=name")
     expect(tile(page)).to_have_attribute("aria-setsize", "2000")
     tile(page).locator(".open").focus()
@@ -284,7 +284,7 @@ def test_an_ordered_search_goes_on_to_the_last_picture(page, long_list):
     assert "number 2000" in last
 
 
-def test_another_process_that_writes_is_waited_for(page, serve, tmp_path, built):
+def test_waits_for_other_writer(page, serve, tmp_path, built):
     folder = palette(tmp_path / "photos")
     built(folder)
     with serve(folder, "--no-index") as served:
@@ -297,7 +297,7 @@ def test_another_process_that_writes_is_waited_for(page, serve, tmp_path, built)
         expect(page.locator("#status")).not_to_contain_text("Another process")
 
 
-def test_a_folder_whose_disk_is_out(page, serve, tmp_path, built):
+def test_explains_unavailable_folder(page, serve, tmp_path, built):
     folder = palette(tmp_path / "photos")
     built(folder)
     with serve(folder, "--no-index") as served:

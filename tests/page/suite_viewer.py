@@ -20,7 +20,7 @@ from page.look import (
 )
 
 
-def test_the_viewer_and_its_keys(page, site):
+def test_viewer_keys_move_and_close(page, site):
     ready(page, f"{site.url}?sort=name&under=wood")
     open_picture(page, 2)
     assert shown_name(page) == "green-02.jpg"
@@ -48,7 +48,7 @@ def test_the_viewer_and_its_keys(page, site):
     expect(page.locator("#selection")).to_contain_text("1 image selected")
 
 
-def test_copies_the_path_that_is_clicked_in_the_facts(page, site):
+def test_copies_path_clicked_in_details(page, site):
     ready(page, f"{site.url}?sort=name&under=wood")
     open_picture(page, 1)
     page.keyboard.press("i")
@@ -57,7 +57,7 @@ def test_copies_the_path_that_is_clicked_in_the_facts(page, site):
     assert page.evaluate("navigator.clipboard.readText()") == str(site.folder / "wood/green-01.jpg")
 
 
-def test_home_and_end_in_the_viewer(page, site):
+def test_home_and_end_reach_first_and_last_image(page, site):
     ready(page, f"{site.url}?sort=name&under=wood")
     open_picture(page, 2)
     page.keyboard.press("End")
@@ -68,7 +68,7 @@ def test_home_and_end_in_the_viewer(page, site):
     expect(page.get_by_role("button", name="Previous")).to_be_hidden()
 
 
-def test_the_viewer_fills_the_window(browser_type, browser_type_launch_args, site):
+def test_viewer_fills_window(browser_type, browser_type_launch_args, site):
     arguments = {**browser_type_launch_args, "ignore_default_args": ["--hide-scrollbars"]}
     browser = browser_type.launch(**arguments)
     page = browser.new_page(viewport={"width": 1280, "height": 800})
@@ -86,7 +86,7 @@ def test_the_viewer_fills_the_window(browser_type, browser_type_launch_args, sit
     browser.close()
 
 
-def test_the_viewer_zooms(page, site):
+def test_zooms_and_resets(page, site):
     ready(page, f"{site.url}?text=red")
     open_picture(page)
     picture = page.locator("#viewer .picture img")
@@ -99,7 +99,7 @@ def test_the_viewer_zooms(page, site):
     expect(picture).to_have_css("transform", re.compile("matrix"))
 
 
-def test_drawings_on_a_transparent_ground_are_seen(page, serve, tmp_path, built):
+def test_shows_drawings_on_transparent_background(page, serve, tmp_path, built):
     """Black and white ones: neither is lost on the viewer's ground."""
     folder = tmp_path / "photos"
     folder.mkdir()
@@ -122,7 +122,7 @@ def test_drawings_on_a_transparent_ground_are_seen(page, serve, tmp_path, built)
             page.keyboard.press("ArrowRight")
 
 
-def test_copy_the_picture(page, site):
+def test_copies_image_to_clipboard(page, site):
     ready(page, f"{site.url}?text=red")
     open_picture(page)
     page.get_by_role("button", name="Copy the image").click()
@@ -131,7 +131,7 @@ def test_copy_the_picture(page, site):
     assert kinds == ["image/png"]
 
 
-def test_similar_and_less_in_the_viewer(page, site):
+def test_searches_for_similar_and_less_from_viewer(page, site):
     ready(page, site.url)
     open_picture(page)
     page.keyboard.press("s")
@@ -143,7 +143,7 @@ def test_similar_and_less_in_the_viewer(page, site):
     assert [name for name, _ in asked(page)] == ["similar_to", "unlike"]
 
 
-def test_the_strip_leads_on(page, site):
+def test_strip_opens_other_images(page, site):
     ready(page, f"{site.url}?text=green")
     open_picture(page)
     before = shown_name(page)
@@ -151,7 +151,7 @@ def test_the_strip_leads_on(page, site):
     expect(page.locator("#viewer .name")).not_to_have_text(before)
 
 
-def test_the_folder_of_a_picture(page, site):
+def test_filters_by_folder_of_image(page, site):
     ready(page, f"{site.url}?text=green")
     open_picture(page)
     page.keyboard.press("i")
@@ -183,7 +183,7 @@ def odd_kinds(serve, tmp_path_factory, built):
         ("phone.heic", "Smaller copy: this browser cannot show HEIC.", (1280, 1280)),
     ],
 )
-def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
+def test_converts_formats_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
     files = []
     page.on(
         "request", lambda request: files.append(request.url) if "/file" in request.url else None
@@ -206,7 +206,7 @@ def test_kinds_that_browsers_do_not_show(page, odd_kinds, name, fact, size):
     expect(page.locator("#toasts")).to_contain_text("Copied the image")
 
 
-def test_a_file_that_is_gone_is_shown_as_a_copy(page, serve, tmp_path, built):
+def test_shows_thumbnail_of_deleted_file(page, serve, tmp_path, built):
     picture = tmp_path / "photos" / "red.png"
     paint(picture, (220, 30, 30), (900, 600))
     built(picture.parent)

@@ -41,7 +41,7 @@ def opened(page, large):
     expect(page.locator(PICTURE)).to_be_visible()
 
 
-def test_the_wheel_zooms_about_the_pointer(page, large):
+def test_wheel_zooms_about_pointer(page, large):
     opened(page, large)
     page.mouse.move(*MIDDLE)
     before = under(page, *MIDDLE)
@@ -52,7 +52,7 @@ def test_the_wheel_zooms_about_the_pointer(page, large):
     until(lambda: state(page) == (1, 0, 0))
 
 
-def test_a_double_click_zooms_about_the_pointer_and_back(page, large):
+def test_double_click_zooms_about_pointer_and_back(page, large):
     opened(page, large)
     before = under(page, *MIDDLE)
     page.mouse.dblclick(*MIDDLE)
@@ -62,7 +62,7 @@ def test_a_double_click_zooms_about_the_pointer_and_back(page, large):
     until(lambda: state(page) == (1, 0, 0))
 
 
-def test_a_drag_moves_what_is_zoomed_and_no_further_than_its_edge(page, large):
+def test_drag_moves_zoomed_image_up_to_its_edge(page, large):
     opened(page, large)
     name = shown_name(page)
     page.keyboard.press("z")
@@ -89,7 +89,7 @@ def fingers(session, kind, *points):
     session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
 
-def test_two_fingers_zoom_and_one_moves(phone, large):
+def test_pinch_zooms_and_one_finger_moves(phone, large):
     opened(phone, large)
     session = phone.context.new_cdp_session(phone)
     before = under(phone, 195, 380)
@@ -112,7 +112,7 @@ def test_two_fingers_zoom_and_one_moves(phone, large):
     assert phone.evaluate("visualViewport.scale") == 1  # the page itself is not zoomed
 
 
-def test_a_finger_across_leads_on(phone, large):
+def test_swipe_shows_next_image(phone, large):
     opened(phone, large)
     session = phone.context.new_cdp_session(phone)
     name = shown_name(phone)

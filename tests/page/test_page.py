@@ -18,14 +18,14 @@ from page.look import (
 )
 
 
-def test_everything_is_seen_newest_first(page, site):
+def test_shows_all_images_newest_first(page, site):
     ready(page, site.url)
     assert names(page, 1) == ["red.png"]
     assert tile(page).get_attribute("aria-setsize") == "53"
     expect(page.locator("#status")).to_contain_text("53 images")
 
 
-def test_typing_searches_and_enter_makes_a_chip(page, site):
+def test_typing_searches_and_enter_makes_chip(page, site):
     ready(page, site.url)
     typing(page, "green")
     expect(page).to_have_url(f"{site.url}?q=green")
@@ -39,7 +39,7 @@ def test_typing_searches_and_enter_makes_a_chip(page, site):
     assert page.input_value(FIELD) == ""
 
 
-def test_a_picture_opens_large_and_back_closes_it(page, site):
+def test_opens_image_and_back_closes_it(page, site):
     ready(page, f"{site.url}?text=red")
     open_picture(page)
     assert shown_name(page) == "red.png"
@@ -51,7 +51,7 @@ def test_a_picture_opens_large_and_back_closes_it(page, site):
     assert asked(page) == [("text", "red")]
 
 
-def test_a_name_never_runs(page, site):
+def test_escapes_file_names(page, site):
     ready(page, f"{site.url}?text=yellow")
     assert names(page, 1)[0].startswith("<img src=x")
     page.keyboard.press("Escape")

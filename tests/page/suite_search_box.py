@@ -44,7 +44,7 @@ def hold_files(page, path):
     )
 
 
-def test_a_comma_is_a_part_of_the_text(page, site):
+def test_keeps_commas_in_text(page, site):
     ready(page, site.url)
     typing(page, "Paris, France")
     expect(page).to_have_url(re.compile("[?]q=Paris%2C[+]France$"))
@@ -54,7 +54,7 @@ def test_a_comma_is_a_part_of_the_text(page, site):
     assert asked(page) == [("text", "Paris, France")]
 
 
-def test_an_empty_answer_names_its_cause(page, site):
+def test_explains_empty_results(page, site):
     page.goto(f"{site.url}?under=nosuch")
     expect(page.locator("#notice")).to_contain_text("No indexed image is in the folder 'nosuch'.")
     page.goto(f"{site.url}?q=red&since=2024&until=2023")
@@ -64,14 +64,14 @@ def test_an_empty_answer_names_its_cause(page, site):
     )
 
 
-def test_a_dash_means_less(page, site):
+def test_dash_makes_negative_term(page, site):
     ready(page, site.url)
     typing(page, "-blue", enter=True)
     assert asked(page) == [("not", "blue")]
     assert chips(page) == ["− blue"]
 
 
-def test_backspace_takes_the_last_chip_back(page, site):
+def test_backspace_edits_last_chip(page, site):
     ready(page, f"{site.url}?text=red^2&not=blue")
     page.locator(FIELD).press("Backspace")
     assert page.input_value(FIELD) == "-blue"
@@ -82,7 +82,7 @@ def test_backspace_takes_the_last_chip_back(page, site):
     assert chips(page) == []
 
 
-def test_a_chip_has_a_menu(page, site):
+def test_chip_opens_menu(page, site):
     ready(page, f"{site.url}?text=red")
 
     def choose(name):
@@ -104,7 +104,7 @@ def test_a_chip_has_a_menu(page, site):
     assert chips(page) == ["red ×0.5"]
 
 
-def test_the_field_is_cleared(page, site):
+def test_clears_search_box(page, site):
     ready(page, f"{site.url}?text=red&under=sea")
     page.get_by_role("button", name="Clear the search").click()
     assert asked(page) == [("under", "sea")]
@@ -114,7 +114,7 @@ def test_the_field_is_cleared(page, site):
     assert page.input_value(FIELD) == ""
 
 
-def test_a_late_answer_never_replaces_a_newer_one(page, site):
+def test_ignores_late_response(page, site):
     ready(page, site.url)
     late = []
     page.route(
@@ -132,7 +132,7 @@ def test_a_late_answer_never_replaces_a_newer_one(page, site):
     assert names(page, 1)[0].startswith("green")
 
 
-def test_drop_a_picture(page, site, tmp_path):
+def test_searches_for_dropped_image(page, site, tmp_path):
     ready(page, site.url)
     data = hold_files(page, picture_file(tmp_path))
     page.dispatch_event("#grid", "dragenter", {"dataTransfer": data})
@@ -145,7 +145,7 @@ def test_drop_a_picture(page, site, tmp_path):
     assert asked(page)[0][0] == "upload"
 
 
-def test_paste_a_picture(page, site, tmp_path):
+def test_searches_for_pasted_image(page, site, tmp_path):
     ready(page, site.url)
     data = hold_files(page, picture_file(tmp_path, (220, 30, 30)))
     page.evaluate(
@@ -158,7 +158,7 @@ def test_paste_a_picture(page, site, tmp_path):
     assert names(page, 1) == ["red.png"]
 
 
-def test_pick_a_picture_and_reload(page, site, tmp_path):
+def test_keeps_picked_image_after_reload(page, site, tmp_path):
     ready(page, site.url)
     with page.expect_file_chooser() as chooser:
         page.get_by_role("button", name="Search by image").click()
@@ -170,7 +170,7 @@ def test_pick_a_picture_and_reload(page, site, tmp_path):
     assert page.locator(f"{CHIP} img").evaluate("async e => (await e.decode(), e.naturalWidth)") > 0
 
 
-def test_what_is_no_picture_is_refused_with_a_sentence(page, site, tmp_path):
+def test_explains_rejected_upload(page, site, tmp_path):
     ready(page, site.url)
     path = tmp_path / "notes.png"
     path.write_text("no picture at all")
@@ -179,7 +179,7 @@ def test_what_is_no_picture_is_refused_with_a_sentence(page, site, tmp_path):
     expect(page.locator(CHIP)).to_have_count(0)
 
 
-def test_an_upload_that_is_gone_is_explained(page, site):
+def test_explains_expired_upload(page, site):
     page.goto(f"{site.url}?upload=00000000000000000000000000000000")
     expect(page.locator("#notice")).to_contain_text("no longer available")
 
@@ -189,14 +189,14 @@ def many(site, count):
     return f"{site.url}?{'&'.join(f'text=red+{number}' for number in range(count))}"
 
 
-def test_the_limit_is_the_servers(page, site):
+def test_uses_upload_limit_of_server(page, site):
     ready(page, site.url)
     for count, status in ((MOST, 200), (MOST + 1, 422)):
         address = many(site, count).replace("?", "v1/search?")
         assert page.request.get(address).status == status
 
 
-def test_more_like_more_pictures_than_a_search_takes(page, site):
+def test_rejects_more_images_than_query_may_have(page, site):
     ready(page, f"{site.url}?sort=name")
     tile(page).locator(".open").focus()
     page.keyboard.press("x")
@@ -212,7 +212,7 @@ def test_more_like_more_pictures_than_a_search_takes(page, site):
     assert [name for name, _ in asked(page)].count("similar_to") == MOST
 
 
-def test_a_chip_too_many(page, site, tmp_path):
+def test_rejects_one_chip_too_many(page, site, tmp_path):
     ready(page, many(site, MOST))
     expect(page.locator(CHIP)).to_have_count(MOST)
     expect(page.locator("#toasts")).to_be_hidden()
@@ -235,14 +235,14 @@ def test_a_chip_too_many(page, site, tmp_path):
     assert not [name for name, _ in asked(page) if name != "text"]
 
 
-def test_a_link_with_terms_too_many(page, site):
+def test_explains_link_with_too_many_terms(page, site):
     ready(page, many(site, MOST + 8))
     expect(page.locator("#toasts")).to_contain_text(f"A search takes {MOST} terms at most")
     expect(page.locator(CHIP)).to_have_count(MOST)
     expect(page.locator("#notice")).to_be_hidden()
 
 
-def test_many_chips_never_cover_the_pictures(phone, site):
+def test_many_chips_do_not_cover_images(phone, site):
     ready(phone, many(site, MOST))
     assert phone.locator("#header").bounding_box()["height"] < 300
     expect(phone.locator(FIELD)).to_be_in_viewport(ratio=0.9)

@@ -1,4 +1,4 @@
-"""The address is the state."""
+"""The URL holds the state of the page."""
 
 import re
 
@@ -19,7 +19,7 @@ from page.look import (
 )
 
 
-def test_a_shared_link_says_all(page, site):
+def test_shared_link_restores_view(page, site):
     address = f"{site.url}?text=blue^2&not=red&under=sea&ext=png"
     ready(page, address)
     assert chips(page) == ["blue ×2", "− red"]
@@ -30,7 +30,7 @@ def test_a_shared_link_says_all(page, site):
     assert chips(page) == ["blue ×2", "− red"]
 
 
-def test_back_and_forward(page, site):
+def test_back_and_forward_restore_views(page, site):
     ready(page, site.url)
     typing(page, "red", enter=True)
     typing(page, "blue", enter=True)
@@ -45,7 +45,7 @@ def test_back_and_forward(page, site):
     assert names(page, 1) == ["red.png"]
 
 
-def test_the_title_names_the_view(page, site):
+def test_title_names_view(page, site):
     ready(page, site.url)
     assert page.title() == "memery"
     typing(page, "red")
@@ -68,7 +68,7 @@ def test_the_title_names_the_view(page, site):
     expect(page).to_have_title("wood · memery")
 
 
-def test_a_shared_picture_opens(page, site):
+def test_opens_shared_image(page, site):
     ready(page, site.url)
     open_picture(page, 3)
     name, address = shown_name(page), page.url

@@ -1,4 +1,4 @@
-"""Where the list stands in the window: at the top, after Back, at a month."""
+"""Scroll position: at the top, after Back, at a month."""
 
 import re
 from datetime import UTC, datetime
@@ -45,7 +45,7 @@ def test_reload_and_back_stay_at_the_top(page, album):
     expect(page.locator("#status")).to_be_in_viewport(ratio=1)
 
 
-def test_a_place_near_the_top_is_kept(page, album):
+def test_keeps_position_near_top(page, album):
     ready(page, album.url)
     page.mouse.move(600, 500)
     page.mouse.wheel(0, 12)
@@ -56,7 +56,7 @@ def test_a_place_near_the_top_is_kept(page, album):
     assert scrolled(page) == 12
 
 
-def test_home_and_arrow_up_show_the_line_of_status(page, album):
+def test_home_and_arrow_up_show_status_line(page, album):
     ready(page, album.url)
     tile(page).locator(".open").focus()
     page.keyboard.press("End")
@@ -73,7 +73,7 @@ def test_home_and_arrow_up_show_the_line_of_status(page, album):
     assert scrolled(page) == 0
 
 
-def test_progress_stays_in_sight_when_the_first_images_come(page, serve, tmp_path):
+def test_progress_stays_visible_when_first_images_arrive(page, serve, tmp_path):
     folder = tmp_path / "photos"
     for number in range(48):
         paint(folder / f"{number:03}.png", (number * 2, 0, 0), day=number)
@@ -90,7 +90,7 @@ def month_of(index):
     return f"{moment:%B %Y}"
 
 
-def test_a_click_on_a_month_leads_to_it(page, album):
+def test_click_on_month_scrolls_to_it(page, album):
     ready(page, album.url)
     page.set_viewport_size({"width": 1280, "height": 500})
     buttons = page.get_by_role("navigation", name="Months").get_by_role("button")
@@ -117,7 +117,7 @@ def test_a_click_on_a_month_leads_to_it(page, album):
             assert page.locator(".bubble").text_content() == month
 
 
-def test_a_month_is_named_as_one_scrolls(page, album):
+def test_names_month_while_scrolling(page, album):
     ready(page, album.url)
     page.mouse.move(600, 500)
     page.mouse.wheel(0, 900)

@@ -1,4 +1,4 @@
-"""Keyboard alone, a phone, dark, those who hear the page; its weight."""
+"""Keyboard, phone, colour scheme, screen readers, and the size of the page."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ from page.look import (
 PAUSE = 300  # ms: longer than the page waits for another key
 
 
-def test_keyboard_alone(page, site):
+def test_works_with_keyboard_alone(page, site):
     ready(page, site.url)
     page.keyboard.press("/")
     page.keyboard.type("blue")
@@ -70,7 +70,7 @@ def test_keyboard_alone(page, site):
     assert [name for name, _ in asked(page)] == ["text", "unlike"]
 
 
-def test_a_phone_has_a_heading(phone, site):
+def test_has_heading_on_phone(phone, site):
     ready(phone, site.url)
     heading = phone.get_by_role("heading", name="memery", level=1)
     expect(heading).to_have_count(1)
@@ -116,7 +116,7 @@ def test_dates_and_numbers_follow_the_browser(
     context.close()
 
 
-def test_selected_pictures(page, site):
+def test_acts_on_selected_images(page, site):
     ready(page, f"{site.url}?sort=name&under=sea")
     tile(page).hover()
     tile(page).get_by_label("Select").click()
@@ -136,7 +136,7 @@ def test_selected_pictures(page, site):
     assert [name for name, _ in asked(page) if name == "similar_to"] == ["similar_to"] * 4
 
 
-def test_a_contact_sheet_runs_nothing(page, site):
+def test_contact_sheet_escapes_file_names(page, site):
     ready(page, f"{site.url}?text=yellow")
     tile(page).hover()
     tile(page).get_by_label("Select").click()
@@ -148,7 +148,7 @@ def test_a_contact_sheet_runs_nothing(page, site):
     assert page.title() == "yellow (1 image)"
 
 
-def test_a_phone(phone, site):
+def test_fits_phone(phone, site):
     ready(phone, site.url)
     assert phone.evaluate("document.documentElement.scrollWidth <= innerWidth")
     phone.locator(FIELD).tap()
@@ -170,7 +170,7 @@ def test_a_phone(phone, site):
     assert min(sizes) >= 34
 
 
-def test_a_finger_that_rests_selects(phone, site):
+def test_long_press_selects(phone, site):
     ready(phone, site.url)
     for index in (0, 2):
         phone.evaluate(
@@ -205,7 +205,7 @@ def swipe(page, right):
     )
 
 
-def test_dark_by_wish_and_by_switch(page, site):
+def test_follows_colour_scheme_and_switch(page, site):
     def paper():
         return page.evaluate("getComputedStyle(document.body).backgroundColor")
 
@@ -222,14 +222,14 @@ def test_dark_by_wish_and_by_switch(page, site):
     assert paper() == light
 
 
-def test_who_hears_the_page(page, site):
+def test_announces_changes_to_screen_readers(page, site):
     ready(page, f"{site.url}?text=red")
     first = page.locator("#grid").get_by_role("listitem").first
     assert first.get_by_role("link").get_attribute("aria-label") == "red.png, number 1"
     expect(page.locator("#heard")).to_have_text(f"1 good match in {PICTURES} images")
 
 
-def test_no_motion_where_none_is_wanted(page, site):
+def test_respects_reduced_motion(page, site):
     ready(page, site.url)
     moving = page.evaluate(
         "[...document.querySelectorAll('*')]"
@@ -238,7 +238,7 @@ def test_no_motion_where_none_is_wanted(page, site):
     assert moving == 0
 
 
-def test_weight_over_the_wire(page, site):
+def test_limits_transferred_bytes(page, site):
     client = page.context.new_cdp_session(page)
     client.send("Network.enable")
     kinds, sizes = {}, {}
@@ -259,7 +259,7 @@ def test_weight_over_the_wire(page, site):
     assert 10_000 < own <= 100_000
 
 
-def test_nothing_comes_from_elsewhere(page, site):
+def test_loads_nothing_from_other_hosts(page, site):
     elsewhere = []
     page.on(
         "request",
