@@ -22,9 +22,9 @@ NETWORKS = ("onnx/vision_model.onnx", "onnx/text_model.onnx")
 
 
 PULL = """
-from memery.gateway.cli.console import reported, Console
+from memery.gateway.cli.console import handle_errors, Console
 from memery.models import hub
-@reported
+@handle_errors
 def pull():
     print(hub.pull({name!r}, None).commit)
 Console(quiet=False, verbose=False)

@@ -267,9 +267,11 @@ class Collections:
         Returns:
             The report of the build.
         """
-        served = self[name].memery
-        model = self.models[served.space].model
-        with Memery(served.archive.searched, choose=lambda *_: model, **self._settings) as memery:
+        open_memery = self[name].memery
+        model = self.models[open_memery.space].model
+        with Memery(
+            open_memery.archive.searched, choose=lambda *_: model, **self._settings
+        ) as memery:
             return memery.build(progress=progress)
 
     def close(self) -> None:
@@ -286,5 +288,5 @@ class Collections:
         self.close()
 
 
-def _have_same_space(one: Collection, other: Collection) -> bool:
-    return one.memery.space == other.memery.space
+def _have_same_space(first: Collection, second: Collection) -> bool:
+    return first.memery.space == second.memery.space

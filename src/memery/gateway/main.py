@@ -118,12 +118,12 @@ def serve(
     verbosity: options.Verbosity,
 ) -> None:
     """Serve folders over HTTP: a web page and a JSON API."""
-    from memery.gateway.cli.console import reported
-    from memery.gateway.cli.downloads import have_model
+    from memery.gateway.cli.console import handle_errors
+    from memery.gateway.cli.downloads import ensure_model
 
     console = verbosity.console()
 
-    @reported
+    @handle_errors
     def run() -> None:
         _check(
             paths or [],
@@ -132,7 +132,7 @@ def serve(
             open_page=open_,
         )
         checked = server_options.checked()
-        have_model(settings.given, console)
+        ensure_model(settings.given, console)
         from memery.gateway.rest import server
 
         if not verbosity.quiet:

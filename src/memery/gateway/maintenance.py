@@ -51,8 +51,8 @@ def _find_archive(path: str | os.PathLike[str], config: Config) -> Archive:
         if config.archive is not None or not folder or os.path.lexists(folder):
             raise
         raise FolderError(
-            f"There is no folder {path}. Check the spelling. If it was deleted and its archive was"
-            " kept elsewhere, name the archive with --archive DIR."
+            f"The folder {path} does not exist. Check the spelling. If it was deleted, but its"
+            " archive was kept elsewhere, name the archive with --archive DIR."
         ) from None
 
 

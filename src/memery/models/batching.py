@@ -26,7 +26,7 @@ BATCH = 64
 """Pictures or texts that go through the model at a time."""
 WAITING = 64
 """Requests that wait for each tower; further ones are refused."""
-PATIENCE = 30.0
+QUEUE_TIMEOUT = 30.0
 """Seconds that a request waits for its turn."""
 
 
@@ -40,7 +40,7 @@ class SharedModel:
     """
 
     def __init__(
-        self, model: EmbeddingModel, *, waiting: int = WAITING, patience: float = PATIENCE
+        self, model: EmbeddingModel, *, waiting: int = WAITING, patience: float = QUEUE_TIMEOUT
     ) -> None:
         import numpy as np
 

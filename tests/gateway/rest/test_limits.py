@@ -31,9 +31,9 @@ SMALL = {
     "body_seconds": 2.0,
     "body": 300_000,
     "bodies": 400_000,
-    "picture": 100_000,
+    "image_bytes": 100_000,
     "pixels": 1_000_000,
-    "pictures": 2,
+    "images": 2,
     "uploads": 40_000,
     "streams": 2,
 }

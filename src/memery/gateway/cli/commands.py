@@ -10,8 +10,8 @@ import typer
 from memery.errors import ConfigError
 from memery.gateway.cli import report_formats
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
-from memery.gateway.cli.downloads import have_model
+from memery.gateway.cli.console import NOTHING_FOUND, Console, handle_errors
+from memery.gateway.cli.downloads import ensure_model
 from memery.gateway.library import Memery
 from memery.gateway.maintenance import drop_model
 from memery.gateway.maintenance import purge as purge_archive
@@ -20,7 +20,7 @@ from memery.text.escaping import printable
 from memery.text.plurals import counted
 
 
-@reported
+@handle_errors
 def build(
     path: Path,
     console: Console,
@@ -32,7 +32,7 @@ def build(
     format_: ReportFormat,
 ) -> None:
     """Index a folder."""
-    have_model(settings, console)
+    ensure_model(settings, console)
     with Memery(path, rebuild=rebuild, **settings) as memery:
         if dry_run:
             changes = memery.preview(everything=rebuild or verify)
@@ -42,13 +42,13 @@ def build(
     return report_formats.write_report(report, format_)
 
 
-@reported
+@handle_errors
 def status(path: Path, *, settings: dict[str, Any], format_: ReportFormat) -> None:
     """Show what is indexed, what is not, and why."""
     report_formats.write_status(read_status(path, **settings), format_)
 
 
-@reported
+@handle_errors
 def purge(
     path: Path, console: Console, *, settings: dict[str, Any], yes: bool, model_id: str | None
 ) -> int:

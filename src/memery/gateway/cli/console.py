@@ -50,7 +50,7 @@ _EXIT_CODES: tuple[tuple[type[MemeryError], int], ...] = (
 )
 
 
-def reported(command: Callable[P, int | None]) -> Callable[P, NoReturn]:
+def handle_errors(command: Callable[P, int | None]) -> Callable[P, NoReturn]:
     """Wrap a command: print its errors as messages, and exit with its exit code."""
 
     @functools.wraps(command)

@@ -9,7 +9,7 @@ from memery.config import load_config
 from memery.gateway.cli.console import Console
 
 
-def have_model(settings: dict[str, Any], console: Console) -> None:
+def ensure_model(settings: dict[str, Any], console: Console) -> None:
     """Download the selected model with a progress bar, unless it is installed."""
     name = load_config(**settings).model
     if name == "auto" or plugins.is_plugin("memery.models", name):

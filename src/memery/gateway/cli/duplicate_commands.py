@@ -8,8 +8,8 @@ from typing import Any
 
 from memery.gateway.cli import formats
 from memery.gateway.cli.choices import DuplicateFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
-from memery.gateway.cli.downloads import have_model
+from memery.gateway.cli.console import NOTHING_FOUND, Console, handle_errors
+from memery.gateway.cli.downloads import ensure_model
 from memery.gateway.cli.options import Settings
 from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.search_commands import say_excluded
@@ -19,7 +19,7 @@ from memery.text.plurals import counted
 from memery.types import Copy, DuplicateGroup
 
 
-@reported
+@handle_errors
 def duplicates(
     path: Path,
     search: SearchArguments,
@@ -32,7 +32,7 @@ def duplicates(
 ) -> int:
     """Find exact and near duplicates; delete nothing."""
     where = search.options(path).filter
-    have_model(settings.given, console)
+    ensure_model(settings.given, console)
     with Memery(path, **settings.given) as memery:
         with console.progress() as tracker:
             groups = memery.duplicates(

@@ -15,7 +15,7 @@ from memery.config import Config
 from memery.errors import ConfigError, ImageError, ModelError
 from memery.gateway.cli import formats, model_formats
 from memery.gateway.cli.choices import ReportFormat
-from memery.gateway.cli.console import NOTHING_FOUND, Console, reported
+from memery.gateway.cli.console import NOTHING_FOUND, Console, handle_errors
 from memery.imaging.decoding import decode
 from memery.imaging.formats import EXTENSIONS
 from memery.imaging.resizing import Resize
@@ -35,7 +35,7 @@ _SAMPLE_SIZE = 64
 """Number of images that `quantize` measures with."""
 
 
-@reported
+@handle_errors
 def list_models(format_: ReportFormat) -> None:
     """List the installed models, and those that can be downloaded."""
     model_formats.write_models([_summary(name) for name in _names()], format_)
@@ -54,7 +54,7 @@ def _summary(name: str) -> ModelSummary:
     return resolver.known(name)
 
 
-@reported
+@handle_errors
 def info(name: str, format_: ReportFormat) -> None:
     """Show the details of a model."""
     if name not in _names() and not Path(name).is_dir():
@@ -63,7 +63,7 @@ def info(name: str, format_: ReportFormat) -> None:
     model_formats.write_model(_summary(name), format_)
 
 
-@reported
+@handle_errors
 def pull(name: str, console: Console) -> None:
     """Download a model."""
     model = fetch(name, console)
@@ -88,7 +88,7 @@ def fetch(name: str, console: Console) -> Installed:
     return model
 
 
-@reported
+@handle_errors
 def remove(name: str, console: Console, *, yes: bool) -> int:
     """Delete an installed model."""
     from memery.models import hub
@@ -101,7 +101,7 @@ def remove(name: str, console: Console, *, yes: bool) -> int:
     return 0
 
 
-@reported
+@handle_errors
 def verify(name: str) -> int:
     """Check the files of an installed model against their recorded hashes."""
     faults = installed.verify(_installed(name))
@@ -125,7 +125,7 @@ def _check_downloaded(name: str) -> None:
         raise ModelError(f"{name} is built in or a plug-in: it needs no download and has no files.")
 
 
-@reported
+@handle_errors
 def quantize(name: str, images: Path | None, console: Console) -> None:
     """Quantize a model to 8 bits, and measure the loss of accuracy."""
     from memery.models import quantization
@@ -156,7 +156,7 @@ def _decoded(folder: Path, resize: Resize) -> Iterator[NDArray[np.uint8]]:
                 yield decode(file.read_bytes(), resize, Config().max_pixels).pixels
 
 
-@reported
+@handle_errors
 def export(checkpoint: Path, out: Path, console: Console) -> None:
     """Export a checkpoint as a model folder."""
     from memery.models.export import export as write_model

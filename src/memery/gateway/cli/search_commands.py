@@ -17,9 +17,9 @@ from memery.gateway.cli.console import (
     NOTHING_FOUND,
     Console,
     ProgressTracker,
-    reported,
+    handle_errors,
 )
-from memery.gateway.cli.downloads import have_model
+from memery.gateway.cli.downloads import ensure_model
 from memery.gateway.cli.options import Output, QueryTerms, Settings
 from memery.gateway.cli.search_arguments import SearchArguments
 from memery.gateway.cli.terms import STDIN, parse_query, text_terms
@@ -37,7 +37,7 @@ RunSearch = Callable[[bool, Callable[[Progress], object] | None], Results]
 """Runs a search; takes whether to index first, and a progress callback."""
 
 
-@reported
+@handle_errors
 def recall(
     path: Path,
     terms: QueryTerms,
@@ -58,7 +58,7 @@ def recall(
                 "--queries-from cannot be combined with other terms, another --format than jsonl,"
                 " --open, --copy-to or --show."
             )
-        have_model(settings.given, console)
+        ensure_model(settings.given, console)
         with Memery(path, **settings.given) as memery:
             queries = _queries(queries_from)
             return _recall_lines(
@@ -68,13 +68,13 @@ def recall(
     typed = (terms.texts, terms.images, terms.excluded, terms.excluded_images)
     query = parse_query(*typed, config.max_bytes)
     start_decoder(query, path, config)
-    have_model(settings.given, console)
+    ensure_model(settings.given, console)
     with Memery(path, **settings.given) as memery:
         results, code = _search(_make_search(memery, query, options), console, refresh=refresh)
         return _present(results, path, output, console, memery, explain=explain) or code
 
 
-@reported
+@handle_errors
 def similar(
     path: Path,
     image: str,
@@ -90,7 +90,7 @@ def similar(
     config = load_config(**settings.given)
     query = parse_query([], [image], [], [], config.max_bytes)
     start_decoder(query, path, config)
-    have_model(settings.given, console)
+    ensure_model(settings.given, console)
     with Memery(path, **settings.given) as memery:
 
         def run_search(refresh: bool, progress: Callable[[Progress], object] | None) -> Results:

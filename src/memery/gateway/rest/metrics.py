@@ -73,9 +73,9 @@ class _Gauges(Collector):
         self._gauges = gauges
 
     def collect(self) -> Iterator[Metric]:
-        for name, explanation, values in self._gauges():
+        for name, help_text, values in self._gauges():
             labels = () if "" in values else ("name",)
-            family = GaugeMetricFamily(name, explanation, labels=labels)
+            family = GaugeMetricFamily(name, help_text, labels=labels)
             for label, value in values.items():
                 family.add_metric([label] if label else [], value)
             yield family

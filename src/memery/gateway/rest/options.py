@@ -30,9 +30,9 @@ class Limits:
         bodies: size of all request bodies in memory, bytes.
         body_seconds: seconds for a request body to arrive.
         idle_seconds: seconds that a client may stay idle within a request or response.
-        picture: size of one query image, bytes.
+        image_bytes: size of one query image, bytes.
         pixels: number of pixels of a query image.
-        pictures: number of images in one request.
+        images: number of images in one request.
         terms: number of terms in one query.
         uploads: total size of the uploaded images that are kept, bytes.
     """
@@ -48,15 +48,15 @@ class Limits:
     bodies: int = 512 << 20
     body_seconds: float = 60.0
     idle_seconds: float = 15.0
-    picture: int = 32 << 20
+    image_bytes: int = 32 << 20
     pixels: int = 100_000_000
-    pictures: int = 8
+    images: int = 8
     terms: int = 32
     uploads: int = 64 << 20
 
     def for_encoding(self, batch: int) -> Limits:
         """Return these limits with as many images per request as a batch of the model has."""
-        return replace(self, pictures=batch + 1)
+        return replace(self, images=batch + 1)
 
 
 @dataclass(frozen=True, slots=True)

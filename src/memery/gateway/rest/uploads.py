@@ -11,7 +11,7 @@ from memery.errors import ImageError
 from memery.imaging import decoding as in_process
 from memery.imaging.isolation import ImageDecoder
 
-_SIDE = 320
+_THUMBNAIL_SIDE = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Uploads:
         """
         width, height = self.check(data)
         try:
-            thumbnail = self._decoder.webp(data, _SIDE, self._max_pixels)
+            thumbnail = self._decoder.webp(data, _THUMBNAIL_SIDE, self._max_pixels)
         except ImageError as error:
             raise _with_subject(error) from None
         upload = Upload(secrets.token_hex(16), data, width, height, thumbnail)

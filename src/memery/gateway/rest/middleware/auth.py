@@ -52,7 +52,7 @@ class AuthMiddleware:
         self._app = app
         self._options = options
         self._hosts = _hosts(options)
-        self._named = {name.lower() for name in options.allowed_hosts}
+        self._allowed_hosts = {name.lower() for name in options.allowed_hosts}
         self._cookie = f"memery_{port}"
         self._buckets = TokenBuckets(options.limits.rate, options.limits.burst)
         self._attempts = TokenAttempts(
@@ -89,10 +89,10 @@ class AuthMiddleware:
 
     def _check_host(self, scope: Scope) -> None:
         """Refuse unknown host names: another site's name may point here (DNS rebinding)."""
-        named = Headers(scope=scope).getlist("host")
-        host = _host_of(named[0]) if len(named) == 1 else ""
-        any_address = self._options.host in _UNSPECIFIED and as_address(host) is not None
-        if host not in self._hosts and not any_address:
+        host_headers = Headers(scope=scope).getlist("host")
+        host = _host_of(host_headers[0]) if len(host_headers) == 1 else ""
+        is_any_address = self._options.host in _UNSPECIFIED and as_address(host) is not None
+        if host not in self._hosts and not is_any_address:
             raise Problem(
                 421,
                 "Unknown host name. Allow it with memery serve --allowed-host.",
@@ -104,11 +104,15 @@ class AuthMiddleware:
             return
         headers = Headers(scope=scope)
         origins = headers.getlist("origin")
-        own = headers.get("host", "").lower()
+        host = headers.get("host", "").lower()
         for origin in origins:
-            place = _host_and_port(origin)
+            origin_host = _host_and_port(origin)
             # A proxy may have replaced the Host of the request by its own name for the server.
-            if not (place in self._named or place == own or origin in self._options.cors_origins):
+            if not (
+                origin_host in self._allowed_hosts
+                or origin_host == host
+                or origin in self._options.cors_origins
+            ):
                 raise Problem(403, "Pages of other sites may not do that here.")
         site = headers.get("sec-fetch-site", "none")
         if not origins and site not in ("none", "same-origin"):
@@ -116,15 +120,15 @@ class AuthMiddleware:
 
     def _check_token(self, scope: Scope) -> None:
         path = self._options.strip_root_path(scope["path"])
-        open_ = path in _PUBLIC_PATHS or path.startswith("/page/")
-        asks_first = (
+        is_public = path in _PUBLIC_PATHS or path.startswith("/page/")
+        is_preflight = (
             scope["method"] == "OPTIONS" and self._options.cors_origins
-        )  # it shows no token
-        if not self._options.token or asks_first or (open_ and scope["method"] == "GET"):
+        )  # a preflight carries no token
+        if not self._options.token or is_preflight or (is_public and scope["method"] == "GET"):
             return
         headers = Headers(scope=scope)
-        kind, _, shown = headers.get("authorization", "").partition(" ")
-        bearer = shown.strip() if kind.lower() == "bearer" else ""
+        scheme, _, credentials = headers.get("authorization", "").partition(" ")
+        bearer = credentials.strip() if scheme.lower() == "bearer" else ""
         cookie = self._cookie_in(headers)
         if not (
             self._matches(scope, bearer, self._options.token)

@@ -23,7 +23,7 @@ from memery.gateway.rest.schemas import request_parsing
 from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.problems import Problem, problem_from_error
 from memery.gateway.rest.state import ServerState, State
-from memery.models.batching import BATCH, PATIENCE, answered
+from memery.models.batching import BATCH, QUEUE_TIMEOUT, answered
 from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ async def encode(
             form = await request_parsing.read_form(
                 request, state.options.limits.for_encoding(BATCH)
             )
-            files = [part.data for part in form.pictures if part.name == _PART]
+            files = [part.data for part in form.images if part.name == _PART]
             _check_count(len(files), _PART)
             items = await run_in_threadpool(_decoded, state, files)
         case kind if kind == PICTURES:
@@ -234,8 +234,8 @@ async def _answer(state: ServerState, accept: str, items: Any) -> Response:
     model = state.model
     future = model.submit_texts(items) if isinstance(items, list) else model.submit_images(items)
     pending = asyncio.wrap_future(future)
-    await asyncio.wait([pending], timeout=PATIENCE)
-    embeddings = answered(pending, PATIENCE)
+    await asyncio.wait([pending], timeout=QUEUE_TIMEOUT)
+    embeddings = answered(pending, QUEUE_TIMEOUT)
     headers = {FINGERPRINT: model.info.fingerprint, "Cache-Control": "no-store"}
     if VECTORS in accept:
         return Response(embeddings.astype("<f4").tobytes(), 200, headers, VECTORS)

@@ -41,26 +41,26 @@ def metrics(state: State) -> Response:
 
 
 def gauges(state: ServerState) -> Iterator[Gauge]:
-    """Yield the gauges that are read on opened scrape."""
+    """Yield the gauges that are read on every scrape."""
     yield (
         "memery_encoder_waiting",
-        "Requests that wait for the model, by tower.",
+        "Requests waiting for the model, by encoder.",
         {name: float(count) for name, count in state.model.waiting.items()},
     )
     batches = state.model.batches
     yield (
         "memery_encoder_batches",
-        "Batches that went through the model, by tower.",
+        "Batches that went through the model, by encoder.",
         {name: float(count) for name, (count, _) in batches.items()},
     )
     yield (
         "memery_encoder_items",
-        "Pictures or texts that went through the model, by tower.",
+        "Images or texts that went through the model, by encoder.",
         {name: float(count) for name, (_, count) in batches.items()},
     )
     yield (
         "memery_upload_bytes",
-        "Bytes of uploaded pictures kept.",
+        "Bytes of uploaded images kept.",
         {"": float(state.uploads.bytes)},
     )
     yield "memery_event_streams", "Clients that follow events.", {"": float(state.streams)}

@@ -139,7 +139,7 @@ async def search_by_body(request: Request, state: State) -> JSON:
             body, value = await request_parsing.read_json(SearchRequest, request, limits.json)
         case request_parsing.MULTIPART:
             form = await request_parsing.read_form(request, limits)
-            parts = {part.name: part.data for part in form.pictures}
+            parts = {part.name: part.data for part in form.images}
             data = form.fields.get("search", "").encode()
             body, value = await run_in_threadpool(
                 request_parsing.parse_json, SearchRequest, data, "search"

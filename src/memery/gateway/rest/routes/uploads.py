@@ -58,7 +58,7 @@ async def upload(request: Request, state: State) -> JSON:
     if request_parsing.content_type(request) != request_parsing.MULTIPART:
         raise Problem(415, "Send an image as multipart/form-data.")
     form = await request_parsing.read_form(request, state.options.limits)
-    data = [part.data for part in form.pictures if part.name == _PART]
+    data = [part.data for part in form.images if part.name == _PART]
     if len(data) != 1:
         message = "send one image"
         raise Problem(422, f"{_PART}: {message}.", errors=[(_PART, message)])

@@ -43,7 +43,7 @@ class Form:
     """A multipart body."""
 
     fields: dict[str, str]
-    pictures: Sequence[Part]
+    images: Sequence[Part]
 
 
 def content_type(request: Request) -> str:
@@ -167,7 +167,7 @@ async def read_form(request: Request, limits: Limits) -> Form:
     parser = InMemory(
         request.headers,
         request.stream(),
-        max_files=limits.pictures,
+        max_files=limits.images,
         max_fields=limits.terms,
         max_part_size=limits.json,
     )
@@ -177,13 +177,13 @@ async def read_form(request: Request, limits: Limits) -> Form:
         raise Problem(400, f"The body is not a multipart form: {error.message}") from None
     except (KeyError, ValueError, UnicodeError):
         raise Problem(400, "The body is not a multipart form.") from None
-    fields, pictures = {}, []
+    fields, images = {}, []
     for name, value in form.multi_items():
         if not isinstance(value, UploadFile):
             fields[name] = value
-        elif (value.size or 0) > limits.picture:
-            raise Problem(413, f"An image may have at most {counted(limits.picture, 'byte')}.")
+        elif (value.size or 0) > limits.image_bytes:
+            raise Problem(413, f"An image may have at most {counted(limits.image_bytes, 'byte')}.")
         else:
-            pictures.append(Part(name, await value.read()))
+            images.append(Part(name, await value.read()))
     await form.close()
-    return Form(fields, pictures)
+    return Form(fields, images)
