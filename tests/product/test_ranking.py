@@ -421,7 +421,7 @@ def test_folder_filters_are_relative_to_the_searched_folder(photos):
     assert paths(query_flow(part, "red", under="deep")) == ["deep/three.png"]
     assert len(query_flow(part, "red", where=Filter(not_under="deep"))) == 2
     for outside in ("..", "../memes", "/", "deep/../.."):
-        with pytest.raises(QueryError, match="leads out"):
+        with pytest.raises(QueryError, match="not inside"):
             query_flow(part, "red", under=outside)
 
 
