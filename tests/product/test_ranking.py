@@ -702,7 +702,7 @@ def test_turns_query_image_upright(photos):
 )
 def test_rejects_query_of_another_type(photos, given):
     for where in ("query", "image_query", "exclude", "exclude_images", "more"):
-        with pytest.raises(QueryTypeError, match=r"uint8|binary mode|give a str"):
+        with pytest.raises(QueryTypeError, match=r"uint8|binary mode|Use a str"):
             make_query(**{where: given})
     assert issubclass(QueryTypeError, (QueryError, TypeError))
 

@@ -94,15 +94,22 @@ def fuse(
         candidate = candidate_of(match.image)
         candidate.signals.append(Signal("text", rank, weight / (_K + rank), matched))
         candidate.is_certain |= is_sure and matched == term_count
-    named: dict[str, ImageFile] = {}
-    for image in names:
-        other = named.setdefault(key(image), image)
-        if exact_names.get(image.path, 0) > exact_names.get(other.path, 0):
-            named[key(image)] = image
-    for image in named.values():
+    for image in _best_copies(names, exact_names, key):
         rrf_score = exact_names.get(image.path, NAME_WEIGHT) / (_K + 1)
         candidate = candidate_of(image)
         candidate.image = image  # of several copies, the one with this name
         candidate.signals.append(Signal("name", 1, rrf_score, term_count))
         candidate.is_certain = True
     return sorted(found.values(), key=lambda c: (-c.rrf_score, -c.score, os.fsencode(c.image.path)))
+
+
+def _best_copies(
+    names: Sequence[ImageFile], exact_names: Mapping[str, float], key: Callable[[ImageFile], str]
+) -> list[ImageFile]:
+    """One image of each key: the one whose name has the highest weight."""
+    best: dict[str, ImageFile] = {}
+    for image in names:
+        other = best.setdefault(key(image), image)
+        if exact_names.get(image.path, 0) > exact_names.get(other.path, 0):
+            best[key(image)] = image
+    return list(best.values())
