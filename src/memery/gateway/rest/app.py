@@ -27,7 +27,7 @@ from memery.gateway.rest.routes import (
     uploads,
 )
 from memery.gateway.rest.schemas import parameters, problems
-from memery.gateway.rest.schemas.answers import ProblemDocument
+from memery.gateway.rest.schemas.responses import ProblemDocument
 from memery.gateway.rest.state import ServerState
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from typing_extensions import TypedDict
 
 from memery.gateway.rest.routes.search import collection_name
-from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.parameters import CollectionName, PageParams
+from memery.gateway.rest.schemas.responses import JSON
 from memery.gateway.rest.state import State
 from memery.query.filters import Filter
 from memery.stores.derived import count_texts

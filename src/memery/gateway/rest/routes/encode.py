@@ -20,8 +20,8 @@ from typing_extensions import TypedDict
 from memery.errors import ImageError
 from memery.gateway.rest.routes.uploads import image_form_schema
 from memery.gateway.rest.schemas import request_parsing
-from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.schemas.responses import JSON
 from memery.gateway.rest.state import ServerState, State
 from memery.models.batching import BATCH, QUEUE_TIMEOUT, answered
 from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS

@@ -14,7 +14,9 @@ from starlette.types import Message, Receive, Scope, Send
 from memery.errors import ImageError
 from memery.gateway.collection import FoundImage
 from memery.gateway.rest.routes.search import collection_name, require_available
-from memery.gateway.rest.schemas.answers import (
+from memery.gateway.rest.schemas.parameters import BrowseParams, CollectionName, FacetParams
+from memery.gateway.rest.schemas.problems import Problem
+from memery.gateway.rest.schemas.responses import (
     JSON,
     FacetsDocument,
     FactsDocument,
@@ -23,8 +25,6 @@ from memery.gateway.rest.schemas.answers import (
     image_document,
     line_document,
 )
-from memery.gateway.rest.schemas.parameters import BrowseParams, CollectionName, FacetParams
-from memery.gateway.rest.schemas.problems import Problem
 from memery.gateway.rest.state import ServerState, State, base_path
 from memery.imaging.formats import DECODING
 from memery.imaging.thumbnails import Side

@@ -13,9 +13,9 @@ from typing_extensions import TypedDict
 
 from memery.gateway.jobs import Job
 from memery.gateway.rest.routes.search import collection_name
-from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.parameters import CollectionName
 from memery.gateway.rest.schemas.problems import Problem
+from memery.gateway.rest.schemas.responses import JSON
 from memery.gateway.rest.state import ServerState, State
 
 router = APIRouter(tags=["index"])

@@ -12,15 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from memery.errors import ImageUnknown, QueryError, QueryImageError
 from memery.gateway.collections import CollectionResults
 from memery.gateway.rest.schemas import parameters, request_parsing
-from memery.gateway.rest.schemas.answers import (
+from memery.gateway.rest.schemas.parameters import CollectionName, SearchParams, VisualSearchParams
+from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.schemas.responses import (
     JSON,
     SearchDocument,
     hit_document,
     image_document,
     took_document,
 )
-from memery.gateway.rest.schemas.parameters import CollectionName, SearchParams, VisualSearchParams
-from memery.gateway.rest.schemas.problems import Problem, problem_from_error
 from memery.gateway.rest.schemas.terms import (
     TERMS_MAX,
     ParsedTerm,

@@ -11,8 +11,8 @@ from typing_extensions import TypedDict
 
 from memery.errors import ImageError
 from memery.gateway.rest.schemas import request_parsing
-from memery.gateway.rest.schemas.answers import JSON
 from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.schemas.responses import JSON
 from memery.gateway.rest.state import ServerState, State, base_path
 from memery.gateway.rest.uploads import Upload
 

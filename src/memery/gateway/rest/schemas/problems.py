@@ -23,7 +23,7 @@ from memery.errors import (
     ModelError,
     QueryError,
 )
-from memery.gateway.rest.schemas.answers import JSON, ProblemDocument
+from memery.gateway.rest.schemas.responses import JSON, ProblemDocument
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from memery.errors import ImageError, QueryError
 from memery.gateway.rest.schemas import parameters
-from memery.gateway.rest.schemas.answers import TermDocument
 from memery.gateway.rest.schemas.problems import Problem, problem_from_error
+from memery.gateway.rest.schemas.responses import TermDocument
 from memery.gateway.rest.state import ServerState
 from memery.query.terms import Term
 
