@@ -12,7 +12,7 @@ from memery.errors import ConfigError
 
 @pytest.fixture(autouse=True)
 def no_environment(monkeypatch):
-    """No setting of the tests, or of whoever runs them, is in the environment."""
+    """Remove all settings, of the tests and of their user, from the environment."""
     for name in [name for name in os.environ if name.startswith("MEMERY_")]:
         monkeypatch.delenv(name)
 

@@ -15,7 +15,7 @@ from memery.testing import ColourModel, MemoryStore
 
 
 class Prompted(ColourModel):
-    """Says that prompts help, and notes what it is asked for."""
+    """Says that prompts help, and records what it encodes."""
 
     def __init__(self, *prompts):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the library gained for the server, used by itself."""
+"""What the library offers to the server, used directly."""
 
 import io
 from dataclasses import replace

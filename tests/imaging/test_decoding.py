@@ -343,7 +343,7 @@ def test_rejects_png_too_short_for_its_size_before_decoding(size):
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc")
 def test_decoding_takes_at_most_eight_bytes_a_pixel():
-    """In a process of its own, whose memory nothing else uses."""
+    """In a separate process, whose memory nothing else uses."""
     code = """if True:
         import io
         from PIL import Image

@@ -185,7 +185,7 @@ HF_HOME="$2" "$0" -c "$1"; echo "roomy: $?"
 
 
 def test_reports_full_disk_and_continues_later(environment, hub, tmp_path, mount_namespace):
-    """A real small disk, in a mount namespace of its own: full before, and in the middle."""
+    """A real small disk, in a separate mount namespace: full before, and in the middle."""
     hub.pause = 0.1
     (tmp_path / "disk").mkdir()
     code = PULL.format(name=NAME)

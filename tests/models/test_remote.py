@@ -156,7 +156,7 @@ def test_builds_and_searches_archive_with_remote_model(encoder, tmp_path):
     words = ("recall", tmp_path, "green", "-n", "1", "--format", "paths", "--model", encoder.url)
     done = run_command(*words, env=environment)
     assert done.stdout == f"{tmp_path}/green.png\n"
-    # The archive names the model, never the address: whoever has a model of that name searches it.
+    # The archive names the model, never the address: any model of that name can search it.
     asked = len(encoder.requests)
     with Memery(tmp_path) as memery:
         assert memery.recall("red", top_k=1)[0].path == "red.png"

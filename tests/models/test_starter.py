@@ -91,5 +91,5 @@ print(resident() / before)
 
 
 def test_tokenizer_keeps_no_texts():
-    """A server is asked for texts without end; it kept these, and was more than twice as large."""
+    """A server receives new texts for ever; it must not keep them all."""
     assert float(run_python("-c", TOKENIZE_MANY).stdout) < 1.25

@@ -1,4 +1,4 @@
-"""How the tests look at the page: by what people see and hear."""
+"""Helpers that find what people see and hear on the page."""
 
 import re
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ TILE = ".tile"
 
 
 def ready(page, url):
-    """Open an address and wait for the first pictures."""
+    """Open a URL and wait for the first images."""
     page.goto(url)
     page.wait_for_selector(f"{TILE} img.shown")
 
@@ -34,7 +34,7 @@ def held(page, paths):
 
 
 def settled(page):
-    """The answer to what was asked last is shown."""
+    """Wait until the results of the last search are shown."""
     page.wait_for_selector("#grid[aria-busy=false]")
 
 
@@ -48,7 +48,7 @@ def chips(page):
 
 
 def names(page, count=5):
-    """File names of the first pictures, as they are heard."""
+    """File names of the first images, from their accessible names."""
     page.wait_for_selector(TILE)
     tiles = page.eval_on_selector_all(
         TILE,

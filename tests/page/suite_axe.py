@@ -1,4 +1,4 @@
-"""Nothing serious for axe, in every state. AXE=axe.min.js tries another than the package has."""
+"""No serious violations found by axe, in every state. AXE=axe.min.js tries another version."""
 
 import os
 import re
@@ -79,7 +79,7 @@ STATES = [
 
 
 TARGETS = {"rules": {"target-size": {"enabled": True}}}
-"""WCAG 2.2: 24 × 24 px for whatever is clicked. axe leaves it out unless it is asked for."""
+"""WCAG 2.2: 24 × 24 px for each target of a click. axe does not check it by default."""
 
 
 def serious(page):

@@ -1,4 +1,4 @@
-"""A server that has too much to do: the page waits as it says, and goes on by itself."""
+"""A busy server: the page waits as long as the server says, and then retries."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""The model is elsewhere and goes away; indexing is stopped; what is read in a picture."""
+"""A remote model that becomes unreachable; stopping indexing; recognised text."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Filters with counts, and months beside the list."""
+"""Filters with counts, the months, and sort orders."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A server that does not answer: what is shown meanwhile, and that the page recovers."""
+"""A server that does not answer: what the page shows meanwhile, and how it recovers."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The page below a path of a proxy."""
+"""The page below the path prefix of a proxy."""
 
 import pytest
 from playwright.sync_api import expect

@@ -1,4 +1,4 @@
-"""What a search shows: results as terms, weak ones, scores, sizes, a selection."""
+"""Search results: as terms, weak ones, scores, sizes, a selection."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""A picture of each state for the documentation; `make test-page WRITE=1` puts them there."""
+"""A screenshot of each state for the documentation; `make test-page WRITE=1` writes them."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""The one field: chips, their menu, pictures from outside."""
+"""The search box: chips, their menu, uploaded images."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the server is at: indexing, empty, locked, gone, slow; and very many pictures."""
+"""States of the server: indexing, empty, locked, gone, slow; and very many images."""
 
 import re
 

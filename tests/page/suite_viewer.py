@@ -1,4 +1,4 @@
-"""The picture that is open, and its keys."""
+"""The viewer and its keys."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Zoom on the open picture: wheel, double click, drag, and two real fingers."""
+"""Zoom in the viewer: wheel, double click, drag, and two fingers."""
 
 import re
 

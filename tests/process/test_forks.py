@@ -1,6 +1,6 @@
 """A process that has used memery forks, as gunicorn's preload and multiprocessing do.
 
-Each program below runs in a process of its own, and a child that hangs is killed by its alarm.
+Each program below runs in a separate process, and a child that hangs is killed by its alarm.
 """
 
 import pytest
@@ -243,7 +243,7 @@ print(use.build().searchable)
 
 
 def test_reports_shared_model_in_the_child_at_once(run):
-    """Its threads are the parent's: nobody would ever answer."""
+    """Its threads are the parent's: it would wait for ever."""
     program = """
 from memery.models.batching import SharedModel
 from memery.testing.model import ColourModel

@@ -21,7 +21,7 @@ from support.commands import run_command
 
 
 def scene(seed, size=(240, 180)):
-    """A picture with broad shapes and detail, of its own for each seed."""
+    """An image with broad shapes and detail, a different one for each seed."""
     rng = np.random.default_rng(seed)
     broad = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)).resize(size)
     fine = Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).resize(size)

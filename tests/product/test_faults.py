@@ -147,7 +147,7 @@ mount -o remount,size=20m "$2"
 
 
 def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespace):
-    """A real small disk, in a mount namespace of its own: any user may have one."""
+    """A real small disk, in a separate mount namespace: any user may have one."""
     photos = paint_many(tmp_path / "photos", 120)
     (tmp_path / "disk").mkdir()
     environment["MEMERY_MODEL"] = "starter"
@@ -278,7 +278,7 @@ mount -o remount,rw "$2" || exit 99
 def test_recall_that_cannot_index_answers_from_what_is_committed(
     tmp_path, environment, mount_namespace
 ):
-    """A disk that is full, then read-only: a real one, in a mount namespace of its own."""
+    """A disk that is full, then read-only: a real one, in a separate mount namespace."""
     photos = paint_many(tmp_path / "photos", 4)
     (tmp_path / "disk").mkdir()
     paint(tmp_path / "red.png", (220, 30, 30), (30, 30))

@@ -105,7 +105,7 @@ def put_another(place):
 
 
 def rebuild(place):
-    """All embeddings are written anew, two images are gone, and so is the old index."""
+    """All embeddings are written again, two images are gone, and so is the old index."""
     store = SQLiteStore(find_archive(place / "photos"))
     with store.writing() as writer:
         writer.commit(SPACE, additions(place / "photos", tuple(BEFORE)), [])

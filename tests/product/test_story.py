@@ -525,7 +525,7 @@ def test_accepts_any_value_of_a_camera(photos):
         place = photos / f"hostile {number}.jpg"
         try:
             Image.new("RGB", (40, 30), "red").save(place, exif=exif)
-        except (OverflowError, ValueError, UnicodeError, struct.error):  # nobody can write it
+        except (OverflowError, ValueError, UnicodeError, struct.error):  # it cannot be written
             paint(place, "red")
     for packet in (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF'

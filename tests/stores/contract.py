@@ -293,7 +293,7 @@ class SearchContract:
                 image_id(os.fsencode(path), bytes.fromhex(image.digest))
                 for path, image in zip(names(images), images, strict=True)
             ]
-            assert len(set(ids)) == len(PATHS)  # a copy has an id of its own
+            assert len(set(ids)) == len(PATHS)  # a copy has a different id
             for id_, image in zip(ids, images, strict=True):
                 assert image_by_id(snapshot, SPACE, EVERYWHERE, id_) == image
                 assert image_by_id(snapshot, SPACE, Filter("nowhere"), id_) is None

@@ -1,4 +1,4 @@
-"""Run the `memery` command, or another Python program, as a process of its own.
+"""Run the `memery` command, or another Python program, as a separate process.
 
 The fixture `invoke` runs the command within the process of the tests, which is quicker.
 """

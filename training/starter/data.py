@@ -16,7 +16,7 @@ class Photo:
     path: Path
     source: str
     captions: tuple[str, ...]
-    label: str | None = None  # class name; None for a photo with captions of its own
+    label: str | None = None  # class name; None for a captioned photo
 
 
 def load(folder: Path, exclude: Collection[str] = ()) -> list[Photo]:

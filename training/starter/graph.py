@@ -53,7 +53,7 @@ class Graph:
         return self.constant(np.asarray(values, np.int64))
 
     def weight(self, array: np.ndarray) -> str:
-        """A trained float array, kept in half precision where the graph says so."""
+        """A trained float array, kept in half precision if the graph asks for it."""
         array = np.asarray(array, np.float32)
         if not self._half:
             return self.constant(array)

@@ -172,7 +172,7 @@ def test_makes_token_if_served_beyond_this_machine(photos, server):
         assert open_.ask("POST", "/v1/index", headers=headers).status == 403
         (listed,) = open_.ask("GET", "/v1/collections", headers=headers).json()
         assert listed["path"] is None
-        # Any address of the machine will do, but no name of somebody else's.
+        # Any address of the machine is accepted, but no foreign name.
         for host, expected in (("10.1.2.3", 200), (socket.gethostname(), 200), ("evil.com", 421)):
             answer = open_.ask("GET", "/v1/status", headers=headers | {"Host": host})
             assert answer.status == expected

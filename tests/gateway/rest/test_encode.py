@@ -155,7 +155,7 @@ def test_joins_waiting_requests_into_one_batch():
     with pytest.raises(ValueError, match="broken"):
         broken.result(30)
     assert all(future.result(30).shape == (1, 32) for future in more)
-    # One at first; then all together, which failed; then each by itself.
+    # One first; then all together, which failed; then each alone.
     assert model.sizes == [1, 11, 2, 2, 2, 1, 1, 1, 1, 1]
     assert not shared.is_full
     shared.close()

@@ -125,7 +125,7 @@ def test_answers_many_requests_while_indexing(folder):
 
 
 def test_job_waits_for_another_writer(folder):
-    """And begins by itself when that has finished; what the other commits is found meanwhile."""
+    """It starts when the other has finished; what the other commits is found meanwhile."""
     archive = find_archive(folder)
     with serving(folder, words=["--no-index"]) as server:
         with archive.lock():
@@ -173,7 +173,7 @@ def test_serves_on_when_its_archive_is_purged(folder):
 
 
 def test_serves_folder_that_is_gone_and_comes_back(folder):
-    """A disk that is taken out: the server says so, and answers again when it is back."""
+    """When a disk is removed, the server reports it, and answers again when it is back."""
     with serving(folder) as server:
         server.wait_until_indexed()
         away = folder.with_name("taken out")

@@ -1,4 +1,4 @@
-"""Below a path of a proxy: one that takes the path off what it hands on, one that leaves it."""
+"""Below the path of a reverse proxy: one that strips the path, one that keeps it."""
 
 import http.client
 import json

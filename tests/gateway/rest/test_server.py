@@ -1,4 +1,4 @@
-"""Folders that cannot be written, and models that are not to be had."""
+"""Folders that cannot be written, and models that are not available."""
 
 import json
 import os

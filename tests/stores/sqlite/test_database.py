@@ -146,7 +146,7 @@ def test_uses_no_index_that_is_newer_than_the_snapshot(folder, store):
     other = opened(folder)
     with store.snapshot():
         assert counted(store) == 2
-        add(other, "a.png")  # its embedding is written anew: under another number
+        add(other, "a.png")  # its embedding is written again, with another id
         with other.writing() as writer:
             writer.remove(["b.png"])
             writer.prune()

@@ -1,4 +1,4 @@
-"""An HTTP server on the loopback address, in a thread of its own."""
+"""An HTTP server on the loopback address, in a separate thread."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""A memery server in a process of its own, on the loopback address and a free port."""
+"""A memery server in a separate process, on the loopback address and a free port."""
 
 import contextlib
 import http.client

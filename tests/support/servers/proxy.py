@@ -1,4 +1,4 @@
-"""A reverse proxy that hands on what is asked below a path, to a server on the loopback address."""
+"""A reverse proxy that forwards requests below a path to a server on the loopback address."""
 
 import contextlib
 import http.client
@@ -51,7 +51,7 @@ def proxying(url, prefix, *, strips):
 
     Args:
         url: of the server behind it.
-        prefix: the path below which it hands on.
+        prefix: the path below which it forwards requests.
         strips: take the prefix off before.
     """
     kind = type("Handler", (_Handler,), {
