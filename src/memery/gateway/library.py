@@ -1,4 +1,4 @@
-"""The library: one folder, with its model and index kept in memory between calls."""
+"""The library: one folder, with its model loaded and its index open between calls."""
 
 from __future__ import annotations
 
