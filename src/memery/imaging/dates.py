@@ -33,15 +33,16 @@ _LENGTH_MAX = 64
 """Number of characters of a date that are parsed."""
 _STAMP = re.compile(
     r"""
-    (?P<year>\d{4}) (?: [-:/.] (?P<month>\d{1,2}) (?: [-:/.] (?P<day>\d{1,2})
-    (?: [T\s]+ (?P<hour>\d{1,2}) : (?P<minute>\d{2})
-        (?: : (?P<second>\d{2}) (?: [.,:] (?P<fraction>\d+) )? )? )?
+    (?P<year>\d{4}) (?: [-:/.] (?P<month>\d{1,2}|\ \d) (?: [-:/.] (?P<day>\d{1,2}|\ \d)
+    (?: [T\s]+ (?P<hour>\d{1,2}) : (?P<minute>\d{2}|\ \d)
+        (?: : (?P<second>\d{2}|\ \d) (?: [.,:] (?P<fraction>\d+) )? )? )?
     )? )?
     \s* (?: (?P<utc>Z|UTC) | [+-]\d{1,2} (?: :?\d{2} )? )?
     """,
     re.VERBOSE | re.ASCII,
 )
-"""EXIF's format (2015:06:14 12:30:00), ISO 8601 and XMP; trailing parts may be missing."""
+"""EXIF's format (2015:06:14 12:30:00), ISO 8601 and XMP; trailing parts may be missing. Some cameras
+pad fields with spaces (2015: 6:14  9: 5: 0)."""
 _DAY = r"(?<!\d) (?P<year>(?:19|20)\d\d) (?P<dash>[-_. ]?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)"
 _NAMES = tuple(
     re.compile(_DAY + time + r"(?!\d)", re.VERBOSE | re.ASCII | re.IGNORECASE)
