@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,12 @@ from memery.models.selection import multilingual_model
 from memery.query.filters import Filter
 from memery.query.options import SearchOptions
 from memery.query.terms import Query, Term
-from memery.query.text_search.query_words import PAIRS_MAX, QueryWords, parse_words
+from memery.query.text_search.query_words import (
+    PAIRS_MAX,
+    QueryWords,
+    parse_words,
+    unquoted,
+)
 from memery.results import Results
 from memery.stores.derived import image_by_id
 from memery.types import ImageFile, Timings
@@ -185,14 +190,29 @@ def _unsupported_text(executors: Executors) -> Callable[[str], str]:
 def _query_words(query: Query, images: Sequence[LoadedImage]) -> QueryWords:
     positive = [term for term in query.terms if term.boost > 0]
     files = zip((term for term in query.terms if term.image is not None), images, strict=True)
-    boosted = (f"{term.text}^{term.boost:g}" for term in positive if term.text and term.boost != 1)
     return replace(
         parse_words(term.text for term in positive if term.text),
-        boosted_names=tuple(itertools.islice(boosted, PAIRS_MAX)),
+        literal_names=tuple(itertools.islice(_literal_names(query), PAIRS_MAX)),
         digests=frozenset(image.digest for term, image in files if term.boost > 0),
         ids=tuple(term.id for term in positive if term.id is not None),
         has_negatives=len(positive) < len(query.terms),
     )
+
+
+def _literal_names(query: Query) -> Iterator[str]:
+    """Names of files that read as more than their words: `IMG^2`, `"IMG"`, `-people`."""
+    texts = [(term.text, term.boost) for term in query.terms if term.text]
+    typed = [_typed(text, boost) for text, boost in texts]
+    for (text, boost), name in zip(texts, typed, strict=True):
+        if boost > 0 and name != unquoted(text):
+            yield name
+    if len(texts) == len(query.terms) and any(boost < 0 for _, boost in texts):
+        yield " ".join(typed)
+
+
+def _typed(text: str, boost: float) -> str:
+    factor = f"^{abs(boost):g}" if abs(boost) != 1 else ""
+    return f"{'-' if boost < 0 else ''}{text}{factor}"
 
 
 def rank_query(

@@ -104,6 +104,29 @@ def test_finds_a_file_whose_name_reads_as_a_boost(run, photos, name):
     assert (first["path"], first["weak"]) == (name, False)
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("-people.jpg", "-people"),
+        ("cup -red.jpg", "cup -red"),
+        ('"IMG_1234".jpg', "IMG_1234"),
+        ('"IMG_1234".jpg', '"IMG_1234"'),
+        ('a "b" c.jpg', 'a "b" c'),
+    ],
+)
+def test_finds_a_file_whose_name_has_a_dash_or_quotation_marks(run, photos, name, typed):
+    Image.new("RGB", (9, 9), "green").save(photos / name, "PNG")
+    (first, *_) = json.loads(text(run("recall", "photos", "--format", "json", "--", typed)))["hits"]
+    assert (first["path"], first["weak"]) == (name, False)
+
+
+def test_prefers_a_name_without_quotation_marks_to_one_with_them(run, photos):
+    for name, colour in (('"IMG_7".jpg', "red"), ("IMG_7.jpg", "blue")):
+        Image.new("RGB", (9, 9), colour).save(photos / name, "PNG")
+    hits = json.loads(text(run("recall", "photos", "IMG_7", "--format", "json")))["hits"]
+    assert [hit["path"] for hit in hits[:2]] == ["IMG_7.jpg", '"IMG_7".jpg']
+
+
 def test_answers_many_queries_in_one_process(run, photos, tmp_path):
     (tmp_path / "queries.txt").write_text("red\n\ngreen\n")
     for source, data in (("queries.txt", None), ("-", b"red\n\ngreen\n")):

@@ -26,8 +26,8 @@ UNSURE_FACTOR = 1 / 3
 NAME_WEIGHT = 0.5
 EXACT_FILE_NAME_WEIGHT, EXACT_FOLDER_NAME_WEIGHT = 10.0, 5.0
 """A name that equals the query outweighs all other rankings, whose weights add up to 4.5."""
-BOOSTED_NAME_FACTOR = 3
-"""A folder named `a^2` outweighs a file named `a`."""
+LITERAL_NAME_FACTOR, QUOTED_NAME_FACTOR = 3, 0.95
+"""A folder named `a^2` outweighs a file named `a`, which outweighs one named `"a"`."""
 
 
 @dataclass(slots=True)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from memery.errors import QueryError
 from memery.executors.ranker.corrections import correct, optional_terms
 from memery.executors.ranker.fusion import (
-    BOOSTED_NAME_FACTOR,
     DEPTH,
     EXACT_FILE_NAME_WEIGHT,
     EXACT_FOLDER_NAME_WEIGHT,
+    LITERAL_NAME_FACTOR,
+    QUOTED_NAME_FACTOR,
     Candidate,
     fuse,
 )
@@ -183,11 +184,16 @@ class Retriever:
     def _exact_names(self) -> dict[ImageFile, float]:
         """Weights of the images whose file or folder name is a text of the query.
 
-        A name that equals a text with its boost outweighs one that equals the text alone.
+        A name that equals a text as typed, with its boost, dash or quotation marks, outweighs one
+        that equals the text alone.
         """
         weights: dict[ImageFile, float] = {}
         words, filter_ = self._words, self._options.filter
-        for names, factor in ((words.names, 1), (words.boosted_names, BOOSTED_NAME_FACTOR)):
+        for names, factor in (
+            (words.names, 1),
+            ([f'"{name}"' for name in words.names], QUOTED_NAME_FACTOR),
+            (words.literal_names, LITERAL_NAME_FACTOR),
+        ):
             for name in names:
                 for image in self._snapshot.search_paths(self._space, name, filter_):
                     is_file = matches_name(image.path, name)

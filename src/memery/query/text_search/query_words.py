@@ -51,8 +51,8 @@ class QueryWords:
         pairs: consecutive tokens of the query, including stop words.
         quoted: phrases that must occur in an image's text, name or metadata.
         names: whole texts, each of which may be the name of a file or folder.
-        boosted_names: texts with their boosts as typed, such as `IMG^2`, each of which may be the
-            name of a file.
+        literal_names: texts with boosts, dashes and quotation marks as typed, such as `IMG^2`,
+            each of which may be the name of a file.
         digests: of the query images given as files; exact copies of them match.
         ids: of the query images given by id.
         has_negatives: whether the query has negative terms.
@@ -63,7 +63,7 @@ class QueryWords:
     pairs: tuple[tuple[str, str], ...] = ()
     quoted: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    boosted_names: tuple[str, ...] = ()
+    literal_names: tuple[str, ...] = ()
     digests: frozenset[str] = frozenset()
     ids: tuple[str, ...] = ()
     has_negatives: bool = False
