@@ -41,8 +41,8 @@ _STAMP = re.compile(
     """,
     re.VERBOSE | re.ASCII,
 )
-"""EXIF's format (2015:06:14 12:30:00), ISO 8601 and XMP; trailing parts may be missing. Some cameras
-pad fields with spaces (2015: 6:14  9: 5: 0)."""
+"""EXIF's format (2015:06:14 12:30:00), ISO 8601 and XMP; trailing parts may be missing. Some
+cameras pad fields with spaces (2015: 6:14  9: 5: 0)."""
 _DAY = r"(?<!\d) (?P<year>(?:19|20)\d\d) (?P<dash>[-_. ]?) (?P<month>\d\d) (?P=dash) (?P<day>\d\d)"
 _NAMES = tuple(
     re.compile(_DAY + time + r"(?!\d)", re.VERBOSE | re.ASCII | re.IGNORECASE)

@@ -127,6 +127,14 @@ def test_prefers_a_name_without_quotation_marks_to_one_with_them(run, photos):
     assert [hit["path"] for hit in hits[:2]] == ["IMG_7.jpg", '"IMG_7".jpg']
 
 
+def test_says_that_a_folder_has_no_images(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    said = run("recall", "empty", "red", check=1).stderr
+    assert "empty contains no images to search" in (
+        said if isinstance(said, str) else said.decode()
+    )
+
+
 def test_answers_many_queries_in_one_process(run, photos, tmp_path):
     (tmp_path / "queries.txt").write_text("red\n\ngreen\n")
     for source, data in (("queries.txt", None), ("-", b"red\n\ngreen\n")):

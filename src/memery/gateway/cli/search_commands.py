@@ -154,12 +154,7 @@ def _present(
     format_ = output.format_ or ResultFormat.TABLE
     result_formats.write_results(results, path, format_, explain=explain)
     if not results:
-        reason = (
-            f"the search has {counted(results.total, 'image')}, and --offset skips all of them"
-            if results.total
-            else f"no image in {path} matches the filters"
-        )
-        for sentence in results.warnings or [f"Nothing to show: {reason}."]:
+        for sentence in results.warnings or [_why_empty(results, path, memery)]:
             console.say(sentence)
         say_excluded(memery, console)
         return NOTHING_FOUND
@@ -177,6 +172,16 @@ def _present(
     if output.open_:
         actions.open_best(results)
     return 0
+
+
+def _why_empty(results: Results, path: Path, memery: Memery) -> str:
+    """Return the message for a page without hits that no warning explains."""
+    if results.total:
+        count = counted(results.total, "image")
+        return f"Nothing to show: the search has {count}, and --offset skips all of them."
+    if not memery.count():
+        return f"Nothing to show: {path} contains no images to search."
+    return f"Nothing to show: no image in {path} matches the filters."
 
 
 def say_excluded(memery: Memery, console: Console) -> None:
