@@ -71,7 +71,7 @@ def test_html_grid_escapes_names(tmp_path):
     assert "<script" not in grid
     assert "\x1b" not in grid
     assert not re.search(r'(src|href)="(?!data:)', grid)
-    assert printable("é\n\udcff") == "é\\n\\udcff"
+    assert printable("é\n\udcff\ud800") == "é\\n\\xff\\ud800"
 
 
 @pytest.mark.parametrize(

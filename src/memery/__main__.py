@@ -5,6 +5,8 @@ import io
 import os
 import sys
 
+from memery.text.escaping import escaped
+
 _REPLACEMENTS = {"×": "x", "…": "..."}
 """ASCII replacements of the characters in memery's messages that some encodings lack."""
 
@@ -34,8 +36,7 @@ def _escape_unencodable() -> None:
 def _replace_unencodable(error: UnicodeError) -> tuple[str | bytes, int]:
     assert isinstance(error, UnicodeEncodeError)
     char = error.object[error.start]
-    escaped = char.encode("ascii", "backslashreplace").decode("ascii")
-    return _REPLACEMENTS.get(char, escaped), error.start + 1
+    return _REPLACEMENTS.get(char) or escaped(char), error.start + 1
 
 
 if __name__ == "__main__":

@@ -103,6 +103,16 @@ def test_prints_raw_paths_with_zero_bytes_in_every_encoding(tmp_path, photos):
         assert sorted(done.stdout.split(b"\0")[:-1]) == expected
 
 
+def test_escapes_bytes_of_names_in_a_locale_without_their_characters(tmp_path, photos):
+    settings = environment(tmp_path, **SETTINGS["C locale"])
+    done = run_command("recall", "photos", "red", env=settings, cwd=tmp_path, text=False)
+    assert rb"photos/\xe7\x8c\xab.png" in done.stdout
+    assert rb"photos/odd\xff.png" in done.stdout
+    missing = run_command("recall", "né", "red", check=3, env=settings, cwd=tmp_path, text=False)
+    assert rb"n\xc3\xa9" in missing.stderr
+    assert rb"\ud" not in done.stdout + done.stderr + missing.stderr
+
+
 @pytest.mark.parametrize("query", ["ÉTÉ", "\N{GRINNING FACE}", "猫"])
 def test_finds_names_in_a_locale_without_their_characters(tmp_path, photos, query):
     (photos / "é.png").rename(photos / "été.png")
