@@ -334,6 +334,21 @@ def pull_here(environment, monkeypatch):
     return lambda: hub.pull(NAME, None)
 
 
+@pytest.mark.parametrize(
+    "file",
+    [{"lfs": {"sha256": "0" * 64, "size": 8}}, {"lfs": "large"}],
+    ids=["pointer without a size", "pointer that is text"],
+)
+def test_explains_malformed_descriptions_in_plain_words(pull_here, hub, outside, file):
+    hub.stated = {NETWORKS[0]: file}
+    before = outside()
+    with pytest.raises(ModelError, match="HF_ENDPOINT") as raised:
+        pull_here()
+    assert "Error" not in str(raised.value)
+    assert "again" not in str(raised.value)
+    assert outside() == before
+
+
 @pytest.mark.parametrize("stated", HOSTILE.values(), ids=HOSTILE)
 def test_impossible_statements_of_a_hub_change_no_file(pull_here, hub, outside, stated, tmp_path):
     hub.stated = json.loads(json.dumps(stated).replace("/ABSOLUTE", str(tmp_path)))

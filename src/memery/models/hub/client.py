@@ -284,6 +284,13 @@ def explained(error: Exception, repository: str) -> ModelError:
             f"The disk is full: {repository} could not be downloaded. {_AGAIN}"
             " Another folder can be named with HF_HOME."
         )
+    elif isinstance(error, (LookupError, TypeError, ValueError, AttributeError)):
+        from huggingface_hub import constants
+
+        what = (
+            f"{constants.ENDPOINT} answers with something that does not describe {repository}: it"
+            " could not be downloaded. Check HF_ENDPOINT, or report it to whoever runs that hub."
+        )
     else:
         why = f"{type(error).__name__}: {_line(error)}"
         what = f"{repository} could not be downloaded ({why}). {_AGAIN}"
