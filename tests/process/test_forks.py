@@ -288,3 +288,25 @@ in_child(lambda: read("child"), finalise=True)
 read("parent")
 """
     assert run(program) == ["fork.png", "child.png", "parent.png"]
+
+
+def test_calls_every_watcher_though_each_raises(run):
+    program = """
+from memery.process.forks import ForkAware
+sys.unraisablehook = lambda unraisable: told.append(type(unraisable.exc_value).__name__)
+class Broken(ForkAware):
+    def before_fork(self):
+        told.append("before")
+        raise ValueError
+    def after_fork(self, *, in_child):
+        told.append("child" if in_child else "parent")
+        raise ValueError
+told, watchers = [], [Broken() for _ in range(3)]
+for watcher in watchers:
+    watcher.watch_forks()
+in_child(lambda: print(*told, flush=True))
+print(*told)
+"""
+    before = [*["before"] * 3, "ExceptionGroup"]
+    child, parent = [*["child"] * 3, "ExceptionGroup"], [*["parent"] * 3, "ExceptionGroup"]
+    assert run(program) == [*before, *child, *before, *parent]

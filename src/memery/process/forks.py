@@ -12,6 +12,7 @@ import _imp
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from inspect import isclass
 from threading import RLock, get_ident
@@ -49,15 +50,35 @@ def _watchers() -> list[ForkAware]:
 
 def _before() -> None:
     called: dict[int, ForkAware] = {}
+    errors: list[BaseException] = []
     while True:
-        for thing in _watchers():
-            if id(thing) not in called:
-                called[id(thing)] = thing
-                thing.before_fork()
+        new = [thing for thing in _watchers() if id(thing) not in called]
+        called |= {id(thing): thing for thing in new}
+        errors += _notify(new, lambda thing: thing.before_fork())
         _stop_imports()  # last, because before_fork may import something
         if all(id(thing) in called for thing in _watchers()):
-            return
+            break
         _imp.release_lock()  # another thread has registered an object in between
+    _raise_all(errors)
+
+
+def _notify(
+    watchers: Iterable[ForkAware], call: Callable[[ForkAware], None]
+) -> list[BaseException]:
+    """Call each watcher, even if others raise; return the errors."""
+    errors: list[BaseException] = []
+    for thing in watchers:
+        try:
+            call(thing)
+        except BaseException as error:  # raised after the last call
+            errors.append(error)
+    return errors
+
+
+def _raise_all(errors: list[BaseException]) -> None:
+    """Raise the errors of watchers; Python prints them, because a fork cannot be stopped."""
+    if errors:
+        raise BaseExceptionGroup("errors around a fork", errors)
 
 
 def _stop_imports() -> None:
@@ -83,9 +104,9 @@ def _others_import() -> bool:
 
 
 def _in_parent() -> None:
-    for thing in _watchers():
-        thing.after_fork(in_child=False)
+    errors = _notify(_watchers(), lambda thing: thing.after_fork(in_child=False))
     _imp.release_lock()
+    _raise_all(errors)
 
 
 def _in_child() -> None:
@@ -95,9 +116,9 @@ def _in_child() -> None:
         faiss.omp_set_num_threads(1)
     if sys.version_info < (3, 12):
         _renew_property_locks()
-    for thing in _watchers():
-        thing.after_fork(in_child=True)
+    errors = _notify(_watchers(), lambda thing: thing.after_fork(in_child=True))
     _imp.release_lock()
+    _raise_all(errors)
 
 
 def _renew_property_locks() -> None:
