@@ -190,9 +190,12 @@ def test_explains_folder_of_skipped_files(page, serve, tmp_path):
     (tmp_path / "photos" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
     with serve(tmp_path / "photos") as served:
         page.goto(served.url)
-        expect(page.locator("#notice")).to_contain_text("None of the 1 file here could be read")
+        expect(page.locator("#notice")).to_contain_text(
+            "The only image file here could not be read"
+        )
         page.get_by_role("button", name="See why").click()
         expect(page.get_by_role("dialog")).to_contain_text("bad.jpg")
+        expect(page.get_by_role("dialog")).to_contain_text("1 file skipped. It is tried again")
 
 
 def test_requests_token(page, serve, site):

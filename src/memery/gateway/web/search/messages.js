@@ -106,7 +106,8 @@ function emptyMessage(server, isNarrowed, warnings) {
   if (!facts) return {}; // it is not known yet whether the folder is empty or not indexed yet
   if (server.isIndexing) return { text: indexing(server.progress) };
   if (isNarrowed && server.searchable) return { text: warnings.join(" ") || "No image matches these filters.", offer: "clear" };
-  if (skipped) return { text: `None of the ${counted(skipped, "file")} here could be read.`, offer: "skipped" };
+  if (skipped === 1) return { text: "The only image file here could not be read.", offer: "skipped" };
+  if (skipped) return { text: `None of the ${skipped} files here could be read.`, offer: "skipped" };
   if (facts.excluded?.length) return { text: facts.excluded.join(" ") };
   return {
     text: "This folder has no images yet. Add some, then look again.",

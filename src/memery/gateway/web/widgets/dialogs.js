@@ -61,7 +61,8 @@ export function showSkipped() {
       for (const { path, reason, detail } of files) list.append(make("dt", {}, path), make("dd", {}, detail ? `${reason}: ${detail}` : reason));
       shown += files.length;
       more.hidden = files.length < SKIPPED_PAGE;
-      note.textContent = shown ? `${counted(shown, "file")} skipped. They are tried again when they change.` : "No files were skipped.";
+      const again = shown === 1 ? "It is tried again when it changes." : "They are tried again when they change.";
+      note.textContent = shown ? `${counted(shown, "file")} skipped. ${again}` : "No files were skipped.";
     } catch (error) {
       note.textContent = messageOf(error);
     }
