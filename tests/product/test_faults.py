@@ -311,7 +311,7 @@ def test_searches_read_only_archive(tmp_path, environment):
         archive.chmod(0o755)
     assert done.stdout.count("\n") == 4
     assert "new.png" not in done.stdout
-    assert "what was indexed before" in done.stderr
+    assert "The results come from the last index." in done.stderr
     assert not (archive / "store.sqlite3-wal").exists()
 
 
