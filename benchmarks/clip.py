@@ -16,7 +16,7 @@ from memery.config import processors
 from memery.imaging.decoding import decode
 from memery.models import quantization
 from memery.models.clip import ClipModel
-from memery.models.clip.encoders import ImageRunner
+from memery.models.clip.encoders import ImageEncoder
 from memery.models.clip.preparation import prepare
 from memery.process.telemetry import import_onnxruntime
 
@@ -46,9 +46,9 @@ def _tensors(model: Path, files: list[Path]) -> list[np.ndarray]:
     """All images as input of the network, in batches: the bare loop does not decode them."""
     resize = ClipModel(model, "x").info.resize
     images = np.stack([decode(file.read_bytes(), resize, _NO_LIMIT).pixels for file in files])
-    runner = ImageRunner(prepare(model, "fp32").images)
+    runner = ImageEncoder(prepare(model, "fp32").images)
     starts = range(0, len(images), BATCH)
-    return [runner.crafted(images[start : start + BATCH]) for start in starts]
+    return [runner.preprocess(images[start : start + BATCH]) for start in starts]
 
 
 def _bare_loop(model: Path, tensors: list[np.ndarray]) -> float:

@@ -224,10 +224,10 @@ class Watch:
         self._began = time.monotonic()
         self._stop = threading.Event()
         self._samples: list[tuple[float, int, int]] = []
-        self._thread = threading.Thread(target=self._look)
+        self._thread = threading.Thread(target=self._inspect)
         self._thread.start()
 
-    def _look(self) -> None:
+    def _inspect(self) -> None:
         while not self._stop.wait(EVERY):
             text = Path(f"/proc/{self._pid}/status").read_text(encoding="ascii")
             own, mapped = (

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from memery.errors import ModelError
 from memery.imaging.decoding import decode
 from memery.models.clip import ClipModel, onnx_rewrite
-from memery.models.clip.encoders import ImageRunner, TextRunner
+from memery.models.clip.encoders import ImageEncoder, TextEncoder
 from memery.models.clip.preparation import prepare
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -114,7 +114,7 @@ def facts(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_gives_token_ids_of_the_reference(models, name):
     expected = reference(name)
-    tokens = TextRunner(prepare(models / name, "").texts).tokens
+    tokens = TextEncoder(prepare(models / name, "").texts).tokens
     for text, ids, length in zip(TEXTS, expected["ids"], expected["lengths"], strict=True):
         assert tokens.encode(text) == ids[:length].tolist(), text
         if name not in (OWN_NETWORKS, OWN):  # which fills nothing up
@@ -136,16 +136,16 @@ def test_rewrites_only_what_makes_no_difference(models):
     static = prepare(models / "immich-clip", "")
     assert static.images.batch is None  # it is 1 in the file
     assert static.images.file != models / "immich-clip" / "visual" / "model.onnx"
-    assert static.texts.paged
-    assert not static.texts.trims  # its text has a fixed length
-    assert prepare(models / "xenova-clip", "").texts.trims
-    assert not prepare(models / "xenova-siglip", "").texts.trims  # it reads its filling
+    assert static.texts.mmap_weights
+    assert not static.texts.accepts_unpadded  # its text has a fixed length
+    assert prepare(models / "xenova-clip", "").texts.accepts_unpadded
+    assert not prepare(models / "xenova-siglip", "").texts.accepts_unpadded  # it reads its filling
     assert prepare(models / "immich-clip", "") == static
 
 
 def test_runs_texts_without_padding(models):
     made = prepare(models / "xenova-clip", "")
-    runner = TextRunner(made.texts)
+    runner = TextEncoder(made.texts)
     for text in TEXTS:
         ids = runner.tokens.encode(text)
         short, full = runner.run(ids, filled=False), runner.run(ids, filled=True)
@@ -157,12 +157,12 @@ def test_runs_fixed_batch_one_by_one(models, monkeypatch):
     def wrong(source, target):
         shutil.copyfile(models / "immich-uint8" / "visual" / "model.onnx", target)
 
-    monkeypatch.setattr(onnx_rewrite, "free_batch", wrong)
+    monkeypatch.setattr(onnx_rewrite, "make_batch_dynamic", wrong)
     made = prepare(models / "immich-clip", "")
     assert made.images.batch == 1
     assert made.images.file == models / "immich-clip" / "visual" / "model.onnx"
     model = ClipModel(models / "immich-clip", "x", device="cpu")
-    images = ImageRunner(made.images).encode(crafted(model))
+    images = ImageEncoder(made.images).encode(crafted(model))
     images /= np.linalg.norm(images, axis=1, keepdims=True)
     assert cosines(images, reference("immich-clip")["images"]).min() >= 0.9999
 
@@ -302,16 +302,16 @@ def test_weights_under_any_name_are_part_of_the_fingerprint(models, tmp_path):
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("../../outside", "outside of the model's folder"),
-        ("/{}/outside", "outside of the model's folder"),
-        ("../onnx/weights", "outside of the model's folder"),
+        ("../../outside", "outside the model's folder"),
+        ("/{}/outside", "outside the model's folder"),
+        ("../onnx/weights", "outside the model's folder"),
         ("link", "a link to .*outside"),
         ("folder/outside", "a link to .*outside"),
-        ("missing", "missing, which is no file"),
-        ("pipe", "pipe, which is no file"),
-        (".", "which is no file"),
-        ("weights\0", "outside of the model's folder"),
-        ("*/_ORT_MEM_ADDR_/*", "which is no file"),
+        ("missing", "missing, which is not a file"),
+        ("pipe", "pipe, which is not a file"),
+        (".", "which is not a file"),
+        ("weights\0", "outside the model's folder"),
+        ("*/_ORT_MEM_ADDR_/*", "which is not a file"),
     ],
 )
 def test_rejects_weights_outside_of_the_folder_and_names_them(models, tmp_path, location, message):

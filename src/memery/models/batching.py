@@ -1,4 +1,4 @@
-"""One model for many askers at once: what they ask for at the same time becomes one batch."""
+"""A model shared by concurrent requests, which are combined into batches."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Waiting = Future[NDArray[np.float32]]
+    EmbeddingFuture = Future[NDArray[np.float32]]
 
 logger = logging.getLogger(__name__)
 
 BATCH = 64
-"""Pictures or texts that go through the model at a time."""
-WAITING = 64
-"""Requests that wait for each tower; further ones are refused."""
+"""Maximum number of images or texts in a batch."""
+QUEUE_LIMIT = 64
+"""Waiting requests per tower; further ones are rejected."""
 QUEUE_TIMEOUT = 30.0
-"""Seconds that a request waits for its turn."""
+"""Seconds that a request waits for its result."""
 
 
 class SharedModel:
-    """An embedding model that any number of threads may ask; each tower has a queue of its own.
+    """An embedding model for any number of threads, with a queue for each tower.
 
     Args:
-        model: what encodes; it is asked by one thread per tower.
-        waiting: requests that may wait for a tower.
-        patience: seconds that they wait.
+        model: the model, called by one thread per tower.
+        waiting: maximum number of waiting requests per tower.
+        timeout: seconds that a request waits for its result.
     """
 
     def __init__(
-        self, model: EmbeddingModel, *, waiting: int = WAITING, patience: float = QUEUE_TIMEOUT
+        self, model: EmbeddingModel, *, waiting: int = QUEUE_LIMIT, timeout: float = QUEUE_TIMEOUT
     ) -> None:
         import numpy as np
 
         self.model = model
-        self._patience = patience
-        self._images = _Desk("images", model.encode_images, np.concatenate, waiting)
-        self._texts = _Desk("texts", model.encode_texts, _chained, waiting)
+        self._timeout = timeout
+        self._images = BatchQueue("images", model.encode_images, np.concatenate, waiting)
+        self._texts = BatchQueue("texts", model.encode_texts, _concatenate, waiting)
 
     @property
     def info(self) -> ModelInfo:
@@ -55,61 +55,61 @@ class SharedModel:
         return self.model.info
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode N × size × size × 3 RGB pictures as N × dim; raises `ModelBusy`."""
+        """Encode uint8 RGB images (n, size, size, 3) to float32 (n, dim); may raise `ModelBusy`."""
         return self._wait(self.submit_images(images))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode N texts as N × dim; raises `ModelBusy`."""
+        """Encode n texts to float32 (n, dim); may raise `ModelBusy`."""
         return self._wait(self.submit_texts(texts))
 
-    def submit_images(self, images: NDArray[np.uint8]) -> Waiting:
-        """As `encode_images`, without waiting for the answer."""
+    def submit_images(self, images: NDArray[np.uint8]) -> EmbeddingFuture:
+        """Like `encode_images`, without waiting for the result."""
         return self._images.submit(images)
 
-    def submit_texts(self, texts: Sequence[str]) -> Waiting:
-        """As `encode_texts`, without waiting for the answer."""
+    def submit_texts(self, texts: Sequence[str]) -> EmbeddingFuture:
+        """Like `encode_texts`, without waiting for the result."""
         return self._texts.submit(list(texts))
 
     @property
     def waiting(self) -> dict[str, int]:
-        """How many requests wait for each tower."""
-        return {desk.name: desk.waiting for desk in (self._images, self._texts)}
+        """Number of waiting requests per tower."""
+        return {tower.name: tower.waiting for tower in (self._images, self._texts)}
 
     @property
     def is_full(self) -> bool:
-        """Whether a tower takes no further request now."""
-        return any(desk.is_full for desk in (self._images, self._texts))
+        """Whether the queue of a tower is full."""
+        return any(tower.is_full for tower in (self._images, self._texts))
 
     @property
     def batches(self) -> dict[str, tuple[int, int]]:
-        """How many batches went through each tower, and how many pictures or texts."""
-        return {desk.name: (desk.batches, desk.items) for desk in (self._images, self._texts)}
+        """Number of batches, and of images or texts, encoded by each tower."""
+        return {tower.name: (tower.batches, tower.items) for tower in (self._images, self._texts)}
 
     def close(self) -> None:
-        """Stop; what waits is answered first."""
+        """Stop after the waiting requests have been processed."""
         self._images.close()
         self._texts.close()
 
-    def _wait(self, future: Waiting) -> NDArray[np.float32]:
-        wait([future], self._patience)
-        return answered(future, self._patience)
+    def _wait(self, future: EmbeddingFuture) -> NDArray[np.float32]:
+        wait([future], self._timeout)
+        return result_or_busy(future, self._timeout)
 
 
-def answered(
-    future: Waiting | asyncio.Future[NDArray[np.float32]], patience: float
+def result_or_busy(
+    future: EmbeddingFuture | asyncio.Future[NDArray[np.float32]], timeout: float
 ) -> NDArray[np.float32]:
-    """What was waited for, or the error that the model raised.
+    """Return the result of a request, or raise the error that the model raised.
 
     Raises:
-        ModelBusy: there is no answer yet; the request is taken out of the line.
+        ModelBusy: the result is not available yet; the request is cancelled.
     """
     if not future.done():
         future.cancel()
-        raise ModelBusy(f"The model did not answer within {patience:.0f} s.")
+        raise ModelBusy(f"The model did not answer within {timeout:.0f} s.")
     return future.result()
 
 
-class _Desk:
+class BatchQueue:
     """The queue of one tower, and the thread that empties it."""
 
     def __init__(
@@ -126,7 +126,7 @@ class _Desk:
         self._mutex = threading.Lock()
         self._encode = encode
         self._join = join
-        self._queue: queue.Queue[tuple[Any, Waiting] | None] = queue.Queue(waiting)
+        self._queue: queue.Queue[tuple[Any, EmbeddingFuture] | None] = queue.Queue(waiting)
         self._thread = threading.Thread(target=self._run, name=f"memery-{name}", daemon=True)
         self._thread.start()
 
@@ -137,29 +137,29 @@ class _Desk:
 
     @property
     def is_full(self) -> bool:
-        """Whether there is no room in the queue."""
+        """Whether the queue is full."""
         return self._queue.full()
 
-    def submit(self, items: Any) -> Waiting:
-        """Wait in line, or be refused at once."""
-        future: Waiting = Future()
-        with self._mutex:  # nothing comes to stand behind the end of the line
+    def submit(self, items: Any) -> EmbeddingFuture:
+        """Add a request to the queue, or raise `ModelBusy` if it is full."""
+        future: EmbeddingFuture = Future()
+        with self._mutex:  # nothing may be queued after the end marker
             if not self._is_open:
-                raise ModelBusy("The model is being put away: the server is about to end.")
+                raise ModelBusy("The model is being unloaded: the server is shutting down.")
             if not self._thread.is_alive():
                 raise ModelBusy(
-                    "This process was forked from the one that the model runs in: open the folders"
+                    "This process was forked from the one that runs the model. Open the folders"
                     " after the fork."
                 )
             try:
                 self._queue.put_nowait((items, future))
             except queue.Full:
-                message = "The model has more to do than it can: try again shortly."
+                message = "The model has too many waiting requests. Try again shortly."
                 raise ModelBusy(message) from None
         return future
 
     def close(self) -> None:
-        """Answer what waits, and end."""
+        """Process the waiting requests, then stop."""
         with self._mutex:
             self._is_open = False
         self._queue.put(None)
@@ -169,17 +169,17 @@ class _Desk:
         job = self._queue.get()
         while job is not None:
             jobs, size = [job], len(job[0])
-            job = self._following()
+            job = self._next_waiting()
             while job is not None and size + len(job[0]) <= BATCH:  # what came meanwhile goes along
                 jobs.append(job)
                 size += len(job[0])
-                job = self._following()
+                job = self._next_waiting()
             self._answer([pair for pair in jobs if pair[1].set_running_or_notify_cancel()])
             if job is None and not self._ended:
                 job = self._queue.get()
 
-    def _following(self) -> tuple[Any, Waiting] | None:
-        """What else is waiting now, if anything is."""
+    def _next_waiting(self) -> tuple[Any, EmbeddingFuture] | None:
+        """Take the next waiting request, if any."""
         try:
             job = self._queue.get_nowait()
         except queue.Empty:
@@ -187,7 +187,7 @@ class _Desk:
         self._ended = job is None
         return job
 
-    def _answer(self, jobs: Sequence[tuple[Any, Waiting]]) -> None:
+    def _answer(self, jobs: Sequence[tuple[Any, EmbeddingFuture]]) -> None:
         if not jobs:
             return
         try:
@@ -195,7 +195,7 @@ class _Desk:
         except Exception as error:
             if len(jobs) == 1:
                 jobs[0][1].set_exception(error)
-            else:  # one of them is at fault: the others get their answers
+            else:  # one request caused the error: encode each one separately
                 for job in jobs:
                     self._answer([job])
             return
@@ -207,5 +207,5 @@ class _Desk:
             start += len(items)
 
 
-def _chained(parts: Sequence[list[str]]) -> list[str]:
+def _concatenate(parts: Sequence[list[str]]) -> list[str]:
     return [text for part in parts for text in part]

@@ -1,6 +1,6 @@
-"""Checked values of what others state about a model: in its files, or in a server's answer.
+"""Validation of facts about a model, from its files or from a server.
 
-What is wrong with a value is a ValueError; the caller says which model it belongs to.
+Invalid values raise ValueError; the caller adds the name of the model.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ SIZE_MAX, CONTEXT_MAX, DIM_MAX = 4096, 4096, 1 << 14
 
 
 def number(value: Any, most: int, least: int = 1) -> int:
-    """A whole number from `least` to `most`."""
+    """Check that a value is an integer from `least` to `most`."""
     if type(value) is not int or not least <= value <= most:
         raise ValueError(f"{value!r} is not a whole number from {least} to {most}")
     return value
 
 
 def one_of(value: Any, known: tuple[str, ...]) -> str:
-    """One of the words known."""
+    """Check that a value is one of the known strings."""
     if value not in known:
-        raise ValueError(f"{value!r} is none of {', '.join(known)}")
+        raise ValueError(f"{value!r} is not one of {', '.join(known)}")
     return str(value)
 
 
 def read_resize(image: Mapping[str, Any]) -> Resize:
-    """How images are resized, as manifests and encoders state it."""
+    """Read how images are resized, from a manifest or a remote encoder's facts."""
     return Resize(
         size=number(image["size"], SIZE_MAX),
         mode=one_of(image["mode"], ("squash", "shortest")),

@@ -212,7 +212,7 @@ class RemoteModel(ForkAware):
     def _pool(self) -> urllib3.PoolManager:
         import urllib3
 
-        if urlsplit(self._url).scheme == "http" and not _is_here(self._host):
+        if urlsplit(self._url).scheme == "http" and not _is_local(self._host):
             logger.warning("Pictures and texts go to %s unencrypted: prefer https.", self._host)
         return urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=_CONNECT, read=_READ),
@@ -240,7 +240,7 @@ def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
     return answer
 
 
-def _is_here(host: str) -> bool:
+def _is_local(host: str) -> bool:
     import ipaddress
 
     try:

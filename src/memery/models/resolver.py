@@ -11,7 +11,7 @@ from pathlib import Path
 from memery.errors import ModelError
 from memery.models import hub, installed, registry
 from memery.models.clip import INT8, ClipModel
-from memery.models.clip.cache import place_of, prepared_here, variant_folder
+from memery.models.clip.cache import iter_prepared, preparation_folder, variant_folder
 from memery.models.interface import EmbeddingModel
 from memery.models.registry import Entry
 from memery.models.remote import RemoteModel
@@ -131,7 +131,7 @@ def open_remembered(
     base, precision = split(model_id, precision)
     if installed.find(base) is not None:
         return open_installed(base, precision, device)
-    for made in prepared_here():
+    for made in iter_prepared():
         if made.fingerprint == fingerprint and made.folder.name == base:
             return ClipModel(made.folder, base, precision=precision, device=device)
     return None
@@ -143,24 +143,24 @@ def split(name: str, precision: str) -> tuple[str, str]:
     return base, precision or ("int8" if base != name else "")
 
 
-def is_to_be_downloaded(name: str) -> bool:
+def needs_download(name: str) -> bool:
     """Whether `open_model` would download this name first."""
     base, _ = split(name, "")
     named = base.startswith(("http://", "https://")) or Path(base).expanduser().is_dir()
     return not named and base in registry.entries() and installed.find(base) is None
 
 
-def offered() -> list[str]:
+def available_names() -> list[str]:
     """What can be named without a path or a hub: installed models and the registry's."""
     return list(dict.fromkeys([*registry.entries(), *installed.names()]))
 
 
-def is_offered(name: str) -> bool:
+def can_pull(name: str) -> bool:
     """Whether `memery models pull` takes this name: of the registry, or a hub id."""
     return name in registry.entries() or _HUB_ID.fullmatch(name) is not None
 
 
-def known(name: str) -> ModelSummary:
+def summarize(name: str) -> ModelSummary:
     """What is known of a model of the registry, of an installed one, or of one in a folder."""
     entry = registry.entries().get(name)
     size, dim, licence, source = (
@@ -195,10 +195,10 @@ def folder_of(name: str) -> Path:
     return folder.resolve()
 
 
-def forget_prepared(folder: Path) -> int:
+def delete_prepared(folder: Path) -> int:
     """Delete what memery made for itself of a model in a folder. Returns the bytes freed."""
-    made = [model for model in prepared_here() if model.folder == folder.resolve()]
-    places = [place_of(folder, model.precision) for model in made]
+    made = [model for model in iter_prepared() if model.folder == folder.resolve()]
+    places = [preparation_folder(folder, model.precision) for model in made]
     places += [variant_folder(model.fingerprint) for model in made]
     freed = 0
     for place in places:

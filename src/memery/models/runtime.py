@@ -32,7 +32,7 @@ __all__ = [
 logger = logging.getLogger(__name__)
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
-_PAGED = 1 << 10
+_EXTERNAL_BYTES = 1 << 10
 """Bytes from which an initializer is worth a place in the file of external data."""
 
 
@@ -60,7 +60,7 @@ class Network(ForkAware):
         threads: to compute with; 0 means as many as this process may use processors.
         optimisation: how far the runtime may rewrite the graph, "disabled", "basic" or "all":
             slower to start, faster to run.
-        paged: leave the weights where they are mapped instead of repacking them for speed.
+        mmap_weights: leave the weights where they are mapped instead of repacking them for speed.
     """
 
     def __init__(
@@ -70,13 +70,13 @@ class Network(ForkAware):
         *,
         threads: int = 0,
         optimisation: str = "all",
-        paged: bool = False,
+        mmap_weights: bool = False,
     ) -> None:
         self.file = file
         self._device = device
         self._threads = threads or processors()
         self._optimisation = optimisation
-        self._paged = paged
+        self._paged = mmap_weights
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
@@ -125,13 +125,13 @@ class Network(ForkAware):
     def _session(self) -> Any:
         return self._open(self._options())
 
-    def save_paged(self, target: Path) -> None:
+    def save_mmapped(self, target: Path) -> None:
         """Write the network with its weights in a file beside it, `<target>.data`, to be mapped."""
         options = self._options()
         options.optimized_model_filepath = str(target)
         entries = {
             "session.optimized_model_external_initializers_file_name": f"{target.name}.data",
-            "session.optimized_model_external_initializers_min_size_in_bytes": str(_PAGED),
+            "session.optimized_model_external_initializers_min_size_in_bytes": str(_EXTERNAL_BYTES),
         }
         for key, value in entries.items():
             options.add_session_config_entry(key, value)

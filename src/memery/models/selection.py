@@ -39,7 +39,7 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
         )
         if model is not None:
             return model
-        raise plugins.unknown(_GROUP, name, resolver.offered())
+        raise plugins.unknown(_GROUP, name, resolver.available_names())
     model_class = plugins.load(_GROUP, name)
     if config.precision:
         logger.warning(
@@ -94,7 +94,7 @@ def open_remembered(
     )
     if model is None:
         name = printable(model_id)
-        get = f"get it with memery models pull {name}, " if resolver.is_offered(name) else ""
+        get = f"get it with memery models pull {name}, " if resolver.can_pull(name) else ""
         raise ModelError(
             f"{folder} was indexed with the model {name}, which is not installed here:"
             f" {get}name its folder or address with --model, or index with another:"

@@ -175,7 +175,7 @@ def test_bounds_batches():
 
 def test_gives_up_after_queue_timeout():
     model = Slow()
-    shared = SharedModel(model, patience=0.05)
+    shared = SharedModel(model, timeout=0.05)
     with pytest.raises(ModelBusy, match="did not answer"):
         shared.encode_texts(["red"])
     model.go.set()

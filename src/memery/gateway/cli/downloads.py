@@ -17,5 +17,5 @@ def ensure_model(settings: dict[str, Any], console: Console) -> None:
     from memery.gateway.cli.model_commands import fetch
     from memery.models import resolver
 
-    if resolver.is_to_be_downloaded(name):
+    if resolver.needs_download(name):
         fetch(resolver.split(name, "")[0], console)

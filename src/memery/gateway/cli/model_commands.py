@@ -42,7 +42,7 @@ def list_models(format_: ReportFormat) -> None:
 
 
 def _names() -> list[str]:
-    return list(dict.fromkeys([*plugins.names("memery.models"), *resolver.offered()]))
+    return list(dict.fromkeys([*plugins.names("memery.models"), *resolver.available_names()]))
 
 
 def _summary(name: str) -> ModelSummary:
@@ -51,7 +51,7 @@ def _summary(name: str) -> ModelSummary:
         info = selection.open_model(name).info
         state = "built in" if name in plugins.BUILT_IN["memery.models"] else "plug-in"
         return ModelSummary(name, state, info.size, info.dim, info.licence, info.source)
-    return resolver.known(name)
+    return resolver.summarize(name)
 
 
 @handle_errors
@@ -76,7 +76,7 @@ def fetch(name: str, console: Console) -> Installed:
     from memery.models import hub
 
     _check_downloaded(name)
-    if not resolver.is_offered(name):
+    if not resolver.can_pull(name):
         known = ", ".join(registry.entries())
         raise ModelError(
             f"There is nothing to download under the name {printable(name)!r}. Use one of {known},"
@@ -96,7 +96,7 @@ def remove(name: str, console: Console, *, yes: bool) -> int:
     model = _installed(name)
     if not yes and not typer.confirm(f"Delete {name} ({formats.size(model.size)})?", err=True):
         return NOTHING_FOUND
-    freed = hub.remove(model) + resolver.forget_prepared(model.folder)
+    freed = hub.remove(model) + resolver.delete_prepared(model.folder)
     console.say(f"{name} is deleted; {formats.size(freed)} are free again.")
     return 0
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from memery.errors import ModelError
 from memery.models.clip.cache import Prepared
-from memery.models.clip.encoders import ImageRunner, TextRunner
+from memery.models.clip.encoders import ImageEncoder, TextEncoder
 from memery.models.clip.preparation import prepare
 from memery.models.interface import ModelInfo
 
@@ -23,12 +23,12 @@ INT8 = "+int8"
 
 
 class ClipModel:
-    """A model in a folder; its towers are loaded when they are first needed.
+    """A model in a folder; its towers are loaded at their first use.
 
     Args:
         folder: the model, in one of the layouts of `memery.models.clip.layouts`.
         model_id: the name that users type.
-        precision: "fp32", "int8", or "" for the better of what the folder has.
+        precision: "fp32", "int8", or "" for the best that the folder contains.
         device: "auto", "cpu", "cuda" or an execution provider of ONNX Runtime.
         licence: of the weights.
         source: where they come from, one line.
@@ -59,10 +59,11 @@ class ClipModel:
 
     @cached_property
     def info(self) -> ModelInfo:
-        """The model's facts, looked up once and remembered while its files stay as they are.
+        """The model's facts, cached until its files change.
 
         Raises:
-            ModelError: the folder holds no model in a known layout, or not the one that was pulled.
+            ModelError: the folder does not contain a model in a known layout, or its files are not
+                those that were downloaded.
         """
         made = self._prepared
         return ModelInfo(
@@ -89,24 +90,24 @@ class ClipModel:
         return made
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode N × size × size × 3 RGB pictures as N × dim."""
-        return _normalised(self._image_runner.encode(images))
+        """Encode uint8 RGB images (n, size, size, 3) to float32 (n, dim)."""
+        return _normalised(self._image_encoder.encode(images))
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode N texts as N × dim, one by one: a text does not depend on those beside it."""
+        """Encode n texts to float32 (n, dim), one by one, so that they do not affect each other."""
         import numpy as np
 
-        runner = self._text_runner
+        runner = self._text_encoder
         rows = [runner.encode(text) for text in texts]
         return _normalised(np.stack(rows)) if rows else np.empty((0, self.info.dim), np.float32)
 
     @cached_property
-    def _image_runner(self) -> ImageRunner:
-        return ImageRunner(self._prepared.images, self._device)
+    def _image_encoder(self) -> ImageEncoder:
+        return ImageEncoder(self._prepared.images, self._device)
 
     @cached_property
-    def _text_runner(self) -> TextRunner:
-        return TextRunner(self._prepared.texts, self._device)
+    def _text_encoder(self) -> TextEncoder:
+        return TextEncoder(self._prepared.texts, self._device)
 
 
 def _normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

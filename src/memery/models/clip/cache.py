@@ -1,8 +1,8 @@
-"""A model's folder made ready to run: looked at once, then remembered in the user's cache.
+"""Prepared models in the user's cache.
 
-Looking means: hashing the files, asking the networks for their inputs and outputs, trying whether a
-fixed batch can be freed and whether texts may be run without their filling, and writing the text
-tower so that its weights are mapped instead of read. It is remembered while no file changes.
+Preparation hashes the files, inspects the networks' inputs and outputs, tests whether a fixed batch
+can be made dynamic and whether texts can be run without padding, and writes a text tower whose
+weights are memory-mapped. Its result is cached until a file changes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from memery.models.clip import onnx_rewrite
 from memery.models.clip.layouts import Layout
 
 FORMAT = 1
-"""Raised whenever what is remembered, or what is made of pictures and texts, changes."""
+"""Incremented if the cached facts, or the preprocessing of images and texts, change."""
 IMAGE_FILE, TEXT_FILE = "image.onnx", "text.onnx"
 """Names of networks that memery writes for its own use."""
 _FACTS = "facts.json"
 _PLAIN = ("precision", "is_variant", "fingerprint", "dim", "size", "digests")
+_RENAMED = {"trims": "accepts_unpadded", "paged": "mmap_weights"}
+"""Fields of `Texts` as earlier versions named them in the cache, which archives rely on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,10 @@ class Images:
         output: the output that has the embeddings.
         dtype: of the input, NumPy's name.
         channels_last: N × H × W × 3 rather than N × 3 × H × W.
-        batch: how many pictures at once; None for any number.
-        resize: how a picture becomes the tower's square.
-        mean: of each channel, 0 to 1; None where the network normalises by itself.
-        std: likewise.
+        batch: number of images per run; None for any number.
+        resize: how an image is resized to the tower's square.
+        mean: of each channel, 0 to 1; None if the network normalises its input.
+        std: of each channel, 0 to 1; None if the network normalises its input.
     """
 
     file: Path
@@ -66,15 +68,15 @@ class Texts:
     Attributes:
         file: the ONNX file.
         ids: the input that takes token ids.
-        mask: the input that takes 1 for a token and 0 for filling, or None.
+        mask: the input that takes 1 for a token and 0 for padding, or None.
         dtype: of both, NumPy's name.
         output: the output that has the embedding.
-        trims: a text need not be filled up to the context: proven to make no difference.
-        paged: its weights lie in a file beside it, to be mapped.
+        accepts_unpadded: padding a text to the context was verified to make no difference.
+        mmap_weights: its weights are in a separate file that is memory-mapped.
         tokenizer: a tokenizer.json, or a list of merges.
-        clean: what happens to a text before.
-        context: tokens at most.
-        pad: what fills a text up, see `Tokens`.
+        clean: how texts are cleaned before tokenisation.
+        context: maximum number of tokens.
+        pad: the padding token, see `Tokens`.
     """
 
     file: Path
@@ -82,8 +84,8 @@ class Texts:
     mask: str | None
     dtype: str
     output: str
-    trims: bool
-    paged: bool
+    accepts_unpadded: bool
+    mmap_weights: bool
     tokenizer: Path
     clean: str
     context: int
@@ -95,10 +97,10 @@ class Prepared:
     """A model ready to run.
 
     Attributes:
-        folder: where the model lies.
+        folder: the model's folder.
         precision: "fp32" or "int8".
-        is_variant: the folder has fp32 networks, and these are others.
-        fingerprint: SHA-256 over every file that decides about embeddings, hexadecimal.
+        is_variant: the folder also has fp32 networks, but these are used.
+        fingerprint: SHA-256 over every file that affects embeddings, hexadecimal.
         dim: numbers per embedding.
         size: of those files, bytes.
         digests: their SHA-256, hexadecimal, by path relative to the folder.
@@ -118,29 +120,29 @@ class Prepared:
 
 
 def cache_folder() -> Path:
-    """Where prepared models lie."""
+    """Return the folder of prepared models."""
     import platformdirs
 
     return platformdirs.user_cache_path("memery") / "models"
 
 
 def variant_folder(fingerprint: str) -> Path:
-    """Where the int8 networks lie that were made of the fp32 model with this fingerprint."""
+    """Return the folder of the int8 networks made from the fp32 model with this fingerprint."""
     import platformdirs
 
     return platformdirs.user_data_path("memery") / "int8" / fingerprint[:16]
 
 
-def place_of(folder: Path, precision: str) -> Path:
-    """Where this model is, or will be, prepared."""
+def preparation_folder(folder: Path, precision: str) -> Path:
+    """Return the folder of the prepared model, which may not exist yet."""
     key = f"{FORMAT} {folder.resolve()} {precision}"
     return cache_folder() / hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def deciding_files(layout: Layout, precision: str) -> list[Path]:
-    """The files that decide about embeddings, with what is by its name the networks' weights.
+def fingerprinted_files(layout: Layout, precision: str) -> list[Path]:
+    """List the files that affect embeddings, including weights found by their names.
 
-    Networks may name others, see `weights_elsewhere`.
+    Networks may refer to other files, see `external_weights`.
     """
     networks = [layout.image.files[precision], layout.text.files[precision]]
     beside = [
@@ -153,16 +155,16 @@ def deciding_files(layout: Layout, precision: str) -> list[Path]:
     return list(dict.fromkeys([*networks, *beside, layout.text.tokenizer, *layout.described]))
 
 
-def weights_elsewhere(folder: Path, layout: Layout, precision: str) -> list[Path]:
-    """The files that the networks state their weights to lie in, which may have any name.
+def external_weights(folder: Path, layout: Layout, precision: str) -> list[Path]:
+    """List the files of external weights that the networks refer to, which may have any name.
 
     Args:
-        folder: of the model, without links in its path.
-        layout: of the model.
-        precision: of the networks.
+        folder: the model's folder, without links in its path.
+        layout: the model's layout.
+        precision: precision of the networks.
 
     Raises:
-        ModelError: one is missing or lies outside of the model's folder.
+        ModelError: a file is missing or outside the model's folder.
     """
     files = []
     for network in (layout.image.files[precision], layout.text.files[precision]):
@@ -176,12 +178,12 @@ def weights_elsewhere(folder: Path, layout: Layout, precision: str) -> list[Path
 
 
 def _beside(network: Path, name: str, root: Path) -> Path:
-    """The file that a network names, which has to lie below the root."""
+    """Resolve a file that a network refers to and check that it is below the root."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts or not name.isprintable():
         raise ModelError(
-            f"The model file {network} takes weights from {name!r}, outside of the model's folder:"
-            " it is refused. Get the model again, or another one."
+            f"The model file {network} refers to weights in {name!r}, outside the model's folder."
+            " It is not loaded. Download the model again, or use another one."
         )
     file = network.parent / path
     try:
@@ -190,19 +192,19 @@ def _beside(network: Path, name: str, root: Path) -> Path:
         real = None
     if real is None or not real.is_file():
         raise ModelError(
-            f"The model file {network} takes weights from {file}, which is no file: get the model"
-            " again."
+            f"The model file {network} refers to weights in {file}, which is not a file."
+            " Download the model again."
         )
     if not real.is_relative_to(_real_root(root)):
         raise ModelError(
-            f"The model file {network} takes weights from {file}, a link to {real}, outside of the"
-            " model's folder: it is refused. Put a copy of the file there."
+            f"The model file {network} refers to weights in {file}, a link to {real}, outside the"
+            " model's folder. It is not loaded. Replace the link by a copy of the file."
         )
     return file
 
 
 def _real_root(folder: Path) -> Path:
-    """Where a model's files lie: of a snapshot in the hub's cache, they are links within it."""
+    """Return the folder that contains a model's files; snapshots of the hub link to blobs."""
     if folder.parent.name == "snapshots" and folder.parents[1].name.startswith("models--"):
         return folder.parents[2]
     return folder.resolve()
@@ -213,10 +215,10 @@ def _unreadable(file: Path, error: OSError) -> ModelError:
 
 
 def stamps(files: list[Path]) -> list[list[Any]]:
-    """Path, size and mtime of each: while they stay, so does what is remembered.
+    """Return path, size and mtime of each file; if they change, the cache is invalid.
 
     Raises:
-        ModelError: one is missing.
+        ModelError: a file is missing.
     """
     made = []
     for file in files:
@@ -229,17 +231,17 @@ def stamps(files: list[Path]) -> list[list[Any]]:
 
 
 def digest(file: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+    """Compute the SHA-256 of a file, hexadecimal."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def remembered(place: Path, files: list[Path]) -> Prepared | None:
-    """What was prepared here, if it is of the same files.
+def load_prepared(place: Path, files: list[Path]) -> Prepared | None:
+    """Load a prepared model, unless its files have changed.
 
     Args:
-        place: see `place_of`.
-        files: that decide by their names; those that the networks state are remembered with them.
+        place: see `preparation_folder`.
+        files: see `fingerprinted_files`; external weights are stored with them.
     """
     try:
         facts = json.loads((place / _FACTS).read_text(encoding="utf-8"))
@@ -251,8 +253,8 @@ def remembered(place: Path, files: list[Path]) -> Prepared | None:
         return None
 
 
-def prepared_here() -> Iterator[Prepared]:
-    """Everything that is prepared in the user's cache."""
+def iter_prepared() -> Iterator[Prepared]:
+    """Yield all prepared models in the user's cache."""
     with contextlib.suppress(OSError):
         for file in sorted(cache_folder().glob(f"*/{_FACTS}")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
@@ -260,8 +262,8 @@ def prepared_here() -> Iterator[Prepared]:
 
 
 @contextlib.contextmanager
-def drafted(place: Path) -> Iterator[Path | None]:
-    """A folder that becomes `place` at the end; None where nothing can be written."""
+def atomic_directory(place: Path) -> Iterator[Path | None]:
+    """Yield a temporary folder that becomes `place` at the end; None if it is not writable."""
     draft = place.with_name(f".{place.name}-{uuid.uuid4().hex}")
     try:
         draft.mkdir(parents=True)
@@ -271,7 +273,7 @@ def drafted(place: Path) -> Iterator[Path | None]:
     try:
         yield draft
         shutil.rmtree(place, ignore_errors=True)
-        # Another process may have been as quick: what it made is as good.
+        # Another process may have prepared the same model meanwhile.
         with contextlib.suppress(OSError):
             draft.rename(place)
     finally:
@@ -279,13 +281,14 @@ def drafted(place: Path) -> Iterator[Path | None]:
 
 
 def write_facts(draft: Path, prepared: Prepared, stamped: list[list[Any]]) -> None:
-    """Remember what was found out."""
+    """Write the facts of a prepared model."""
     facts = {"format": FORMAT, "files": stamped, "prepared": dataclasses.asdict(prepared)}
     (draft / _FACTS).write_text(json.dumps(facts, default=os.fspath), encoding="utf-8")
 
 
 def _from_json(facts: dict[str, Any]) -> Prepared:
-    images, texts = dict(facts["images"]), dict(facts["texts"])
+    images = dict(facts["images"])
+    texts = {_RENAMED.get(name, name): value for name, value in facts["texts"].items()}
     images["resize"] = Resize(**images["resize"])
     images["file"], texts["file"] = Path(images["file"]), Path(texts["file"])
     texts["tokenizer"] = Path(texts["tokenizer"])

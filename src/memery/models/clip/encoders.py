@@ -1,4 +1,4 @@
-"""The two towers at work: pictures and texts to vectors, as `Images` and `Texts` describe them."""
+"""Encoders that run the image tower and the text tower of a prepared model."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STEP = 8
-"""Pictures per run of a network that takes any number."""
+"""Images per run of a network with a dynamic batch."""
 
 
-class ImageRunner:
+class ImageEncoder:
     """Runs an image tower.
 
     Args:
-        images: how.
-        device: on what.
-        step: pictures per run at most.
+        images: how the tower is run.
+        device: compute device.
+        step: maximum number of images per run.
     """
 
     def __init__(self, images: Images, device: str = "cpu", step: int = STEP) -> None:
@@ -34,19 +34,19 @@ class ImageRunner:
         self._step = images.batch or step
 
     def encode(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """N × size × size × 3 pictures to N × dim, not normalised."""
+        """Encode uint8 RGB images (n, size, size, 3) to (n, dim), not normalised."""
         import numpy as np
 
         inputs = (
-            self.crafted(pictures[start : start + self._step])
+            self.preprocess(pictures[start : start + self._step])
             for start in range(0, len(pictures), self._step)
         )
         name, output = self._images.input, self._images.output
         parts = [self._network.run({name: part}, output) for part in inputs]
         return np.concatenate(parts)[: len(pictures)]
 
-    def crafted(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
-        """Pictures as the network takes them: scaled, in its order and type, to its batch."""
+    def preprocess(self, pictures: NDArray[np.uint8]) -> NDArray[Any]:
+        """Convert images to the network's input: normalisation, axes, type and batch size."""
         import numpy as np
 
         if self._images.batch and len(pictures) < self._images.batch:
@@ -74,12 +74,12 @@ class ImageRunner:
         return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
 
-class TextRunner:
+class TextEncoder:
     """Runs a text tower.
 
     Args:
-        texts: how.
-        device: on what.
+        texts: how the tower is run.
+        device: compute device.
     """
 
     def __init__(self, texts: Texts, device: str = "cpu") -> None:
@@ -90,17 +90,17 @@ class TextRunner:
             texts.file,
             device,
             # Repacking 255 MB of weights takes longer than the few texts of a query.
-            optimisation="disabled" if texts.paged else "all",
-            paged=texts.paged,
+            optimisation="disabled" if texts.mmap_weights else "all",
+            mmap_weights=texts.mmap_weights,
         )
 
     def encode(self, text: str) -> NDArray[np.float32]:
-        """One text to a vector of shape (dim,), not normalised."""
+        """Encode a text to a vector of shape (dim,), not normalised."""
         self._load()
-        return self.run(self.tokens.encode(text), filled=not self._texts.trims)
+        return self.run(self.tokens.encode(text), filled=not self._texts.accepts_unpadded)
 
     def _load(self) -> None:
-        """At the first text, read weights and words at the same time."""
+        """At the first text, load network and tokenizer concurrently."""
         if not self._loaded:
             with ThreadPoolExecutor(1) as pool:
                 loading = pool.submit(self._network.load)
@@ -109,7 +109,7 @@ class TextRunner:
             self._loaded = True
 
     def run(self, ids: Sequence[int], *, filled: bool) -> NDArray[np.float32]:
-        """Token ids to a vector, with or without filling them up."""
+        """Encode token ids, with or without padding."""
         import numpy as np
 
         row = self.tokens.fill(ids) if filled else ids

@@ -1,6 +1,6 @@
-"""Reads and rewrites ONNX graphs: the one module that imports onnx.
+"""Inspection and rewriting of ONNX graphs: the only module that imports onnx.
 
-What the rewriting makes is proven elsewhere.
+Callers verify that a rewritten network gives the same results.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
 _BATCH = "batch"
 _ONCE = (1, 0)
-"""The first side of what is there once; 0 where shape inference cannot tell."""
+"""First dimensions of a constant with a single row; 0 if shape inference cannot tell."""
 
 
 def external_files(network: Path) -> list[str]:
-    """The names of the files beside a network that its tensors lie in, as the network states them.
+    """List the names of the external data files of a network's tensors.
 
-    Every tensor counts, wherever it stands: in subgraphs, functions and training graphs too.
+    This includes tensors in subgraphs, functions and training graphs.
 
     Raises:
-        ModelError: it is no network, or one whose nodes name files.
-        OSError: it cannot be read.
+        ModelError: the file is not an ONNX network, or has nodes that refer to files.
+        OSError: the file cannot be read.
     """
     if not _mentions(network, (b"location", b"EPContext")):  # parsing takes twice its size
         return []
@@ -42,16 +42,16 @@ def external_files(network: Path) -> list[str]:
         model = onnx.load(str(network), load_external_data=False)
     except DecodeError as error:
         raise ModelError(
-            f"The model file {network} is damaged or no ONNX network: check it with memery models"
-            " verify."
+            f"The model file {network} is damaged or not an ONNX network. Check it with memery"
+            " models verify."
         ) from error
     for message in _messages(model):
         if isinstance(message, onnx.TensorProto):
             names += [entry.value for entry in message.external_data if entry.key == "location"]
         elif isinstance(message, onnx.NodeProto) and message.op_type == "EPContext":
             raise ModelError(
-                f"The model file {network} is compiled for one device (EPContext) and names files"
-                " that only that device reads: use the original network."
+                f"The model file {network} is compiled for one device (EPContext) and refers to"
+                " files for that device only. Use the original network."
             )
     return list(dict.fromkeys(names))
 
@@ -59,14 +59,14 @@ def external_files(network: Path) -> list[str]:
 def _mentions(file: Path, words: tuple[bytes, ...]) -> bool:
     """Whether a file contains one of the words."""
     with file.open("rb") as stream:
-        if not file.stat().st_size:  # which cannot be mapped
+        if not file.stat().st_size:  # an empty file cannot be mapped
             return False
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(word) >= 0 for word in words)
 
 
 def _messages(message: Message) -> Iterator[Message]:
-    """A message and all that it consists of."""
+    """Yield a message and all messages nested in it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is not None:
@@ -74,18 +74,18 @@ def _messages(message: Message) -> Iterator[Message]:
                 yield from _messages(part)
 
 
-def free_batch(source: Path, target: Path) -> None:
-    """Write a network of a fixed batch of 1 as one that takes any; its weights go to a file beside.
+def make_batch_dynamic(source: Path, target: Path) -> None:
+    """Rewrite a network with a fixed batch of 1 for any batch; weights go to a separate file.
 
-    Shapes that begin with the batch are told to copy it. Where a graph has the batch elsewhere, the
-    result is wrong or does not run: whoever calls this compares the two.
+    Constant shapes that begin with the batch are changed to copy it. If a graph has the batch
+    elsewhere, the result is wrong or does not run: the caller must compare the two networks.
     """
     import onnx
 
     model = onnx.load(str(source))
     sides = _sides(onnx.shape_inference.infer_shapes(model, data_prop=True).graph)
     _name_batch(model)
-    _free_reshapes(model.graph)
+    _make_reshapes_dynamic(model.graph)
     _repeat_constants(model.graph, sides)
     del model.graph.value_info[:]
     onnx.save_model(
@@ -98,7 +98,7 @@ def free_batch(source: Path, target: Path) -> None:
 
 
 def _sides(graph: GraphProto) -> dict[str, list[int]]:
-    """The shape of every value that has one."""
+    """Return the shape of each value, if known."""
     sides = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for value in graph.value_info:
         shape = value.type.tensor_type.shape
@@ -114,28 +114,30 @@ def _name_batch(model: ModelProto) -> None:
             shape.dim[0].dim_param = _BATCH
 
 
-def _free_reshapes(graph: GraphProto) -> None:
-    """In every constant shape that begins with 1, let 0 stand there: it copies the input's side."""
+def _make_reshapes_dynamic(graph: GraphProto) -> None:
+    """Replace the first 1 of constant shapes by 0, which copies the input's dimension."""
     from onnx import numpy_helper
 
     shapes = {node.input[1] for node in graph.node if node.op_type == "Reshape"}
     for tensor in graph.initializer:
         if tensor.name in shapes:
             tensor.CopyFrom(
-                numpy_helper.from_array(_freed(numpy_helper.to_array(tensor)), tensor.name)
+                numpy_helper.from_array(
+                    _with_copied_batch(numpy_helper.to_array(tensor)), tensor.name
+                )
             )
     for node in graph.node:
         if node.op_type == "Constant" and node.output[0] in shapes:
             for attribute in node.attribute:
                 if attribute.name == "value":
-                    freed = _freed(numpy_helper.to_array(attribute.t))
+                    freed = _with_copied_batch(numpy_helper.to_array(attribute.t))
                     attribute.t.CopyFrom(numpy_helper.from_array(freed, attribute.t.name))
 
 
 def _repeat_constants(graph: GraphProto, sides: Mapping[str, list[int]]) -> None:
-    """Repeat what is joined to each picture, such as the class token, for as many as there are.
+    """Repeat constants that are concatenated to each image, such as the class token.
 
-    An exporter that knows the batch to be 1 joins the constant itself.
+    Exporters with a fixed batch of 1 concatenate the constant without repeating it.
     """
     from onnx import helper
 
@@ -159,7 +161,7 @@ def _repeat_constants(graph: GraphProto, sides: Mapping[str, list[int]]) -> None
 def _repetition(
     graph: GraphProto, name: str, length: int, like: str, output: str
 ) -> list[NodeProto]:
-    """Nodes that repeat a constant of so many axes along the first, as often as `like` is long."""
+    """Make nodes that repeat a constant with `length` axes along its first, to match `like`."""
     import numpy as np
     from onnx import helper, numpy_helper
 
@@ -175,7 +177,7 @@ def _repetition(
     ]
 
 
-def _freed(shape: NDArray[np.int64]) -> NDArray[np.int64]:
+def _with_copied_batch(shape: NDArray[np.int64]) -> NDArray[np.int64]:
     freed = shape.copy()
     if len(freed) > 1 and freed[0] == 1:
         freed[0] = 0

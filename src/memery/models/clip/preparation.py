@@ -1,4 +1,4 @@
-"""Looks at a model's folder and makes it ready to run; see `prepared` for what comes of it."""
+"""Preparation of a model's folder for running; see `memery.models.clip.cache` for the result."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from memery.models.clip.cache import (
     Images,
     Prepared,
     Texts,
-    deciding_files,
+    atomic_directory,
     digest,
-    drafted,
-    place_of,
-    remembered,
+    external_weights,
+    fingerprinted_files,
+    load_prepared,
+    preparation_folder,
     stamps,
     variant_folder,
-    weights_elsewhere,
     write_facts,
 )
-from memery.models.clip.encoders import ImageRunner, TextRunner
+from memery.models.clip.encoders import ImageEncoder, TextEncoder
 from memery.models.clip.layouts import Layout, read_layout
 from memery.models.clip.text import CLEANINGS
 from memery.models.runtime import Network, Port
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_EQUAL = 0.999999
-"""Cosine from which a rewritten network counts as the same."""
+_COSINE_MIN = 0.999999
+"""Minimum cosine between the outputs of a rewritten network and the original."""
 _OUTPUTS = (
     "image_embeds",
     "text_embeds",
@@ -55,44 +55,44 @@ _CHANNELS = 3
 
 
 def prepare(folder: Path, precision: str) -> Prepared:
-    """What is remembered of a model, or a look at it.
+    """Load a prepared model from the cache, or prepare it.
 
     Args:
-        folder: of the model, in one of the layouts.
-        precision: "fp32", "int8", or "" for the better of what there is.
+        folder: the model's folder, in one of the layouts.
+        precision: "fp32", "int8", or "" for the best available.
 
     Raises:
-        ModelError: it is in no layout, is damaged, or lacks the precision.
+        ModelError: the layout is unknown, the model is damaged, or it lacks the precision.
     """
     folder = folder.resolve()
     layout = read_layout(folder)
     if precision == "int8" and "int8" not in _precisions(layout):
         layout = _with_variant(layout, variant_folder(prepare(folder, "fp32").fingerprint))
     precision = _chosen(folder, layout, precision)
-    files = deciding_files(layout, precision)
-    place = place_of(folder, precision)
-    known = remembered(place, files)
+    files = fingerprinted_files(layout, precision)
+    place = preparation_folder(folder, precision)
+    known = load_prepared(place, files)
     if known is not None:
         return known
-    # Before the runtime opens any of them: what the networks name may lie anywhere.
-    files = list(dict.fromkeys([*files, *weights_elsewhere(folder, layout, precision)]))
+    # Check external weights before the runtime opens the networks: their paths are untrusted.
+    files = list(dict.fromkeys([*files, *external_weights(folder, layout, precision)]))
     stamped = stamps(files)
-    logger.info("Looking at the model in %s for the first time; this takes a moment.", folder)
-    with drafted(place) as draft:
-        made = _look(folder, layout, precision, files)
+    logger.info("Preparing the model in %s for its first use. This takes a moment.", folder)
+    with atomic_directory(place) as draft:
+        made = _inspect(folder, layout, precision, files)
         if draft is not None:
-            made = _improved(made, draft, place)
+            made = _optimized(made, draft, place)
             write_facts(draft, made, stamped)
     return made
 
 
 def _precisions(layout: Layout) -> list[str]:
-    """Of which there are both networks, the better one first."""
+    """List the precisions for which both networks exist, the best first."""
     return [k for k in ("fp32", "int8") if k in layout.image.files and k in layout.text.files]
 
 
 def _with_variant(layout: Layout, variant: Path) -> Layout:
-    """The layout with the int8 networks that were made here, if they were."""
+    """Add the int8 networks that memery made, if any, to a layout."""
     image, text = variant / IMAGE_FILE, variant / TEXT_FILE
     if not (image.exists() and text.exists()):
         return layout
@@ -115,9 +115,9 @@ def _chosen(folder: Path, layout: Layout, precision: str) -> str:
     return precision or both[0]
 
 
-def _look(folder: Path, layout: Layout, precision: str, files: list[Path]) -> Prepared:
+def _inspect(folder: Path, layout: Layout, precision: str, files: list[Path]) -> Prepared:
     if layout.text.clean not in CLEANINGS:
-        raise ModelError(f"The model in {folder} cleans texts by {layout.text.clean!r}: unknown.")
+        raise ModelError(f"The model in {folder} uses unknown text cleaning {layout.text.clean!r}.")
     images = _images(layout, precision)
     texts = _texts(layout, precision)
     dim = _dim(folder, layout, images, texts)
@@ -146,7 +146,7 @@ def _images(layout: Layout, precision: str) -> Images:
     network = Network(file)
     pictures = [port for port in network.inputs if len(port.shape) == _IMAGE_AXES]
     if len(pictures) != 1 or len(network.inputs) != 1:
-        raise ModelError(f"{file} takes {_listed(network.inputs)}, not one array of pictures.")
+        raise ModelError(f"{file} takes {_listed(network.inputs)}, not one array of images.")
     (port,) = pictures
     last = port.shape[3] == _CHANNELS or (port.dtype == "uint8" and port.shape[1] != _CHANNELS)
     height, width = port.shape[1:3] if last else port.shape[2:4]
@@ -154,7 +154,7 @@ def _images(layout: Layout, precision: str) -> Images:
     size = resize.size or height
     if size is None or {height or size, width or size} != {size}:
         raise ModelError(
-            f"{file} takes pictures of {width} × {height} pixels, its folder says {resize.size}."
+            f"{file} takes images of {width} × {height} pixels, its folder says {resize.size}."
         )
     plain = port.dtype != "uint8"
     return Images(
@@ -189,8 +189,8 @@ def _texts(layout: Layout, precision: str) -> Texts:
         mask=masks[0].name if masks else None,
         dtype=ids[0].dtype,
         output=_output(file, network.outputs),
-        trims=fixed is None and layout.text.pad is None,
-        paged=False,
+        accepts_unpadded=fixed is None and layout.text.pad is None,
+        mmap_weights=False,
         tokenizer=layout.text.tokenizer,
         clean=layout.text.clean,
         context=context,
@@ -199,7 +199,7 @@ def _texts(layout: Layout, precision: str) -> Texts:
 
 
 def _output(file: Path, outputs: list[Port]) -> str:
-    """The output that has one vector for each picture or text."""
+    """Find the output with one vector per image or text."""
     named = [port.name for port in outputs if port.name in _OUTPUTS]
     flat = [port.name for port in outputs if len(port.shape) == _TEXT_AXES]
     for names in (named, flat):
@@ -215,9 +215,9 @@ def _listed(ports: list[Port]) -> str:
 
 
 def _dim(folder: Path, layout: Layout, images: Images, texts: Texts) -> int:
-    """Numbers per embedding, as both towers give them."""
-    seen = ImageRunner(images).encode(_noise(images.resize.size)[:1]).shape
-    read = TextRunner(texts).encode(_PROBES[0]).shape
+    """Run both towers and return the dimension of their embeddings."""
+    seen = ImageEncoder(images).encode(_noise(images.resize.size)[:1]).shape
+    read = TextEncoder(texts).encode(_PROBES[0]).shape
     dim = layout.dim or int(read[-1])
     if seen != (1, dim) or read != (dim,):
         raise ModelError(
@@ -234,23 +234,25 @@ def _noise(size: int) -> NDArray[np.uint8]:
     return random.integers(0, 256, (_PICTURES, size, size, _CHANNELS), dtype=np.uint8)
 
 
-def _improved(made: Prepared, draft: Path, place: Path) -> Prepared:
-    """Rewrite what can be run better; what is not proven to be the same is not kept."""
+def _optimized(made: Prepared, draft: Path, place: Path) -> Prepared:
+    """Optimise the networks; keep only changes that give the same results."""
     images, texts = made.images, made.texts
     if images.batch == 1:
-        images = _with_free_batch(images, draft / IMAGE_FILE, place)
-    if not texts.trims:
-        texts = _trimmed(texts)
-    texts = _with_paged_weights(texts, draft / TEXT_FILE, place)
+        images = _with_dynamic_batch(images, draft / IMAGE_FILE, place)
+    if not texts.accepts_unpadded:
+        texts = _without_padding(texts)
+    texts = _with_mmapped_weights(texts, draft / TEXT_FILE, place)
     return replace(made, images=images, texts=texts)
 
 
-def _with_free_batch(images: Images, file: Path, place: Path) -> Images:
+def _with_dynamic_batch(images: Images, file: Path, place: Path) -> Images:
     pictures = _noise(images.resize.size)
     try:
-        onnx_rewrite.free_batch(images.file, file)
+        onnx_rewrite.make_batch_dynamic(images.file, file)
         freed = replace(images, file=file, batch=None)
-        same = _are_equal(ImageRunner(images).encode(pictures), ImageRunner(freed).encode(pictures))
+        same = _are_equal(
+            ImageEncoder(images).encode(pictures), ImageEncoder(freed).encode(pictures)
+        )
     except (MemeryError, OSError, ValueError) as error:
         logger.debug("The batch of %s stays fixed: %s", images.file, error)
         same = False
@@ -260,44 +262,44 @@ def _with_free_batch(images: Images, file: Path, place: Path) -> Images:
     return replace(freed, file=place / file.name)
 
 
-def _with_paged_weights(texts: Texts, file: Path, place: Path) -> Texts:
+def _with_mmapped_weights(texts: Texts, file: Path, place: Path) -> Texts:
     try:
-        Network(texts.file, optimisation="disabled").save_paged(file)
-        paged = replace(texts, file=file, paged=True)
-        same = _are_equal(_probed(texts), _probed(paged))
+        Network(texts.file, optimisation="disabled").save_mmapped(file)
+        mmap_weights = replace(texts, file=file, mmap_weights=True)
+        same = _are_equal(_probed(texts), _probed(mmap_weights))
     except (MemeryError, OSError) as error:
         logger.debug("The weights of %s stay where they are: %s", texts.file, error)
         same = False
     if not same:
         _drop(file)
         return texts
-    return replace(paged, file=place / file.name)
+    return replace(mmap_weights, file=place / file.name)
 
 
-def _trimmed(texts: Texts) -> Texts:
-    """Leave the filling away where that makes no difference: a causal tower stops at the end."""
+def _without_padding(texts: Texts) -> Texts:
+    """Omit padding if it makes no difference: a causal tower ignores what follows the end token."""
     try:
-        same = _are_equal(_probed(texts), _probed(replace(texts, trims=True)))
-    except MemeryError:  # it takes nothing but full texts
+        same = _are_equal(_probed(texts), _probed(replace(texts, accepts_unpadded=True)))
+    except MemeryError:  # it only takes padded texts
         same = False
-    return replace(texts, trims=same)
+    return replace(texts, accepts_unpadded=same)
 
 
 def _probed(texts: Texts) -> NDArray[np.float32]:
     import numpy as np
 
-    runner = TextRunner(texts)
+    runner = TextEncoder(texts)
     return np.stack([runner.encode(text) for text in _PROBES])
 
 
 def _are_equal(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    """Whether the rows point the same way."""
+    """Whether corresponding rows have the same direction."""
     import numpy as np
 
     if one.shape != other.shape:
         return False
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    return bool(np.all((one * other).sum(axis=1) >= _EQUAL * norms))
+    return bool(np.all((one * other).sum(axis=1) >= _COSINE_MIN * norms))
 
 
 def _drop(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Texts to token ids, as each publisher's own code makes them."""
+"""Tokenisation of texts, as in each publisher's code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memery.models.runtime import Tokenizer
 
 _MERGES = 49152 - 256 - 2
-"""How many merges CLIP takes from its list, after the first line (OpenAI's simple_tokenizer.py)."""
+"""Number of merges that CLIP uses, after the first line (OpenAI's simple_tokenizer.py)."""
 _MERGES_BYTES = 16 << 20
 _START, _END = "<start_of_text>", "<end_of_text>"
 _PUNCTUATION = str.maketrans("_", " ", string.punctuation.replace("_", ""))
@@ -29,16 +29,16 @@ def _collapsed(text: str) -> str:
 
 
 def _canonical(text: str) -> str:
-    """SigLIP's: lower case without punctuation (big_vision's canonicalize_text)."""
+    """Lower case without punctuation, for SigLIP (big_vision's canonicalize_text)."""
     return _collapsed(text.translate(_PUNCTUATION)).lower()
 
 
 def _openai(text: str) -> str:
-    """CLIP's: mended, without HTML entities, white space collapsed, lower case."""
+    """Fix encoding errors, unescape HTML, collapse white space, lower case: for OpenAI's CLIP."""
     import ftfy
 
-    mended = html.unescape(html.unescape(ftfy.fix_text(text)))
-    return _collapsed(mended.strip()).lower()
+    fixed = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return _collapsed(fixed.strip()).lower()
 
 
 CLEANINGS: dict[str, Callable[[str], str]] = {
@@ -47,17 +47,17 @@ CLEANINGS: dict[str, Callable[[str], str]] = {
     "canonicalize": _canonical,
     "openai": _openai,
 }
-"""What may happen to a text before it is cut into tokens."""
+"""Ways of cleaning a text before tokenisation."""
 
 
 class Tokens:
-    """Makes token ids of texts.
+    """Converts texts to token ids.
 
     Args:
         file: a tokenizer.json, or CLIP's list of merges (.txt.gz).
         clean: one of `CLEANINGS`.
-        context: tokens at most; the last one of a text that is cut is its end token.
-        pad: the token, or its number, that fills a text up; None for no filling.
+        context: maximum number of tokens; a truncated text ends with its end token.
+        pad: the padding token or its id; None to pad with the end token.
     """
 
     def __init__(self, file: Path, clean: str, context: int, pad: str | int | None) -> None:
@@ -67,16 +67,16 @@ class Tokens:
         self._pad = pad
 
     def load(self) -> None:
-        """Read the tokenizer now instead of at the first text."""
+        """Load the tokenizer now instead of at the first text."""
         _ = self._tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text with its start and end tokens, not filled up."""
+        """Return the ids of a text with start and end tokens, without padding."""
         ids: list[int] = self._tokenizer.encode(self._clean(text)).ids
         return ids
 
     def fill(self, ids: Sequence[int]) -> list[int]:
-        """The ids filled up to the context; with the end token where nothing else is said."""
+        """Pad ids to the context."""
         pad = self._pad_id
         return [*ids, *[ids[-1] if pad is None else pad] * (self._context - len(ids))]
 
@@ -86,7 +86,7 @@ class Tokens:
             return self._pad
         number: int | None = self._tokenizer.token_to_id(self._pad)
         if number is None:
-            raise ModelError(f"The tokenizer {self._file} has no token {self._pad!r} to fill with.")
+            raise ModelError(f"The tokenizer {self._file} lacks the padding token {self._pad!r}.")
         return number
 
     @cached_property
@@ -101,7 +101,7 @@ class Tokens:
 
 
 def merges_tokenizer(file: Path) -> Tokenizer:
-    """CLIP's tokenizer from its list of merges (.txt.gz).
+    """Make CLIP's tokenizer from its list of merges (.txt.gz).
 
     Raises:
         ModelError: the list cannot be read.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from memery.errors import ModelError
 from memery.models.clip import ClipModel
-from memery.models.clip.cache import place_of
-from memery.models.clip.encoders import TextRunner
+from memery.models.clip.cache import preparation_folder
+from memery.models.clip.encoders import TextEncoder
 from memery.models.clip.layouts.memery_format import FORMAT, MANIFEST
 from memery.models.clip.preparation import prepare
 from memery.models.export.checkpoints import Checkpoint, read_checkpoint, run, write_onnx
@@ -55,7 +55,7 @@ def export(checkpoint: Path, target: Path) -> tuple[float, float]:
     except OSError as error:
         raise ModelError(f"{target} cannot be written: {error.strerror}.") from error
     finally:
-        for leftover in (draft, *(place_of(draft, kind) for kind in ("fp32", "int8"))):
+        for leftover in (draft, *(preparation_folder(draft, kind) for kind in ("fp32", "int8"))):
             shutil.rmtree(leftover, ignore_errors=True)
     return least
 
@@ -110,7 +110,7 @@ def _checked(read: Checkpoint, draft: Path, precision: str, least: float) -> flo
     coarse = random.integers(0, 256, (_PICTURES, 4, 4, 3), dtype=np.uint8)
     pictures = coarse.repeat(-(-size // 4), axis=1).repeat(-(-size // 4), axis=2)[:, :size, :size]
     pictures = np.ascontiguousarray(pictures)
-    tokens = TextRunner(prepare(draft, precision).texts).tokens
+    tokens = TextEncoder(prepare(draft, precision).texts).tokens
     rows = np.array([tokens.fill(tokens.encode(text)) for text in _TEXTS], dtype=np.int64)
     worst = min(
         _cosine(model.encode_images(pictures), run(read.visual, pictures)),

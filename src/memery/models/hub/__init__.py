@@ -1,9 +1,9 @@
-"""Downloads models from the hub into its own cache: resumed, verified, all or nothing.
+"""Downloads of models from the hub into the hub's cache: resumable, verified and atomic.
 
-The files lie as every program that uses the hub expects them: `blobs/<hash>` with the content,
-`snapshots/<commit>/<path>` as links to it. Beside it a file that is not whole yet is
-`blobs/<hash>.memery`: the next try goes on with it. Every file is compared with the hash that the
-hub states before it gets its name, and a model counts as installed only when all of them are there.
+The cache has the hub's standard layout: `blobs/<hash>` with the content, and
+`snapshots/<commit>/<path>` as links to it. Incomplete files are `blobs/<hash>.memery`; the next
+attempt resumes them. Each file is verified against the hub's hash before it gets its final name. A
+model is installed only when all of its files are complete.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from memery.models.registry import Entry
 
 _CONNECTIONS = 4
 _KEPT = ("*.json", "*.toml", "*.txt.gz", "*.onnx", "*.onnx.data", "*.onnx_data", "*.data")
-"""What a repository without an entry may give: descriptions and networks, nothing pickled."""
+"""Files to download from a repository that is not in the registry; no pickles."""
 _OTHER_PRECISIONS = ("*_fp16.onnx*", "*_q4*", "*_bnb4*", "*_int8.onnx*", "*_uint8.onnx*", "*fp16/*")
 _OPTIONAL = frozenset({"tokenizer_config.json"})
-"""What a layout can do without."""
+"""Files that a layout does not require."""
 _HEADROOM = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class PullProgress:
-    """How far a download is.
+    """Progress of a download.
 
     Attributes:
-        done: bytes that are there.
+        done: bytes downloaded.
         total: bytes of all files.
     """
 
@@ -54,11 +54,10 @@ def pull(
     Args:
         name: of the registry, or a hub id (`owner/name`, `owner/name@revision`).
         entry: what the registry says, or None for a hub id.
-        progress: called with the bytes that are there.
+        progress: called with the progress.
 
     Raises:
-        ModelError: it cannot be had; nothing new is installed, and what was downloaded is kept for
-            the next try, unless it is wrong.
+        ModelError: the download failed. Valid partial downloads are kept for the next attempt.
     """
     import filelock
 
@@ -73,7 +72,7 @@ def pull(
             model = _Download(repository, commit, wanted, progress).run(base)
             installed.write(model)
     except OSError as error:
-        raise client.explained(error, repository) from error
+        raise client.to_model_error(error, repository) from error
     return model
 
 
@@ -81,21 +80,21 @@ def remove(model: Installed) -> int:
     """Delete an installed model from the hub's cache, and its record. Returns the bytes freed."""
     try:
         freed = client.delete_revision(model.folder.parents[1], model.commit)
-    except (OSError, IndexError):  # the folder that the record names is none of a cache
+    except (OSError, IndexError):  # the recorded folder is not in a cache
         freed = 0
     installed.forget(model.name)
     return freed
 
 
 def _chosen(repository: str, found: list[RemoteFile], entry: Entry | None) -> list[RemoteFile]:
-    """The files that are wanted."""
+    """Select the files to download."""
     paths = {file.path for file in found}
     if entry is not None:
         missing = [path for path in entry.files if path not in paths | _OPTIONAL]
         if missing:
             raise ModelError(
                 f"The repository {repository} lacks {', '.join(missing)}: it has changed since this"
-                " version of memery. Try a newer one."
+                " version of memery was released. Update memery."
             )
         beside = [f"{path}{end}" for path in entry.files for end in (".data", "_data")]
         wanted = [file for file in found if file.path in (*entry.files, *beside)]
@@ -107,7 +106,7 @@ def _chosen(repository: str, found: list[RemoteFile], entry: Entry | None) -> li
             and not any(fnmatch.fnmatch(file.path, other) for other in _OTHER_PRECISIONS)
         ]
     if not any(file.path.endswith(".onnx") for file in wanted):
-        raise ModelError(f"The repository {repository} holds no ONNX model that memery can read.")
+        raise ModelError(f"The repository {repository} has no ONNX model that memery supports.")
     for file in wanted:
         client.check_form(repository, file)
     return wanted
@@ -134,7 +133,7 @@ class _Download:
         self._total = sum(file.size for file in self._contents.values())
 
     def run(self, name: str) -> Installed:
-        """Fetch what is missing, and say what there is."""
+        """Download missing files and return the record of the model."""
         with contextlib.closing(self._folder):
             self._check_room()
             with ThreadPoolExecutor(_CONNECTIONS) as pool:
@@ -160,30 +159,30 @@ class _Download:
             )
 
     def _get(self, file: RemoteFile) -> str:
-        """Make sure that one file is in the cache, and right. Returns its SHA-256."""
+        """Download a file unless it is in the cache; verify it and return its SHA-256."""
         blob, partial = _blob(file), _partial(file)
-        if (sha256 := self._right(blob, file)) is not None:
-            self._moved(file.size)
+        if (sha256 := self._verified_digest(blob, file)) is not None:
+            self._advance(file.size)
             return sha256
         self._folder.delete(blob)
         size = self._folder.size(partial)
         if size is None or size > file.size:
             self._folder.delete(partial)
         with self._folder.open(partial, "ab") as target:
-            self._moved(target.tell())
-            client.fetch(self._repository, self._commit, file, target, self._moved)
-        sha256 = self._right(partial, file)
+            self._advance(target.tell())
+            client.fetch(self._repository, self._commit, file, target, self._advance)
+        sha256 = self._verified_digest(partial, file)
         if sha256 is None:
             self._folder.delete(partial)
             raise ModelError(
-                f"{file.path} of {self._repository} arrived damaged: its hash is not the one that"
-                " the hub states. It is deleted: run the command again to get it anew."
+                f"The download of {file.path} of {self._repository} is damaged: its hash differs"
+                " from the hub's. It was deleted. Run the command again to download it again."
             )
         self._folder.rename(partial, blob)
         return sha256
 
-    def _right(self, name: str, file: RemoteFile) -> str | None:
-        """The SHA-256 of a file that is what the hub says, else None."""
+    def _verified_digest(self, name: str, file: RemoteFile) -> str | None:
+        """Return the SHA-256 of a file if it matches the hub's hash, else None."""
         if self._folder.size(name) != file.size:
             return None
         with self._folder.open(name, "rb") as stream:
@@ -194,14 +193,14 @@ class _Download:
     def _link(self, file: RemoteFile, name: str) -> None:
         try:
             self._folder.link(name, _blob(file))
-        except OSError:  # a system without links
+        except OSError:  # symbolic links are not supported
             with (
                 self._folder.open(_blob(file), "rb") as blob,
                 self._folder.open(name, "ab") as copy,
             ):
                 shutil.copyfileobj(blob, copy)
 
-    def _moved(self, count: int) -> None:
+    def _advance(self, count: int) -> None:
         with self._lock:
             self._done += count
             self._progress(PullProgress(min(self._done, self._total), self._total))

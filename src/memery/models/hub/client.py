@@ -1,6 +1,7 @@
-"""The hub's API, by huggingface_hub: the one module that imports it.
+"""The hub's API: the only module that imports huggingface_hub.
 
-Its variables hold (HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE …). Its telemetry is off.
+Its environment variables apply (HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE …). Its telemetry is
+disabled.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from memery.errors import ModelError
 from memery.process.telemetry import disable_telemetry
 
 _WAITS = 3
-"""How often a hub that asks for patience is asked again."""
+"""Number of retries after a rate-limited request."""
 _WAIT_MAX = 60.0
-"""The longest that it may ask for, seconds."""
+"""The longest delay between retries that is accepted, seconds."""
 _BUSY = 429
 _CHUNK = 1 << 16
-"""Bytes that reach the file at a time, the most that an interruption loses (10 MB by default)."""
+"""Bytes written at a time; an interruption loses at most this much (10 MB by default)."""
 
 
 _SHA1, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 _COMMIT = re.compile(f"{_SHA1.pattern}|{_SHA256.pattern}")
 _SIZE_MAX, _NAME_MAX = 1 << 40, 255
-"""The largest file, and the longest name of one in a folder, bytes."""
+"""The largest file and the longest name of a file, bytes."""
 _SHOWN = 80
 
 
@@ -39,10 +40,10 @@ class RemoteFile:
     """A file as the hub describes it.
 
     Attributes:
-        path: within the repository.
+        path: path within the repository.
         size: bytes.
-        sha256: of a large file's content, hexadecimal; None for small ones.
-        blob: git's SHA-1 of a small file; of a large one's pointer.
+        sha256: of a large file's content, hexadecimal; None for small files.
+        blob: git's SHA-1 of a small file, or of a large file's LFS pointer.
     """
 
     path: str
@@ -64,20 +65,20 @@ def _hub() -> Any:
 
 
 def _token() -> str | Literal[False]:
-    """The token that the user named; one that was saved by another program's login is not sent.
+    """Return HF_TOKEN; never a token saved by the login of another program.
 
-    It may belong to another hub than HF_ENDPOINT names, and a public model needs none.
+    A saved token may belong to another hub than HF_ENDPOINT, and public models need no token.
     """
     return os.environ.get("HF_TOKEN", "").strip() or False
 
 
 def describe(repository: str, revision: str | None) -> tuple[str, list[RemoteFile]]:
-    """The commit that a revision names now, and its files.
+    """Resolve a revision to a commit and list its files.
 
     Raises:
-        ModelError: the hub cannot be asked, or has nothing of that name.
+        ModelError: the hub cannot be reached, or has no such repository or revision.
     """
-    info = _patiently(
+    info = _with_retries(
         lambda: (
             _hub()
             .HfApi(token=_token())
@@ -99,10 +100,10 @@ def describe(repository: str, revision: str | None) -> tuple[str, list[RemoteFil
 
 
 def check_form(repository: str, file: RemoteFile) -> None:
-    """Make sure that what a hub says of a file may become part of a path.
+    """Check that a file's name and hash, as stated by a hub, are safe to use in a path.
 
     Raises:
-        ModelError: its name leads elsewhere, or its hash or size are none.
+        ModelError: its name leads outside the folder, or its hash or size is not valid.
     """
     if not _is_below(file.path):
         raise _refused(repository, "file name", file.path)
@@ -114,7 +115,7 @@ def check_form(repository: str, file: RemoteFile) -> None:
 
 
 def _is_below(name: str) -> bool:
-    """Whether a name is that of a file below a folder, on every system."""
+    """Whether a name is a relative path that stays below its folder on every system."""
     parts = name.split("/")
     return (
         name.isprintable()
@@ -130,27 +131,27 @@ def _refused(repository: str, what: str, value: object) -> ModelError:
     shown = repr(value)
     shown = f"{shown[:_SHOWN]}…" if len(shown) > _SHOWN else shown
     return ModelError(
-        f"{constants.ENDPOINT} gives {shown} as the {what} of {repository}, which is not valid:"
-        " nothing was downloaded. Check HF_ENDPOINT, or report it to whoever runs that hub."
+        f"{constants.ENDPOINT} gives {shown} as the {what} of {repository}, which is not valid."
+        " Nothing was downloaded. Check HF_ENDPOINT, or report it to the operator of that hub."
     )
 
 
 def fetch(
     repository: str, commit: str, file: RemoteFile, target: BinaryIO, moved: Callable[[int], object]
 ) -> None:
-    """Append what is missing of a file to what `target` has of it.
+    """Download the missing rest of a file.
 
     Args:
-        repository: where it is.
-        commit: of which commit.
-        file: which.
-        target: opened for appending; its size is where the download goes on.
-        moved: called with the number of bytes that came, or that are lost again.
+        repository: the repository.
+        commit: the commit.
+        file: the file.
+        target: opened for appending; the download resumes at its size.
+        moved: called with the number of bytes downloaded, negative if they must be repeated.
 
     Raises:
-        ModelError: it cannot be had; what came is in `target`.
+        ModelError: the download failed; `target` keeps the bytes received.
     """
-    _patiently(lambda: _fetch(repository, commit, file, target, moved), repository)
+    _with_retries(lambda: _fetch(repository, commit, file, target, moved), repository)
 
 
 def _fetch(
@@ -162,7 +163,7 @@ def _fetch(
     from huggingface_hub.utils.tqdm import tqdm
 
     class Bar(tqdm):
-        """Takes the place of the library's own bar, and shows none."""
+        """Replaces the library's progress bar by calls of `moved`."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **{**options, "disable": True})  # type: ignore[no-untyped-call]
@@ -171,8 +172,8 @@ def _fetch(
             count = int(n or 0)
             if target.tell() + count > file.size:
                 raise ModelError(
-                    f"The hub sends more of {file.path} than it states: {repository} was not"
-                    " downloaded. Report it to whoever runs that hub."
+                    f"The hub sends more bytes of {file.path} than it states. {repository} was not"
+                    " downloaded. Report it to the operator of that hub."
                 )
             moved(count)
             return None
@@ -183,7 +184,7 @@ def _fetch(
     facts = hub.get_hf_file_metadata(url, token=token, retry_on_errors=True)
     headers = hub.utils.build_hf_headers(token=token)
     if urlsplit(facts.location).netloc != urlsplit(url).netloc:
-        headers.pop("authorization", None)  # the token is the hub's, not its content server's
+        headers.pop("authorization", None)  # do not send the token to another server
     http_get(
         facts.location,
         target,
@@ -195,31 +196,31 @@ def _fetch(
 
 
 def cache_folder() -> Path:
-    """The hub's cache (HF_HUB_CACHE, HF_HOME)."""
+    """Return the folder of the hub's cache (HF_HUB_CACHE, HF_HOME)."""
     from huggingface_hub import constants
 
     return Path(constants.HF_HUB_CACHE)
 
 
 def storage_folder(repository: str) -> Path:
-    """Where the cache keeps a repository."""
+    """Return the folder of a repository in the cache."""
     from huggingface_hub.file_download import repo_folder_name
 
     return cache_folder() / str(repo_folder_name(repo_id=repository, repo_type="model"))
 
 
 def delete_revision(storage: Path, commit: str) -> int:
-    """Delete a commit of a repository; files that its other commits share stay.
+    """Delete a commit of a repository, except files that other commits share.
 
     Args:
-        storage: where the cache keeps the repository.
-        commit: hexadecimal. A hub states it: another repository may have one of the same name.
+        storage: the repository's folder in the cache.
+        commit: hexadecimal; not necessarily unique among repositories.
 
     Returns:
         Bytes freed.
 
     Raises:
-        OSError: there is no such cache.
+        OSError: the cache does not exist.
     """
     from huggingface_hub.errors import CacheNotFound
 
@@ -230,33 +231,33 @@ def delete_revision(storage: Path, commit: str) -> int:
         strategy = replace(cache, repos=own).delete_revisions(commit)
     except (CacheNotFound, ValueError) as error:
         raise OSError(str(error)) from error
-    # A link in a snapshot may lead anywhere, and it is what it leads to that would be deleted.
+    # Links in a snapshot may point anywhere; delete only targets inside this repository.
     below = frozenset(path for path in strategy.blobs if path.parent == storage / "blobs")
     replace(strategy, blobs=below).execute()
     return int(strategy.expected_freed_size)
 
 
-def _patiently(call: Callable[[], Any], repository: str) -> Any:
-    """What a call to the hub gives; one that asks for patience is asked again."""
+def _with_retries(call: Callable[[], Any], repository: str) -> Any:
+    """Call the hub, with retries if it is rate-limited."""
     from huggingface_hub.errors import HfHubHTTPError
 
     for attempt in range(_WAITS + 1):
         try:
             return call()
         except HfHubHTTPError as error:
-            wait = _asked_wait(error)
+            wait = _retry_after(error)
             if wait is None or wait > _WAIT_MAX or attempt == _WAITS:
-                raise explained(error, repository) from error
+                raise to_model_error(error, repository) from error
             time.sleep(wait)
         except (KeyboardInterrupt, ModelError):
             raise
         except Exception as error:
-            raise explained(error, repository) from error
+            raise to_model_error(error, repository) from error
     raise AssertionError
 
 
-def _asked_wait(error: Any) -> float | None:
-    """Seconds that the hub asks to wait, or None if it does not."""
+def _retry_after(error: Any) -> float | None:
+    """Return the delay that the hub requests, seconds, or None."""
     if error.response.status_code != _BUSY:
         return None
     try:
@@ -265,14 +266,14 @@ def _asked_wait(error: Any) -> float | None:
         return None
 
 
-def explained(error: Exception, repository: str) -> ModelError:
-    """What a failure means, and what to do."""
+def to_model_error(error: Exception, repository: str) -> ModelError:
+    """Convert an error to a message that says what to do."""
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
     if isinstance(error, OfflineModeIsEnabled):
-        what = f"{repository} is not installed, and HF_HUB_OFFLINE forbids to ask the hub for it."
+        what = f"{repository} is not installed, and HF_HUB_OFFLINE forbids downloading it."
     elif isinstance(error, HFValidationError):
-        what = f"{repository!r} is no name of a repository: it reads owner/name."
+        what = f"{repository!r} is not the name of a repository. Use the form owner/name."
     elif isinstance(error, HfHubHTTPError):
         status = error.response.status_code
         known = _ANSWERS.get(
@@ -297,7 +298,7 @@ def explained(error: Exception, repository: str) -> ModelError:
     return ModelError(what)
 
 
-_AGAIN = "What is there is kept: run the command again to go on."
+_AGAIN = "Downloaded data is kept. Run the command again to resume."
 _PRIVATE = (
     "The hub does not give {} to everyone, or it does not exist: check the name, or set HF_TOKEN to"
     " a token that may read it."
@@ -305,10 +306,10 @@ _PRIVATE = (
 _ANSWERS = {
     401: _PRIVATE,
     403: _PRIVATE,
-    404: "The hub has no {}, or not the file or revision that was asked for.",
-    _BUSY: "The hub is asked too often at the moment for {}: try again later. " + _AGAIN,
+    404: "The hub has no {}, or not the requested file or revision.",
+    _BUSY: "The hub limits the rate of requests for {}. Try again later. " + _AGAIN,
 }
-"""What an answer's status means, with a place for the repository."""
+"""Messages by HTTP status, with a placeholder for the repository."""
 
 
 def _line(error: Exception) -> str:

@@ -23,7 +23,7 @@ from memery.gateway.rest.schemas import request_parsing
 from memery.gateway.rest.schemas.problems import Problem, problem_from_error
 from memery.gateway.rest.schemas.responses import JSON
 from memery.gateway.rest.state import ServerState, State
-from memery.models.batching import BATCH, QUEUE_TIMEOUT, answered
+from memery.models.batching import BATCH, QUEUE_TIMEOUT, result_or_busy
 from memery.models.protocol import FINGERPRINT, PICTURES, PROTOCOL, SHAPE, VECTORS
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ async def _answer(state: ServerState, accept: str, items: Any) -> Response:
     future = model.submit_texts(items) if isinstance(items, list) else model.submit_images(items)
     pending = asyncio.wrap_future(future)
     await asyncio.wait([pending], timeout=QUEUE_TIMEOUT)
-    embeddings = answered(pending, QUEUE_TIMEOUT)
+    embeddings = result_or_busy(pending, QUEUE_TIMEOUT)
     headers = {FINGERPRINT: model.info.fingerprint, "Cache-Control": "no-store"}
     if VECTORS in accept:
         return Response(embeddings.astype("<f4").tobytes(), 200, headers, VECTORS)
