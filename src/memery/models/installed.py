@@ -36,7 +36,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A model that is there.
+    """An installed model.
 
     Attributes:
         name: of the registry, or a hub id.
@@ -59,7 +59,7 @@ class Installed:
 
 
 def records_folder() -> Path:
-    """Where the records lie."""
+    """Return the folder of the records."""
     import platformdirs
 
     return platformdirs.user_data_path("memery") / "models"
@@ -145,7 +145,7 @@ def digests(file: BinaryIO) -> tuple[str, str]:
 
 
 def verify(model: Installed) -> list[str]:
-    """Read every file again; what is wrong, one sentence each."""
+    """Verify every file; return one sentence for each fault found."""
     faults = []
     for path, expected in model.files.items():
         try:

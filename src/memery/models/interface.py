@@ -1,4 +1,4 @@
-"""What an embedding model is. A third party's class needs no import of memery: it is a Protocol."""
+"""The interface of embedding models: a Protocol, so plug-ins need not import memery."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class EmbeddingModel(Protocol):
         ...
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode N × size × size × 3 RGB pictures as N × dim, L2-normalised."""
+        """Encode uint8 RGB images (n, size, size, 3) to float32 (n, dim), L2-normalised."""
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode N texts as N × dim, L2-normalised."""
+        """Encode n texts to float32 (n, dim), L2-normalised."""
         ...

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model that can be had.
+    """A model that can be downloaded.
 
     Attributes:
         name: what users type.
@@ -65,5 +65,5 @@ def entries() -> Mapping[str, Entry]:
 
 
 def recommended() -> Entry:
-    """The model to take when nothing else is asked for."""
+    """Return the model to use by default."""
     return next(entry for entry in entries().values() if entry.recommended)

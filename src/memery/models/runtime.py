@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions and tokenizers: the one module that uses either library."""
+"""ONNX Runtime sessions and tokenizers: the only module that uses these libraries."""
 
 from __future__ import annotations
 
@@ -113,12 +113,12 @@ class Network(ForkAware):
 
     @cached_property
     def inputs(self) -> list[Port]:
-        """What it takes."""
+        """Inputs of the network."""
         return [_port(value) for value in self._session.get_inputs()]
 
     @cached_property
     def outputs(self) -> list[Port]:
-        """What it gives."""
+        """Outputs of the network."""
         return [_port(value) for value in self._session.get_outputs()]
 
     @cached_property
