@@ -1,4 +1,4 @@
-"""`memery models quantize`: int8 networks made of a model's fp32 ones, and what they cost."""
+"""`memery models quantize`: int8 variants of a model's networks, and their loss of accuracy."""
 
 from __future__ import annotations
 
@@ -96,5 +96,5 @@ def _timed(model: ClipModel, pictures: NDArray[np.uint8]) -> tuple[float, NDArra
 
 
 def resize_of(folder: Path) -> Resize:
-    """What the model in a folder takes."""
+    """Return how images are resized for the model in a folder."""
     return ClipModel(folder, folder.name, device="cpu").info.resize

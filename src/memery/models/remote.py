@@ -51,11 +51,11 @@ _MESSAGES = {
 
 
 class RemoteModel(ForkAware):
-    """Asks another machine for embeddings; its facts are asked for once.
+    """Encodes on another machine; its facts are requested once.
 
     Args:
         url: of the server, such as http://host:8080.
-        token: that it asks for, or "".
+        token: its access token, or "".
 
     Raises:
         ModelError: that is no URL.

@@ -1,4 +1,4 @@
-"""What a model's name means: an installed model, one of the registry, a folder, a hub id, a URL."""
+"""Resolution of model names: installed models, the registry, folders, hub ids and URLs."""
 
 from __future__ import annotations
 
@@ -122,10 +122,10 @@ def open_installed(base: str, precision: str, device: str) -> ClipModel:
 def open_remembered(
     model_id: str, fingerprint: str, *, precision: str = "", device: str = "auto"
 ) -> EmbeddingModel | None:
-    """The model of that id which an archive was built with.
+    """Open the model that an archive was built with.
 
-    An archive may come from anyone: its word is only looked up among what is installed here and
-    what was used here before. It names no folder, no address and nothing to download.
+    Archives are untrusted: the name is only looked up among installed and previously used models.
+    An archive cannot name a folder, a URL or a download.
     """
     check_device(device)
     base, precision = split(model_id, precision)
@@ -196,7 +196,7 @@ def folder_of(name: str) -> Path:
 
 
 def delete_prepared(folder: Path) -> int:
-    """Delete what memery made for itself of a model in a folder. Returns the bytes freed."""
+    """Delete what memery prepared for the model in a folder; return the bytes freed."""
     made = [model for model in iter_prepared() if model.folder == folder.resolve()]
     places = [preparation_folder(folder, model.precision) for model in made]
     places += [variant_folder(model.fingerprint) for model in made]
