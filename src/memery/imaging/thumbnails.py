@@ -25,7 +25,7 @@ GRID_SIDE = 320
 """Size used by the page's grid, made while the image is decoded for the index."""
 _MAX_BYTES = 512 << 20
 _PRECOMPUTED_SHARE = 0.25
-"""Fraction of the limit that is filled with thumbnails nobody has requested yet."""
+"""Fraction of the limit that thumbnails may fill before they are requested."""
 _EVICTION_TARGET = 0.9
 """Fraction of the limit in use after the oldest thumbnails were deleted."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | os.O_NONBLOCK

@@ -98,10 +98,14 @@ def export(
     checkpoint: Annotated[
         Path,
         typer.Argument(
-            parser=options.path, help="A checkpoint folder of transformers or open_clip."
+            parser=options.path,
+            metavar="CHECKPOINT",
+            help="A checkpoint folder of transformers or open_clip.",
         ),
     ],
-    out: Annotated[Path, typer.Argument(parser=options.path, help="The folder to create.")],
+    out: Annotated[
+        Path, typer.Argument(parser=options.path, metavar="OUT", help="The folder to create.")
+    ],
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:

@@ -60,7 +60,7 @@ class Database(ForkAware):
         self._fork_locks: contextlib.ExitStack | None = None
         self._is_closed_for_fork = self._is_forked_in_use = False
         self.watch_forks()
-        with self._mutex:  # makes a fork wait: SQLite holds locks of its own while it opens a file
+        with self._mutex:  # makes a fork wait: SQLite holds internal locks while it opens a file
             self._connection = self._connect(on_disk=archive.exists(), create=False)
             try:
                 self._check_root()
