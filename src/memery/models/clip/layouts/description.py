@@ -1,4 +1,4 @@
-"""What every layout is read into."""
+"""The common description of a model's folder, whatever its layout."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class ImageTower:
 
     Attributes:
         files: precision ("fp32", "int8") → ONNX file.
-        resize: how a picture becomes the tower's square; size 0 where only the network tells.
-        mean: of each channel, 0 to 1; None where the network normalises by itself.
-        std: likewise.
+        resize: how an image is resized to the tower's square; size 0 if only the network tells.
+        mean: of each channel, 0 to 1; None if the network normalises its input.
+        std: of each channel, 0 to 1; None if the network normalises its input.
     """
 
     files: Mapping[str, Path]

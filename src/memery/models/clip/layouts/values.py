@@ -19,7 +19,7 @@ _CHANNELS = 3
 
 
 def read_json(file: Path) -> dict[str, Any]:
-    """A JSON object; what is missing or none is a ModelError that names the file."""
+    """Read a JSON object; errors become ModelErrors that name the file."""
     try:
         if file.stat().st_size > _JSON_BYTES:
             raise ModelError(f"{file} is larger than any description of a model.")
@@ -34,7 +34,7 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_toml(file: Path) -> dict[str, Any]:
-    """A TOML table; likewise."""
+    """Read a TOML table; errors become ModelErrors that name the file."""
     try:
         return tomllib.loads(read_text(file))
     except (OSError, ValueError) as error:
