@@ -119,6 +119,8 @@ def test_first_start_shows_progress_and_images(page, serve, tmp_path):
         expect(page.locator("#status progress")).to_be_visible()
         page.wait_for_selector(TILE)
         assert page.locator("#status progress").count() == 1  # found while it goes on
+        expect(page.locator("#notice")).to_be_hidden()  # it would move the images
+        assert page.locator("#status progress").count() == 1
         expect(page.locator("#status")).to_contain_text("96 images", timeout=60_000)
         expect(page.locator("#notice")).to_be_hidden()
         fresh = page.locator("#fresh")

@@ -43,6 +43,11 @@ test("shows the progress of indexing", () => {
   assert.doesNotMatch(messageFor({ ...EMPTY, isSearch: false }, { server: unknown, isNarrowed: false, terms: [] }).text, /\d/);
 });
 
+test("shows no progress above images, which would move them", () => {
+  const server = { ...SERVER, isIndexing: true };
+  assert.deepEqual(messageFor({ ...ANSWER, isSearch: false }, { server, isNarrowed: false, terms: [] }), {});
+});
+
 test("counts good matches, unless there are too few images to judge", () => {
   assert.equal(summary(ANSWER), "2 good matches in 3 images");
   assert.equal(summary({ ...ANSWER, strong: 1, total: 1 }), "1 good match in 1 image");

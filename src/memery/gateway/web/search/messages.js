@@ -56,9 +56,8 @@ export function toast(element, text) {
  * @returns {{text?: string, offer?: OfferName}}
  */
 export function messageFor(answer, { server, isNarrowed, terms }) {
+  // The status bar shows the progress of indexing: a message that comes and goes would move the images.
   if (answer.total === 0) return emptyMessage(server, isNarrowed, answer.warnings);
-  const { progress } = server;
-  if (!answer.isSearch && server.isIndexing && !progress.isReading) return { text: indexing(progress) };
   if (answer.warnings.length) return { text: answer.warnings.join(" ") };
   if (answer.isSearch && !answer.anythingStrong) return { text: nothingStrong(terms) };
   return {};
