@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
-from memery.imaging.html_grid import GridCell, grid_html
 from memery.query.terms import Query
 from memery.types import Hit, Timings
 
@@ -49,6 +48,8 @@ class Results(Sequence[Hit]):
 
     def _repr_html_(self) -> str:
         """HTML of the grid of thumbnails, for notebooks."""
+        from memery.imaging.html_grid import GridCell, grid_html
+
         return grid_html(
             [GridCell(hit.location, hit.path, f"{hit.score:.3f}") for hit in self.hits]
         )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from memery import assembly
 from memery.archive import Archive, find_archive
@@ -20,7 +20,6 @@ from memery.errors import (
 )
 from memery.executors.interface import Executors
 from memery.executors.types import Changes
-from memery.gateway.status import Status, status_of
 from memery.imaging.files import is_unchanged, open_inside
 from memery.imaging.thumbnails import Thumbnails
 from memery.models.interface import EmbeddingModel
@@ -35,6 +34,9 @@ from memery.stores.interface import Store
 from memery.stores.records import Space
 from memery.stores.settings import remember_choices
 from memery.types import DuplicateGroup, ImageFile, IndexReport, Line, ProgressCallback, Skip
+
+if TYPE_CHECKING:
+    from memery.gateway.status import Status
 
 _ANYWHERE = Filter()
 _CHANGED = "it has changed since it was indexed"
@@ -317,6 +319,8 @@ class Memery:
 
     def status(self) -> Status:
         """Return the status of the folder and its archive."""
+        from memery.gateway.status import status_of
+
         return status_of(self._archive, self._config, self._store)
 
     def close(self) -> None:

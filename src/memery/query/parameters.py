@@ -65,6 +65,8 @@ class Parameter:
         Raises:
             QueryError: the value is not allowed; the message names the field.
         """
+        if value is self.default:  # most are; a search makes several filters
+            return value
         if self.convert is not None:
             value = self.convert(value)
         if self.is_list:

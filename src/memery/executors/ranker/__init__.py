@@ -90,7 +90,7 @@ class _Ranking:
         # Images without the quoted words do not pass, so those that pass are never weak.
         self._must_match = options.mode != "visual" and bool(words.quoted)
         self._text_only = options.mode == "text" and not words.quoted
-        if options.mode != "visual":
+        if self._must_match:
             quoted = (*options.filter.quoted, *words.quoted)
             options = replace(options, filter=replace(options.filter, quoted=quoted))
         self._options = options

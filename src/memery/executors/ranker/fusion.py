@@ -6,6 +6,7 @@ does not depend on the number of hits requested. Images beyond them keep their v
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,8 +78,8 @@ def fuse(
         is_sure: the words of `texts` are in the query, or their correction is beyond doubt.
     """
     found = {key(image): Candidate(image, score) for image, score in visual}
-    for rank, (image, _) in enumerate(visual[:DEPTH], start=1):
-        found[key(image)].signals.append(Signal("visual", rank, 1 / (_K + rank)))
+    for rank, candidate in enumerate(itertools.islice(found.values(), DEPTH), start=1):
+        candidate.signals.append(Signal("visual", rank, 1 / (_K + rank)))
 
     def candidate_of(image: ImageFile) -> Candidate:
         return found.setdefault(key(image), Candidate(image, scores[image.digest]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any, TypeVar
 
 from memery.stores.sqlite.errors import damaged
@@ -26,6 +27,12 @@ IMAGE_COLUMNS = (
     f" {DATE_SOURCE}, coalesce(damage, '')"
 )
 """The columns of `files` and `contents` that `image_from_row` takes."""
+_ROW_TYPES = {
+    (bytes, int, int, bytes, int, int, str, taken_at, colour, str, str)
+    for taken_at in (str, NoneType)
+    for colour in (int, NoneType)
+}
+"""The types of their values: the date and the colour may be missing."""
 
 
 def image_from_row(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
@@ -34,12 +41,10 @@ def image_from_row(db: sqlite3.Connection, facts: Sequence[Any]) -> ImageFile:
     Raises:
         ArchiveDamaged: it has values that memery does not write.
     """
-    path, size, mtime_ns, digest, width, height, format_, taken_at, colour, source, damage = facts
-    numbers = {type(size), type(mtime_ns), type(width), type(height), type(colour or 0)}
-    texts = {type(format_), type(taken_at or ""), type(source), type(damage)}
-    if numbers != {int} or texts != {str}:
+    if tuple(map(type, facts)) not in _ROW_TYPES:
         raise damaged(db, "a fact has the wrong type")
-    return ImageFile(_checked_path(db, path), size, mtime_ns, digest.hex(), *facts[4:])
+    path, size, mtime_ns, digest, *others = facts
+    return ImageFile(_checked_path(db, path), size, mtime_ns, digest.hex(), *others)
 
 
 def _checked_path(db: sqlite3.Connection, path: bytes) -> str:

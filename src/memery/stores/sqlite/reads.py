@@ -23,9 +23,12 @@ class Reads:
     def __init__(self, database: Database, indexes: SearchIndexes) -> None:
         self._db = database
         self._indexes = indexes
+        self._numbers: dict[Space, int] = {}
 
     @contextlib.contextmanager
     def _reading(self, space: Space) -> Iterator[tuple[sqlite3.Connection, int]]:
         """Yield the connection and the row id of a space."""
         with self._db.reading() as db:
-            yield db, space_number(db, space)
+            if space not in self._numbers:
+                self._numbers[space] = space_number(db, space)
+            yield db, self._numbers[space]

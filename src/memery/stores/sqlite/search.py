@@ -228,6 +228,6 @@ def _first_per_embedding(
     first: dict[int, ImageFile] = {}
     for id_, image in images:
         current = first.setdefault(id_, image)
-        if os.fsencode(image.path) < os.fsencode(current.path):
+        if current is not image and os.fsencode(image.path) < os.fsencode(current.path):
             first[id_] = image
     return first.items()

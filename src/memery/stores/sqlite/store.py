@@ -16,14 +16,14 @@ from memery.stores.sqlite.generations import SearchIndexes
 from memery.stores.sqlite.index_maintenance import is_stale, verify_vectors, write_index
 from memery.stores.sqlite.indexing_reads import IndexingReads
 from memery.stores.sqlite.spaces import generation_prefix, space_number
-from memery.stores.sqlite.text_index import verify_text_index
 from memery.stores.sqlite.text_search import TextReads
 from memery.stores.sqlite.vector_reads import VectorReads
-from memery.stores.sqlite.writer import SQLiteWriter
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from memery.stores.sqlite.writer import SQLiteWriter
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,8 @@ class SQLiteStore:
     @contextlib.contextmanager
     def writing(self) -> Iterator[SQLiteWriter]:
         """Write as the only writer, creating the archive if necessary."""
+        from memery.stores.sqlite.writer import SQLiteWriter
+
         with self._db.writing():
             yield SQLiteWriter(self._db, self._indexes)
 
@@ -119,6 +121,8 @@ class SQLiteStore:
 
     def verify(self, space: Space) -> Sequence[str]:
         """Check the store and return one sentence for each fault found."""
+        from memery.stores.sqlite.text_index import verify_text_index
+
         with self._indexes.pinned(), self._db.reading() as db:
             faults = [
                 str(row[0]) for row in db.execute("PRAGMA integrity_check(10)") if row[0] != "ok"
