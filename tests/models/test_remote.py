@@ -137,12 +137,12 @@ def test_rejects_invalid_model_facts(encoder, facts, message):
 
 def test_rejects_invalid_addresses(encoder, waits):
     for url in ("http://127.0.0.1:9", "http://", "http://[::1", "http://127.0.0.1:99999"):
-        with pytest.raises(ModelError, match=r"does not answer|is no address"):
+        with pytest.raises(ModelError, match=r"does not answer|is not the address"):
             RemoteModel(url).info  # noqa: B018
     encoder.answers = [(302, {"Location": "http://127.0.0.1:9/v1/model"})]
     with pytest.raises(ModelError, match="error 302"):
         RemoteModel(encoder.url, "secret").info  # noqa: B018
-    with pytest.raises(ModelError, match="no encoder"):
+    with pytest.raises(ModelError, match="not a memery encoder"):
         RemoteModel(f"{encoder.url}/elsewhere").info  # noqa: B018
 
 

@@ -21,7 +21,7 @@ class ModelInfo:
         model_id: the name that users type.
         fingerprint: hexadecimal; changes whenever an embedding could change.
         dim: numbers per embedding.
-        resize: the square that the image tower takes, and how a picture becomes it.
+        resize: the square that the image tower takes, and how an image becomes it.
         text_context: tokens that the text tower reads; more are cut.
         licence: SPDX expression, or words.
         source: where the weights come from, one line.

@@ -25,8 +25,8 @@ class Entry:
         about: what it is good for.
         source: where the figures are from.
         recommended: the one that `auto` takes.
-        flickr30k_r1: text → image recall at 1 in percent, or None where nobody publishes it.
-        coco_r1: likewise.
+        flickr30k_r1: text → image recall at 1 in percent, or None if not published.
+        coco_r1: the same on COCO.
         prompts: templates such as "a photo of {}" that were measured to help short queries.
     """
 

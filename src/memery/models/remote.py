@@ -45,7 +45,7 @@ _OK = 200
 _MESSAGES = {
     401: "wants another token: give it with MEMERY_TOKEN",
     403: "does not allow that: give another token with MEMERY_TOKEN",
-    404: "is no encoder of memery's: check the address",
+    404: "is not a memery encoder: check the address",
     413: "takes less at a time than it says: update it",
 }
 
@@ -58,7 +58,7 @@ class RemoteModel(ForkAware):
         token: its access token, or "".
 
     Raises:
-        ModelError: that is no URL.
+        ModelError: it is not a URL.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -67,7 +67,7 @@ class RemoteModel(ForkAware):
         try:
             self._host = urlsplit(url).hostname or ""
         except ValueError as error:
-            raise ModelError(f"{url!r} is no address of an encoder: {error}.") from error
+            raise ModelError(f"{url!r} is not the address of an encoder: {error}.") from error
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
@@ -142,7 +142,7 @@ class RemoteModel(ForkAware):
             raise ModelError(
                 f"{self._url} gave {counted(len(answer), 'byte')} for {counted(count, 'vector')} of"
                 f" {counted(dim, 'number')}:"
-                " report it to whoever runs it."
+                " report it to its operator."
             )
         vectors: NDArray[np.float32] = np.frombuffer(answer, dtype="<f4").reshape(count, dim)
         return vectors
@@ -277,5 +277,5 @@ def _info(facts: dict[str, Any], url: str) -> ModelInfo:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _TEXT_MAX or not value.isprintable():
-        raise ValueError(f"{str(value)[:40]!r} is no short text")
+        raise ValueError(f"{str(value)[:40]!r} is not a short text")
     return value

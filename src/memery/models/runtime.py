@@ -88,7 +88,7 @@ class Network(ForkAware):
         """Load it now instead of at its first use.
 
         Raises:
-            ModelError: the file is no network that the runtime can run.
+            ModelError: the runtime cannot run the file.
         """
         _ = self._session
 
@@ -217,7 +217,7 @@ def quantize(source: Path, target: Path) -> None:
     Convolutions stay as they are: the first layer of an image tower loses most and gains least.
     """
     quantization = import_onnxruntime("quantization")
-    logging.disable(logging.WARNING)  # it sets up logging anew to recommend another tool
+    logging.disable(logging.WARNING)  # it reconfigures logging to recommend another tool
     try:
         quantization.quantize_dynamic(
             source,

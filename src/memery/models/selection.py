@@ -78,7 +78,7 @@ def open_remembered(
 
     Args:
         model_id: of the archive's space.
-        fingerprint: likewise.
+        fingerprint: of the archive's space.
         config: precision and device.
         folder: what the archive describes, for the message.
 

@@ -64,9 +64,9 @@ def _write(read: Checkpoint, draft: Path) -> None:
     import numpy as np
 
     size = read.resize.size
-    pictures = np.zeros((2, size, size, 3), dtype=np.uint8)
+    images = np.zeros((2, size, size, 3), dtype=np.uint8)
     ids = np.full((2, read.context), read.pad, dtype=np.int64)
-    write_onnx(read.visual, pictures, {0: "batch"}, draft / "visual.onnx")
+    write_onnx(read.visual, images, {0: "batch"}, draft / "visual.onnx")
     axes = {0: "batch", 1: "tokens"} if read.causal else {0: "batch"}
     write_onnx(read.textual, ids, axes, draft / "textual.onnx")
     for tower in ("visual", "textual"):
@@ -101,19 +101,19 @@ pad = {read.pad}
 
 
 def _checked(read: Checkpoint, draft: Path, precision: str, least: float) -> float:
-    """The least cosine between what was written and the checkpoint, on pictures and texts."""
+    """The least cosine between what was written and the checkpoint, on images and texts."""
     import numpy as np
 
     model = ClipModel(draft, draft.name, precision=precision, device="cpu")
     random = np.random.default_rng(0)
     size = read.resize.size
     coarse = random.integers(0, 256, (_PICTURES, 4, 4, 3), dtype=np.uint8)
-    pictures = coarse.repeat(-(-size // 4), axis=1).repeat(-(-size // 4), axis=2)[:, :size, :size]
-    pictures = np.ascontiguousarray(pictures)
+    images = coarse.repeat(-(-size // 4), axis=1).repeat(-(-size // 4), axis=2)[:, :size, :size]
+    images = np.ascontiguousarray(images)
     tokens = TextEncoder(prepare(draft, precision).texts).tokens
     rows = np.array([tokens.fill(tokens.encode(text)) for text in _TEXTS], dtype=np.int64)
     worst = min(
-        _cosine(model.encode_images(pictures), run(read.visual, pictures)),
+        _cosine(model.encode_images(images), run(read.visual, images)),
         _cosine(model.encode_texts(_TEXTS), run(read.textual, rows)),
     )
     if worst < least:

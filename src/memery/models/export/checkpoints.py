@@ -35,7 +35,7 @@ class Checkpoint:
         visual: a torch module, uint8 N × size × size × 3 → N × dim.
         textual: a torch module, int64 N × tokens → N × dim.
         tokenizer: the content of a tokenizer.json.
-        resize: how a picture becomes the square.
+        resize: how an image becomes the square.
         dim: numbers per embedding.
         context: tokens at most.
         clean: what happens to a text before, see `memery.models.clip.text.CLEANINGS`.
@@ -172,8 +172,8 @@ def _visual(encode: Any, owner: Any, mean: list[float], std: list[float]) -> Any
                 tensor = torch.tensor(numbers, dtype=torch.float32).view(1, 3, 1, 1)
                 self.register_buffer(name, tensor * _WHITE)
 
-        def forward(self, pictures: Any) -> Any:
-            pixels = pictures.permute(0, 3, 1, 2).float()
+        def forward(self, images: Any) -> Any:
+            pixels = images.permute(0, 3, 1, 2).float()
             return encode((pixels - self.shift) / self.scale)
 
     return Visual().eval()

@@ -290,7 +290,7 @@ def to_model_error(error: Exception, repository: str) -> ModelError:
 
         what = (
             f"{constants.ENDPOINT} answers with something that does not describe {repository}: it"
-            " could not be downloaded. Check HF_ENDPOINT, or report it to whoever runs that hub."
+            " could not be downloaded. Check HF_ENDPOINT, or report it to the operator of that hub."
         )
     else:
         why = f"{type(error).__name__}: {_line(error)}"

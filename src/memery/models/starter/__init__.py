@@ -59,7 +59,7 @@ class StarterModel:
         )
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode N × 260 × 260 × 3 RGB pictures as N × dim."""
+        """Encode N × 260 × 260 × 3 RGB images as N × dim."""
         import numpy as np
 
         parts = (images[start : start + _STEP] for start in range(0, len(images), _STEP))

@@ -55,7 +55,7 @@ class Layout:
         text: the text side.
         dim: numbers per embedding; 0 where only the network tells.
         licence: what the folder says, or "".
-        source: likewise.
+        source: where the model comes from, as the folder says, or "".
         described: further files that decide about embeddings.
     """
 

@@ -19,7 +19,7 @@ _CONTEXT = 77
 
 
 def read(folder: Path) -> Layout:
-    """Read the configurations of the model, of its pictures and of its tokens."""
+    """Read the configurations of the model, of its images and of its tokens."""
     config, visual, textual = folder / "config.json", folder / "visual", folder / "textual"
     facts = read_json(config)
     facts = facts.get("model_cfg", facts)
