@@ -102,9 +102,9 @@ def test_retries_after_cut_answers(encoder, waits):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"fingerprint": "another"}, "another model than before"),
-        ({"body": b"short"}, "gave 5 bytes"),
-        ({"body": bytes(1 << 20)}, "more than was asked for"),
+        ({"fingerprint": "another"}, "now runs a different model"),
+        ({"body": b"short"}, "sent 5 bytes"),
+        ({"body": bytes(1 << 20)}, "exceeds the expected size"),
     ],
 )
 def test_rejects_invalid_answers(encoder, change, message):
@@ -120,13 +120,19 @@ def test_rejects_invalid_answers(encoder, change, message):
     ("facts", "message"),
     [
         ({"protocol": 2}, "version 2"),
-        ({"dim": 1 << 40}, "no model"),
-        ({"dim": "512"}, "no model"),
-        ({"model_id": "x\x1b[31m"}, "no model"),
-        ({"image": None}, "no model"),
-        ({"image": {"size": 0, "mode": "squash", "interpolation": "bicubic"}}, "no model"),
-        ({"image": {"size": 32, "mode": "stretch", "interpolation": "bicubic"}}, "no model"),
-        ({"source": "x" * 100_000}, "more than was asked for"),
+        ({"dim": 1 << 40}, "invalid model facts"),
+        ({"dim": "512"}, "invalid model facts"),
+        ({"model_id": "x\x1b[31m"}, "invalid model facts"),
+        ({"image": None}, "invalid model facts"),
+        (
+            {"image": {"size": 0, "mode": "squash", "interpolation": "bicubic"}},
+            "invalid model facts",
+        ),
+        (
+            {"image": {"size": 32, "mode": "stretch", "interpolation": "bicubic"}},
+            "invalid model facts",
+        ),
+        ({"source": "x" * 100_000}, "exceeds the expected size"),
     ],
 )
 def test_rejects_invalid_model_facts(encoder, facts, message):
@@ -137,7 +143,7 @@ def test_rejects_invalid_model_facts(encoder, facts, message):
 
 def test_rejects_invalid_addresses(encoder, waits):
     for url in ("http://127.0.0.1:9", "http://", "http://[::1", "http://127.0.0.1:99999"):
-        with pytest.raises(ModelError, match=r"does not answer|is not the address"):
+        with pytest.raises(ModelError, match=r"does not answer|not a valid encoder address"):
             RemoteModel(url).info  # noqa: B018
     encoder.answers = [(302, {"Location": "http://127.0.0.1:9/v1/model"})]
     with pytest.raises(ModelError, match="error 302"):

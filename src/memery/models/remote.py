@@ -1,6 +1,6 @@
-"""Another memery's encoder over HTTP: the client of docs/encoder-protocol.md, which see.
+"""HTTP client of the encoder protocol (docs/encoder-protocol.md).
 
-The one module that imports urllib3.
+Only this module imports urllib3.
 """
 
 from __future__ import annotations
@@ -35,30 +35,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _CONNECT, _READ = 5.0, 120.0
-"""Seconds until a server counts as not answering."""
+"""Connect and read timeouts in seconds."""
 _TRIES = 4
 _BACKOFF, _BACKOFF_MAX = 0.3, 20.0
-"""Seconds: the n-th wait is the first times 2ⁿ, with as much again at random, up to the second."""
+"""Seconds: waits double from _BACKOFF up to _BACKOFF_MAX, with a random jitter of _BACKOFF."""
 _FACTS_BYTES = 64 << 10
 _BATCH_MAX, _TEXT_MAX = 4096, 500
 _OK = 200
 _MESSAGES = {
-    401: "wants another token: give it with MEMERY_TOKEN",
-    403: "does not allow that: give another token with MEMERY_TOKEN",
+    401: "rejects the token: set MEMERY_TOKEN to a valid one",
+    403: "denies access: set MEMERY_TOKEN to a token that is allowed to encode",
     404: "is not a memery encoder: check the address",
-    413: "takes less at a time than it says: update it",
+    413: "rejects batches of the size that it advertises: update it",
 }
 
 
 class RemoteModel(ForkAware):
-    """Encodes on another machine; its facts are requested once.
+    """A model that runs on a remote encoder; its facts are requested once.
 
     Args:
-        url: of the server, such as http://host:8080.
-        token: its access token, or "".
+        url: address of the server, such as http://host:8080.
+        token: access token of the server, or "".
 
     Raises:
-        ModelError: it is not a URL.
+        ModelError: the URL is invalid.
     """
 
     def __init__(self, url: str, token: str = "") -> None:
@@ -67,40 +67,40 @@ class RemoteModel(ForkAware):
         try:
             self._host = urlsplit(url).hostname or ""
         except ValueError as error:
-            raise ModelError(f"{url!r} is not the address of an encoder: {error}.") from error
+            raise ModelError(f"{url!r} is not a valid encoder address: {error}.") from error
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In a child, open other connections: two processes would get one another's answers."""
+        """Open new connections in a child: processes that share one get each other's responses."""
         if in_child:
             self.__dict__.pop("_pool", None)
 
     @cached_property
     def info(self) -> ModelInfo:
-        """The facts that the server states.
+        """Facts that the server reports about its model.
 
         Raises:
-            ModelError: it cannot be reached, refuses, or states what cannot be.
+            ModelError: the server cannot be reached, refuses, or reports invalid facts.
         """
         return _info(self._facts, self._url)
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        answer = self._ask("GET", FACTS_PATH, limit=_FACTS_BYTES)
+        answer = self._request("GET", FACTS_PATH, limit=_FACTS_BYTES)
         try:
             facts = json.loads(answer)
         except ValueError:
             raise ModelError(f"{self._url} {_MESSAGES[404]}.") from None
         if not isinstance(facts, dict) or facts.get("protocol") != PROTOCOL:
-            said = facts.get("protocol") if isinstance(facts, dict) else None
+            version = facts.get("protocol") if isinstance(facts, dict) else None
             raise ModelError(
-                f"{self._url} speaks version {said!r} of the encoder protocol, this memery"
-                f" {PROTOCOL}: update the older of the two."
+                f"{self._url} uses version {version!r} of the encoder protocol, this memery version"
+                f" {PROTOCOL}: update the older one."
             )
         return facts
 
     def encode_images(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Encode N × size × size × 3 RGB pictures as N × dim."""
+        """Encode N × size × size × 3 RGB images (uint8) as N × dim embeddings (float32)."""
         import numpy as np
 
         step = self._batch
@@ -115,7 +115,7 @@ class RemoteModel(ForkAware):
         return np.concatenate(parts) if parts else np.empty((0, self.info.dim), np.float32)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode N texts as N × dim."""
+        """Encode N texts as N × dim embeddings (float32)."""
         import numpy as np
 
         parts = []
@@ -135,19 +135,19 @@ class RemoteModel(ForkAware):
         import numpy as np
 
         dim = self.info.dim
-        answer = self._ask(
+        answer = self._request(
             "POST", ENCODE_PATH, body, headers | {"Accept": VECTORS}, limit=4 * count * dim
         )
         if len(answer) != 4 * count * dim:
             raise ModelError(
-                f"{self._url} gave {counted(len(answer), 'byte')} for {counted(count, 'vector')} of"
+                f"{self._url} sent {counted(len(answer), 'byte')} for {counted(count, 'vector')} of"
                 f" {counted(dim, 'number')}:"
-                " report it to its operator."
+                " report this to its operator."
             )
         vectors: NDArray[np.float32] = np.frombuffer(answer, dtype="<f4").reshape(count, dim)
         return vectors
 
-    def _ask(
+    def _request(
         self,
         method: str,
         path: str,
@@ -156,10 +156,11 @@ class RemoteModel(ForkAware):
         *,
         limit: int,
     ) -> bytes:
-        """An answer of at most `limit` bytes.
+        """Send a request and return the response body of at most `limit` bytes.
 
         Raises:
-            ModelError: there is none, or it is longer, an error, or of another model.
+            ModelError: the server does not respond, its response is longer or an error, or it
+                comes from another model.
         """
         import urllib3
 
@@ -177,7 +178,7 @@ class RemoteModel(ForkAware):
                 )
                 answer = _read(response, limit)
                 break
-            except urllib3.exceptions.ProtocolError as error:  # cut while it was being read
+            except urllib3.exceptions.ProtocolError as error:  # connection lost during the response
                 if attempt == _TRIES - 1:
                     raise ModelError(self._unreachable(error)) from error
             except (urllib3.exceptions.HTTPError, ValueError) as error:
@@ -189,7 +190,7 @@ class RemoteModel(ForkAware):
         reason = getattr(error, "reason", None) or error
         return (
             f"The encoder {self._url} does not answer ({type(reason).__name__}): check that it runs"
-            " and can be reached from here."
+            " and is reachable from this machine."
         )
 
     def _check(
@@ -201,11 +202,11 @@ class RemoteModel(ForkAware):
             what = what or f"answered with the error {response.status}{detail}"
             raise ModelError(f"The encoder {self._url} {what}.")
         if len(answer) > limit:
-            raise ModelError(f"The encoder {self._url} gave more than was asked for: refused.")
-        told = response.headers.get(FINGERPRINT, "")
-        if method == "POST" and told != self.info.fingerprint:
+            raise ModelError(f"The response of the encoder {self._url} exceeds the expected size.")
+        fingerprint = response.headers.get(FINGERPRINT, "")
+        if method == "POST" and fingerprint != self.info.fingerprint:
             raise ModelError(
-                f"The encoder {self._url} has another model than before: run the command again."
+                f"The encoder {self._url} now runs a different model: run the command again."
             )
 
     @cached_property
@@ -213,12 +214,12 @@ class RemoteModel(ForkAware):
         import urllib3
 
         if urlsplit(self._url).scheme == "http" and not _is_local(self._host):
-            logger.warning("Pictures and texts go to %s unencrypted: prefer https.", self._host)
+            logger.warning("Images and texts are sent to %s unencrypted: use https.", self._host)
         return urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=_CONNECT, read=_READ),
             retries=urllib3.Retry(
                 total=_TRIES,
-                # Encoding changes nothing: it may be asked for twice.
+                # Encoding is idempotent, so POST requests may be retried too.
                 allowed_methods=None,
                 status_forcelist=(429, 502, 503, 504),
                 backoff_factor=_BACKOFF,
@@ -232,7 +233,7 @@ class RemoteModel(ForkAware):
 
 
 def _read(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
-    """The body, or one byte more than the limit; then the connection is given up."""
+    """Read at most one byte more than the limit; close the connection if there is more."""
     answer = response.read(limit + 1)
     if len(answer) > limit:
         response.close()
@@ -250,16 +251,16 @@ def _is_local(host: str) -> bool:
 
 
 def _title(answer: bytes) -> str:
-    """What a problem document (RFC 9457) says, shortened."""
+    """Return the title of a problem document (RFC 9457), shortened."""
     try:
         title = str(json.loads(answer)["title"])
     except (ValueError, KeyError, TypeError):
         title = "no details"
-    return "".join(letter for letter in title if letter.isprintable())[:_TEXT_MAX]
+    return "".join(char for char in title if char.isprintable())[:_TEXT_MAX]
 
 
 def _info(facts: dict[str, Any], url: str) -> ModelInfo:
-    """The facts of a model, checked."""
+    """Validate the facts of a model."""
     try:
         return ModelInfo(
             model_id=_text(facts["model_id"]),
@@ -272,10 +273,10 @@ def _info(facts: dict[str, Any], url: str) -> ModelInfo:
             size=0,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelError(f"{url} states facts that make no model: {error}.") from error
+        raise ModelError(f"{url} reports invalid model facts: {error}.") from error
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _TEXT_MAX or not value.isprintable():
-        raise ValueError(f"{str(value)[:40]!r} is not a short text")
+        raise ValueError(f"{str(value)[:40]!r} is not a short printable string")
     return value
