@@ -126,7 +126,7 @@ class Network(ForkAware):
         return self._open(self._options())
 
     def save_mmapped(self, target: Path) -> None:
-        """Write the network with its weights in a file beside it, `<target>.data`, to be mapped."""
+        """Write the network with its weights in a separate file, `<target>.data`, to be mapped."""
         options = self._options()
         options.optimized_model_filepath = str(target)
         entries = {

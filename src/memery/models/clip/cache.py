@@ -173,11 +173,11 @@ def external_weights(folder: Path, layout: Layout, precision: str) -> list[Path]
         except OSError as error:
             raise _unreadable(network, error) from error
         root = folder if network.is_relative_to(folder) else network.parent
-        files += [_beside(network, name, root) for name in names]
+        files += [_external_file(network, name, root) for name in names]
     return files
 
 
-def _beside(network: Path, name: str, root: Path) -> Path:
+def _external_file(network: Path, name: str, root: Path) -> Path:
     """Resolve a file that a network refers to and check that it is below the root."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts or not name.isprintable():

@@ -1,4 +1,4 @@
-"""Layout 1: Immich's exports, beside open_clip's own configuration."""
+"""Layout 1: Immich's exports, with open_clip's own configuration."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _STD = (0.26862954, 0.26130258, 0.27577711)
 
 
 def read(folder: Path) -> Layout:
-    """Find the networks, in the folder or one below, and the merges beside or above them."""
+    """Find the networks, in the folder or one below, and the merges in the same folder or above."""
     networks = [*folder.glob("visual.onnx"), *folder.glob("*/visual.onnx")]
     if len(networks) > 1:
         names = ", ".join(sorted(file.parent.name for file in networks))

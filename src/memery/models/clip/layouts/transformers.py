@@ -1,4 +1,4 @@
-"""Layout 3: exports for transformers.js, beside transformers' own configurations."""
+"""Layout 3: exports for transformers.js, with transformers' own configurations."""
 
 from __future__ import annotations
 
