@@ -232,7 +232,7 @@ def test_int8_model_has_an_embedding_space_of_its_own(run, photos):
 def test_built_in_model_refuses_a_device_that_is_not_there(run, photos, device):
     name = "CUDAExecutionProvider" if device == "cuda" else device
     refused = run("build", "photos", "--model", "starter", "--device", device, check=2).stderr
-    assert f"has no {name}: it has " in refused
+    assert f"does not support {name}, only " in refused
     assert "CPUExecutionProvider" in refused
     assert not (photos / ".memery" / "store.sqlite3").exists()
 
@@ -254,7 +254,7 @@ def test_model_of_a_single_precision_says_that_another_is_ignored(caplog, model,
 def test_refuses_unknown_device_and_precision(run, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     assert (
-        "has no TensorrtExecutionProvider"
+        "does not support TensorrtExecutionProvider"
         in run(
             "build", "photos", "--model", "mine", "--device", "TensorrtExecutionProvider", check=2
         ).stderr

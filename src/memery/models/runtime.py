@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions and tokenizers: the only module that uses these libraries."""
+"""ONNX Runtime sessions and tokenizers; only this module uses these libraries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 _EXTERNAL_BYTES = 1 << 10
-"""Bytes from which an initializer is worth a place in the file of external data."""
+"""Initializers of at least this many bytes are stored as external data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Port:
     """An input or output of a network.
 
     Attributes:
-        name: what the file calls it.
-        dtype: NumPy's name for its numbers.
-        shape: None where a side is dynamic.
+        name: name in the ONNX file.
+        dtype: NumPy name of the element type.
+        shape: length of each axis; None for a dynamic axis.
     """
 
     name: str
@@ -52,15 +52,15 @@ class Port:
 
 
 class Network(ForkAware):
-    """One network, loaded at its first use.
+    """An ONNX network, loaded on first use.
 
     Args:
         file: the ONNX file.
         device: "auto", "cpu", "cuda", or the name of an execution provider.
-        threads: to compute with; 0 means as many as this process may use processors.
-        optimisation: how far the runtime may rewrite the graph, "disabled", "basic" or "all":
-            slower to start, faster to run.
-        mmap_weights: leave the weights where they are mapped instead of repacking them for speed.
+        threads: compute threads; 0 means one for each processor that this process may use.
+        optimisation: level of graph optimisation, "disabled", "basic" or "all"; a higher level
+            starts more slowly and runs faster.
+        mmap_weights: keep the weights memory-mapped instead of repacking them for speed.
     """
 
     def __init__(
@@ -76,29 +76,36 @@ class Network(ForkAware):
         self._device = device
         self._threads = threads or processors()
         self._optimisation = optimisation
-        self._paged = mmap_weights
+        self._mmap_weights = mmap_weights
         self.watch_forks()
 
     def after_fork(self, *, in_child: bool) -> None:
-        """In a child, load it again at its next use: its threads stayed in the parent."""
+        """Discard the session in a child process, because its threads exist only in the parent."""
         if in_child and (session := self.__dict__.pop("_session", None)) is not None:
             abandon(session)
 
     def load(self) -> None:
-        """Load it now instead of at its first use.
+        """Load the network now instead of on first use.
 
         Raises:
-            ModelError: the runtime cannot run the file.
+            ModelError: the runtime cannot load the file.
         """
         _ = self._session
 
     def run(
         self, inputs: Mapping[str, NDArray[Any]], output: str | None = None
     ) -> NDArray[np.float32]:
-        """Compute one output; the first, unless it is named.
+        """Compute one output.
+
+        Args:
+            inputs: arrays by the name of the input.
+            output: name of the output; None means the first.
+
+        Returns:
+            the output as float32.
 
         Raises:
-            ModelError: the network refuses its inputs.
+            ModelError: the network cannot be loaded, or rejects its inputs.
         """
         import numpy as np
 
@@ -142,10 +149,10 @@ class Network(ForkAware):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._threads
-        options.log_severity_level = 4  # errors come as exceptions
-        # Spinning threads burn the processor time that the decoding threads need.
+        options.log_severity_level = 4  # errors are raised as exceptions
+        # Spinning threads take processor time from the decoding threads.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        if self._paged:
+        if self._mmap_weights:
             options.add_session_config_entry("session.disable_prepacking", "1")
         levels = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = {
@@ -176,45 +183,48 @@ def _port(value: Any) -> Port:
 
 
 def _first(error: Exception) -> str:
-    """The first line of what the runtime says."""
+    """Return the first line of an error message, or the name of its type."""
     return f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}."
 
 
 def check_device(device: str) -> None:
-    """Make sure that a device can be used, without loading a network.
+    """Check that a device is available, without loading a network.
 
     Raises:
-        ConfigError: the installed onnxruntime does not have it.
+        ConfigError: the installed onnxruntime does not support the device.
     """
-    if device not in ("auto", "cpu"):  # these always can: onnxruntime need not be imported
+    if device not in ("auto", "cpu"):  # always available: avoids importing onnxruntime
         _providers(device)
 
 
 def _providers(device: str) -> list[str]:
-    """Execution providers for a device, best first; the processor computes what the others cannot.
+    """Execution providers for a device, preferred first, with the CPU as the fallback.
 
     Raises:
-        ConfigError: the installed onnxruntime does not have it.
+        ConfigError: the installed onnxruntime does not support the device.
     """
     available = import_onnxruntime().get_available_providers()
     if device == "auto":
         return [name for name in (_CUDA, _CPU) if name in available]
     names = {"cpu": _CPU, "cuda": _CUDA} | {name.lower(): name for name in available}
-    wanted = names.get(device.lower(), device)
-    if wanted not in available:
+    provider = names.get(device.lower(), device)
+    if provider not in available:
         raise ConfigError(
-            f"The installed onnxruntime has no {wanted}: it has {', '.join(available)}."
-            " Choose one of these with --device, or install the onnxruntime that has it."
+            f"The installed onnxruntime does not support {provider}, only {', '.join(available)}."
+            " Choose one of these with --device, or install an onnxruntime that supports it."
         )
-    if wanted not in (_CPU, _CUDA):
-        logger.warning("%s is untested with memery: compare its results with --device cpu.", wanted)
-    return [wanted] if wanted == _CPU else [wanted, _CPU]
+    if provider not in (_CPU, _CUDA):
+        logger.warning(
+            "%s is untested with memery: compare its results with --device cpu.", provider
+        )
+    return [provider] if provider == _CPU else [provider, _CPU]
 
 
 def quantize(source: Path, target: Path) -> None:
-    """Write a network with 8-bit weights; activations are quantised as they come.
+    """Write a copy of a network with int8 weights; activations are quantised at run time.
 
-    Convolutions stay as they are: the first layer of an image tower loses most and gains least.
+    Convolutions keep their precision: quantising the first layer of an image encoder costs the
+    most accuracy and saves the least time.
     """
     quantization = import_onnxruntime("quantization")
     logging.disable(logging.WARNING)  # it reconfigures logging to recommend another tool
@@ -233,7 +243,7 @@ def read_tokenizer(file: Path) -> Tokenizer:
     """Open a tokenizer.json.
 
     Raises:
-        ModelError: it is damaged or missing.
+        ModelError: the file is damaged or missing.
     """
     from tokenizers import Tokenizer
 
@@ -241,24 +251,25 @@ def read_tokenizer(file: Path) -> Tokenizer:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:
         raise ModelError(f"The tokenizer {file} cannot be read: {_first(error)}") from error
-    # Byte-pair models keep the pieces of 10,000 words; where none are split off, of whole texts:
-    # 12 to 55 MB, for microseconds. For models from a file there is no other way to say no.
+    # BPE models cache the tokens of 10,000 words, or of whole texts if the tokenizer does not split
+    # them into words: 12 to 55 MB to save microseconds. A tokenizer loaded from a file offers no
+    # other way to disable this cache.
     if resize := getattr(tokenizer.model, "_resize_cache", None):
         resize(0)
     return tokenizer
 
 
 _WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
-"""What OpenAI's CLIP (simple_tokenizer.py) takes for a word."""
+"""Pattern of a word in OpenAI's CLIP (simple_tokenizer.py)."""
 
 
 def bpe_tokenizer(merges: Sequence[tuple[str, str]], first: str, last: str) -> Tokenizer:
-    """CLIP's byte-pair tokenizer from its list of merges; texts come cleaned and lower-case.
+    """Build CLIP's byte-pair tokenizer; it expects cleaned, lower-case texts.
 
     Args:
         merges: pairs of symbols, the most frequent first.
-        first: the token before every text.
-        last: the token after every text.
+        first: start token of every text.
+        last: end token of every text.
     """
     from tokenizers import AddedToken, Regex, Tokenizer
     from tokenizers.models import BPE
@@ -282,7 +293,7 @@ def bpe_tokenizer(merges: Sequence[tuple[str, str]], first: str, last: str) -> T
 
 
 def _byte_letters() -> list[str]:
-    """A printable letter for each byte, in the order of CLIP's vocabulary."""
+    """Return a printable character for each byte, in the order of CLIP's vocabulary."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return [chr(byte) for byte in printable] + [chr(256 + place) for place in range(len(others))]
