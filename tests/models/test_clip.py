@@ -217,7 +217,7 @@ def test_rejects_invalid_description(models, tmp_path, file, content):
 @pytest.mark.parametrize(
     ("part", "instead", "message"),
     [
-        ("format = 1", "format = 2", "newer memery"),
+        ("format = 1", "format = 2", "Update memery"),
         ("format = 1", "format =", "cannot be read"),
         ('"tokenizer.json"', '"../tokenizer.json"', "leads out of"),
         ('"onnx/text_model.onnx"', '"/etc/passwd"', "leads out of"),
@@ -238,7 +238,7 @@ def test_rejects_invalid_manifest(models, tmp_path, part, instead, message):
 
 
 def test_rejects_empty_folder_and_several_models(models, tmp_path):
-    with pytest.raises(ModelError, match="no model in a layout"):
+    with pytest.raises(ModelError, match="a model in a supported layout"):
         prepare(tmp_path, "")
     for name in ("one", "two"):
         shutil.copytree(models / "rclip" / "ViT-B-32-256-datacomp_s34b_b86k", tmp_path / name)

@@ -1,6 +1,6 @@
-"""The layouts in which CLIP models are published: a module each, read into one `Layout`.
+"""Layouts in which CLIP models are published: one module for each, read into a `Layout`.
 
-Every fact is read from the files; what a layout leaves unsaid is what its publisher's code does.
+Facts come from the files. What the files do not state follows the code of their publisher.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 __all__ = ["ImageTower", "Layout", "TextTower", "read_layout"]
 
 _LAYOUTS: tuple[ModuleType, ...] = (memery_format, immich, transformers, rclip)
-"""A folder that fits several is what comes first."""
+"""In order of preference: the first layout that matches a folder wins."""
 
 
 def read_layout(folder: Path) -> Layout:
-    """Recognise a folder and read its description.
+    """Detect the layout of a model folder and read its description.
 
     Raises:
-        ModelError: it is in none of the layouts, or its description makes no sense.
+        ModelError: the folder matches none of the layouts, or its description is invalid.
     """
     if not folder.is_dir():
-        raise ModelError(f"There is no model folder {folder}.")
+        raise ModelError(f"The model folder {folder} does not exist.")
     for layout in _LAYOUTS:
         if not _missing(folder, layout.MARKS):
             try:
                 read: Layout = layout.read(folder)
             except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
                 raise ModelError(
-                    f"The model in {folder} cannot be used: its description is broken"
+                    f"The model in {folder} cannot be used: its description is invalid"
                     f" ({type(error).__name__}: {error})."
                 ) from error
             return read
-    raise ModelError(_refusal(folder))
+    raise ModelError(_unknown_layout(folder))
 
 
 def _missing(folder: Path, marks: Sequence[str]) -> list[str]:
-    """Which files are not there; "?/" means in the folder or one below."""
+    """List the missing files; "?/" means in the folder or in a direct subfolder."""
     return [
         mark.removeprefix("?/")
         for mark in marks
@@ -50,11 +50,11 @@ def _missing(folder: Path, marks: Sequence[str]) -> list[str]:
     ]
 
 
-def _refusal(folder: Path) -> str:
-    """Which layout comes nearest, and what it lacks."""
+def _unknown_layout(folder: Path) -> str:
+    """Return a message that names the closest layout and the files that it lacks."""
     lacks = [(layout, _missing(folder, layout.MARKS)) for layout in _LAYOUTS]
     layout, missing = min(lacks, key=lambda pair: len(pair[1]) / len(pair[0].MARKS))
     if len(missing) == len(layout.MARKS):
         marks = "; ".join(f"{layout.NAME}: {', '.join(missing)}" for layout, missing in lacks)
-        return f"{folder} holds no model in a layout that memery knows ({marks})."
+        return f"{folder} does not contain a model in a supported layout ({marks})."
     return f"{folder} looks like {layout.NAME}, but lacks {', '.join(missing)}."

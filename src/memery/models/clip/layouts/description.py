@@ -1,4 +1,4 @@
-"""The common description of a model's folder, whatever its layout."""
+"""Description of a model folder, the same for every layout."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ImageTower:
 
     Attributes:
         files: precision ("fp32", "int8") → ONNX file.
-        resize: how an image is resized to the tower's square; size 0 if only the network tells.
+        resize: how an image is resized to the tower's square; size 0 if only the network states it.
         mean: of each channel, 0 to 1; None if the network normalises its input.
         std: of each channel, 0 to 1; None if the network normalises its input.
     """
@@ -33,9 +33,10 @@ class TextTower:
     Attributes:
         files: precision → ONNX file.
         tokenizer: a tokenizer.json, or a list of byte-pair merges (.txt.gz).
-        clean: what happens to a text before, one of `memery.models.clip.text.CLEANINGS`.
-        context: tokens at most; 0 where only the network tells.
-        pad: the token, or its number, that fills a text up; None where nothing fills.
+        clean: how a text is cleaned before tokenizing, one of
+            `memery.models.clip.text.CLEANINGS`.
+        context: maximum number of tokens; 0 if only the network states it.
+        pad: padding token or its id; None to pad with the end token.
     """
 
     files: Mapping[str, Path]
@@ -47,16 +48,16 @@ class TextTower:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a model's folder says.
+    """The description of a model folder.
 
     Attributes:
-        number: 1 to 4.
+        number: number of the layout, 1 to 4.
         image: the image side.
         text: the text side.
-        dim: numbers per embedding; 0 where only the network tells.
-        licence: what the folder says, or "".
-        source: where the model comes from, as the folder says, or "".
-        described: further files that decide about embeddings.
+        dim: length of an embedding; 0 if only the network states it.
+        licence: licence that the folder states, or "".
+        source: origin that the folder states, or "".
+        described: further files that affect the embeddings.
     """
 
     number: int

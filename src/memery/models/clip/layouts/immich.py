@@ -1,4 +1,4 @@
-"""Layout 1: Immich's exports, with open_clip's own configuration."""
+"""Layout 1: exports of Immich, with the configuration of open_clip."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, one_of
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import read_json, square, three, token
 
-NAME = "an export of Immich's"
+NAME = "an Immich export"
 MARKS = (
     *("config.json", "visual/model.onnx", "visual/preprocess_cfg.json"),
     *("textual/model.onnx", "textual/tokenizer.json", "textual/tokenizer_config.json"),
 )
 _CONTEXT = 77
-"""open_clip's CLIPTextCfg.context_length, which config.json may leave out."""
+"""open_clip's CLIPTextCfg.context_length, the default if config.json omits it."""
 
 
 def read(folder: Path) -> Layout:
-    """Read the configurations of the model, of its images and of its tokens."""
+    """Read the configurations of the model, its image preprocessing and its tokenizer."""
     config, visual, textual = folder / "config.json", folder / "visual", folder / "textual"
     facts = read_json(config)
     facts = facts.get("model_cfg", facts)

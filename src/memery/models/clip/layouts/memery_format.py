@@ -1,4 +1,4 @@
-"""Layout 4: what `memery models export` writes; one manifest has every fact."""
+"""Layout 4: the output of `memery models export`, described by a single manifest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from memery.models.checks import CONTEXT_MAX, DIM_MAX, number, read_resize
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import inside, read_toml, three
 
-NAME = "a model of memery's own"
+NAME = "a memery export"
 MANIFEST = "memery.toml"
 MARKS = (MANIFEST,)
 FORMAT = 1
@@ -20,8 +20,8 @@ def read(folder: Path) -> Layout:
     manifest = read_toml(folder / MANIFEST)
     if manifest["format"] != FORMAT:
         raise ModelError(
-            f"{folder / MANIFEST} is of format {manifest['format']!r}; this memery reads"
-            f" {FORMAT}. Use a newer memery."
+            f"{folder / MANIFEST} has format {manifest['format']!r}; this memery reads"
+            f" format {FORMAT}. Update memery."
         )
     image, text = manifest["image"], manifest["text"]
     return Layout(

@@ -1,7 +1,7 @@
-"""Layout 2: rclip's exports: two networks and a list of merges; the rest is in its code.
+"""Layout 2: exports of rclip: two networks and a list of merges.
 
-Size, mean, std and rounding are those of rclip/utils/preprocess.py, the tokens those of
-rclip/utils/tokenizer.py (both after open_clip).
+The files state nothing else. Size, mean, std and rounding follow rclip/utils/preprocess.py, the
+tokens rclip/utils/tokenizer.py (both based on open_clip).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from memery.errors import ModelError
 from memery.imaging.resizing import Resize
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 
-NAME = "an export of rclip's"
+NAME = "an rclip export"
 MARKS = ("?/visual.onnx", "?/textual.onnx")
 _MEAN = (0.48145466, 0.4578275, 0.40821073)
 _STD = (0.26862954, 0.26130258, 0.27577711)
@@ -23,7 +23,7 @@ def read(folder: Path) -> Layout:
     networks = [*folder.glob("visual.onnx"), *folder.glob("*/visual.onnx")]
     if len(networks) > 1:
         names = ", ".join(sorted(file.parent.name for file in networks))
-        raise ModelError(f"{folder} holds several models: name the folder of one, of {names}.")
+        raise ModelError(f"{folder} contains several models: specify the folder of one: {names}.")
     model = networks[0].parent
     merges = [file for place in (model, model.parent) for file in place.glob("tokenizer/*.txt.gz")]
     if not merges:

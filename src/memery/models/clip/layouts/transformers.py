@@ -1,4 +1,4 @@
-"""Layout 3: exports for transformers.js, with transformers' own configurations."""
+"""Layout 3: exports for transformers.js, with the configuration of transformers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from memery.models.checks import CONTEXT_MAX, DIM_MAX, SIZE_MAX, number
 from memery.models.clip.layouts.description import ImageTower, Layout, TextTower
 from memery.models.clip.layouts.values import read_json, square, three, token
 
-NAME = "an export for transformers.js"
+NAME = "a transformers.js export"
 MARKS = (
     *("config.json", "preprocessor_config.json", "tokenizer.json"),
     *("onnx/vision_model*.onnx", "onnx/text_model*.onnx"),
 )
 _CONTEXTS = {"clip": 77, "siglip": 64, "siglip2": 64}
-"""Defaults of transformers' text configurations, which config.json leaves out."""
+"""Defaults of transformers' text configurations, which config.json omits."""
 _BICUBIC = 3
 _PAD = 1
 """Defaults of transformers' processors and of SiglipTextConfig."""
@@ -26,7 +26,7 @@ _ALMOST = 1e-9
 
 
 def read(folder: Path) -> Layout:
-    """Read the configurations of the model, of its pictures and of its tokens."""
+    """Read the configurations of the model, its image preprocessing and its tokenizer."""
     config, processor = folder / "config.json", folder / "preprocessor_config.json"
     facts, seen = read_json(config), read_json(processor)
     words = facts.get("text_config") or {}
@@ -47,7 +47,7 @@ def read(folder: Path) -> Layout:
             tokenizer=folder / "tokenizer.json",
             clean="none",
             context=_transformers_context(words, spoken, family),
-            # SigLIP reads its padding, and was trained with it; CLIP stops at its end token.
+            # SigLIP attends to padding; CLIP ignores what follows its end token.
             pad=_padding(folder, words, spoken) if family.startswith("siglip") else None,
         ),
         dim=number(facts.get("projection_dim") or words.get("projection_size") or 0, DIM_MAX, 0),
@@ -57,23 +57,29 @@ def read(folder: Path) -> Layout:
 
 
 def processor_resize(seen: Mapping[str, Any]) -> Resize:
-    """What transformers' image processors make of their settings."""
+    """Convert the settings of a transformers image processor to a `Resize`.
+
+    Raises:
+        ModelError: the settings are not supported.
+    """
     if (
         not seen.get("do_resize", True)
         or abs(seen.get("rescale_factor", 1 / 255) - 1 / 255) > _ALMOST
     ):
-        raise ModelError("The model's pictures are not resized, or not scaled to 0 … 1.")
+        raise ModelError(
+            "The image processor does not resize images, or does not scale pixels to 0 … 1."
+        )
     interpolation = INTERPOLATIONS[seen.get("resample", _BICUBIC)]
     size = seen["size"]
     if isinstance(size, dict) and "height" in size:
         return Resize(square((size["height"], size["width"])), "squash", interpolation)
     edge = number(size["shortest_edge"] if isinstance(size, dict) else size, SIZE_MAX)
     if not seen.get("do_center_crop", True):
-        raise ModelError("The model takes pictures that are not square.")
+        raise ModelError("The image processor does not crop images to a square.")
     crop = seen.get("crop_size", edge)
     side = square((crop["height"], crop["width"]) if isinstance(crop, dict) else crop)
     if side > edge:
-        raise ModelError("The model's pictures are cropped to more than they are resized to.")
+        raise ModelError("The image processor crops to a larger size than it resizes to.")
     return Resize(side, "shortest", interpolation, edge)
 
 
@@ -94,7 +100,7 @@ def _padding(folder: Path, words: Mapping[str, Any], spoken: Mapping[str, Any]) 
 
 
 def _variants(folder: Path, name: str) -> dict[str, Path]:
-    """The precisions that there are; half precision only for want of full."""
+    """Find the file of each precision; half precision only if full precision is missing."""
     names = {"fp32": ("", "_fp16"), "int8": ("_quantized", "_int8", "_uint8")}
     found = {}
     for kind, endings in names.items():

@@ -1,6 +1,6 @@
-"""Values in a model's description, checked: they come from strangers.
+"""Validate values in the description of a model, which is untrusted input.
 
-What is wrong with a value is a ValueError; `read_layout` says which model it belongs to.
+An invalid value raises ValueError; `read_layout` adds the folder of the model.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object; errors become ModelErrors that name the file."""
     try:
         if file.stat().st_size > _JSON_BYTES:
-            raise ModelError(f"{file} is larger than any description of a model.")
+            raise ModelError(f"{file} is too large for a model description.")
         content = json.loads(read_text(file))
     except FileNotFoundError:
         raise ModelError(f"The model in {file.parent} lacks {file.name}.") from None
     except (OSError, ValueError) as error:
         raise ModelError(f"{file} cannot be read: {error}") from error
     if not isinstance(content, dict):
-        raise ModelError(f"{file} is no JSON object.")
+        raise ModelError(f"{file} is not a JSON object.")
     return content
 
 
@@ -42,7 +42,7 @@ def read_toml(file: Path) -> dict[str, Any]:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """A path that a description names, kept inside the model's folder."""
+    """Resolve a path from a description and reject one outside the model folder."""
     path = Path(name)
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"{name!r} leads out of the folder")
@@ -50,7 +50,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def square(value: Any) -> int:
-    """The side of a square given as a number or as height and width."""
+    """Return the side of a square given as a number or as height and width."""
     height, width = value if isinstance(value, (list, tuple)) else (value, value)
     if height != width:
         raise ValueError(f"{value!r} is not square")
@@ -58,7 +58,7 @@ def square(value: Any) -> int:
 
 
 def three(value: Any) -> tuple[float, ...] | None:
-    """A number for each channel, or None."""
+    """Return one number for each channel, or None."""
     if value is None:
         return None
     numbers = tuple(float(part) for part in value)
@@ -68,5 +68,5 @@ def three(value: Any) -> tuple[float, ...] | None:
 
 
 def token(value: Any) -> str:
-    """A token as tokenizer_config.json writes it: a text, or an object that has one."""
+    """Return a token from tokenizer_config.json, where it is a string or an object."""
     return str(value["content"] if isinstance(value, dict) else value)
