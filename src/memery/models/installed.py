@@ -1,6 +1,6 @@
-"""Which models are installed: a record for each, written when its download is whole and verified.
+"""Records of installed models, written once a download is complete and verified.
 
-A record names the commit and every file's SHA-256. Reading one asks no hub.
+A record holds the commit and the SHA-256 of every file. Reading one needs no network access.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class FileRecord:
     """A file of an installed model.
 
     Attributes:
-        size: bytes.
-        sha256: of its content, hexadecimal.
+        size: size in bytes.
+        sha256: SHA-256 of the content, hexadecimal.
     """
 
     size: int
@@ -39,11 +39,11 @@ class Installed:
     """An installed model.
 
     Attributes:
-        name: of the registry, or a hub id.
-        repository: where it came from.
+        name: name in the registry, or the id on the hub.
+        repository: repository that it was downloaded from.
         commit: the hub's commit, hexadecimal.
-        folder: where its files lie: a snapshot in the hub's cache.
-        files: by path relative to the folder.
+        folder: folder of its files, in the cache of the hub.
+        files: file records by path relative to the folder.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Installed:
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Total size of the files in bytes."""
         return sum(file.size for file in self.files.values())
 
 
@@ -66,10 +66,10 @@ def records_folder() -> Path:
 
 
 def find(name: str) -> Installed | None:
-    """The model of that name, if it is installed.
+    """Return an installed model by name, or None if it is not installed.
 
     Raises:
-        ModelError: its record is damaged, or its files are gone or of another size.
+        ModelError: its record is damaged, or a file is missing or has the wrong size.
     """
     file = _record(name)
     if file is None:
@@ -88,21 +88,21 @@ def find(name: str) -> Installed | None:
     for path, expected in model.files.items():
         if _size(model.folder / path) != expected.size:
             raise ModelError(
-                f"{model.folder / path} is gone, or not the file that was downloaded."
+                f"{model.folder / path} is missing, or not the file that was downloaded."
                 f" Get it again: memery models pull {name}"
             )
     return model
 
 
 def names() -> list[str]:
-    """The names of all records, sound or not."""
+    """Return the names of all records, including damaged ones."""
     with contextlib.suppress(OSError):
         return sorted(file.stem.replace("--", "/") for file in records_folder().glob("*.json"))
     return []
 
 
 def write(model: Installed) -> None:
-    """Record a model; from now on it is installed."""
+    """Write the record of a model, which marks it as installed."""
     file = _record(model.name)
     assert file is not None
     facts = {
@@ -127,14 +127,14 @@ def write(model: Installed) -> None:
 
 
 def forget(name: str) -> None:
-    """Delete the record; the files stay where they are."""
+    """Delete the record of a model, but not its files."""
     file = _record(name)
     if file is not None:
         file.unlink(missing_ok=True)
 
 
 def digests(file: BinaryIO) -> tuple[str, str]:
-    """A file's SHA-256, and the SHA-1 that git gives its content, hexadecimal."""
+    """Return the SHA-256 and the git blob SHA-1 of a file, hexadecimal."""
     size = os.fstat(file.fileno()).st_size
     sha256 = hashlib.sha256()
     blob = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
@@ -145,7 +145,7 @@ def digests(file: BinaryIO) -> tuple[str, str]:
 
 
 def verify(model: Installed) -> list[str]:
-    """Verify every file; return one sentence for each fault found."""
+    """Verify the SHA-256 of every file; return one sentence for each fault."""
     faults = []
     for path, expected in model.files.items():
         try:
@@ -160,7 +160,7 @@ def verify(model: Installed) -> list[str]:
 
 
 def _record(name: str) -> Path | None:
-    """The record's file, or None for what can be no name of a model."""
+    """Return the path of a record, or None if the model name is invalid."""
     safe = name.replace("/", "--", 1)
     return records_folder() / f"{safe}.json" if _SAFE.fullmatch(safe) else None
 

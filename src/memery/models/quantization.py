@@ -25,36 +25,36 @@ _TEXTS = ("a photo of a cat", "two dogs on a beach", "a red car at night", "a bi
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """How int8 compares with fp32, on the same pictures and texts.
+    """Accuracy and speed of int8 relative to fp32, on the same images and texts.
 
     Attributes:
-        image_cosine: mean over the pictures.
-        image_least: the least.
-        text_cosine: mean over a few texts.
-        speed: pictures per second, int8 over fp32.
-        pictures: how many there were.
+        image_cosine: mean cosine similarity of the image embeddings.
+        image_least: lowest cosine similarity of the image embeddings.
+        text_cosine: mean cosine similarity of a few text embeddings.
+        speed: images per second, int8 over fp32.
+        images: number of images.
     """
 
     image_cosine: float
     image_least: float
     text_cosine: float
     speed: float
-    pictures: int
+    images: int
 
 
 def make_int8(folder: Path) -> Path:
-    """Write int8 networks for a model; `precision="int8"` uses them from then on.
+    """Write int8 networks for a model; afterwards `precision="int8"` uses them.
 
     Raises:
-        ModelError: the model has its own int8 networks, or these cannot be written.
+        ModelError: the model includes int8 networks, or the new ones cannot be written.
     """
-    made = prepare(folder, "fp32")
-    target = variant_folder(made.fingerprint)
+    prepared = prepare(folder, "fp32")
+    target = variant_folder(prepared.fingerprint)
     draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
         draft.mkdir(parents=True)
-        quantize(made.images.file, draft / IMAGE_FILE)
-        quantize(made.texts.file, draft / TEXT_FILE)
+        quantize(prepared.images.file, draft / IMAGE_FILE)
+        quantize(prepared.texts.file, draft / TEXT_FILE)
         shutil.rmtree(target, ignore_errors=True)
         draft.rename(target)
     except OSError as error:
@@ -64,34 +64,34 @@ def make_int8(folder: Path) -> Path:
     return target
 
 
-def compare(folder: Path, pictures: NDArray[np.uint8]) -> Cost:
+def compare(folder: Path, images: NDArray[np.uint8]) -> Cost:
     """Measure a model's int8 networks against its fp32 ones.
 
     Args:
-        folder: the model.
-        pictures: N × size × size × 3, as the model takes them.
+        folder: the model folder.
+        images: N × size × size × 3, RGB, uint8, resized for the model.
     """
     import numpy as np
 
     full, small = (
         ClipModel(folder, folder.name, precision=kind, device="cpu") for kind in ("fp32", "int8")
     )
-    (slow, exact), (quick, rough) = _timed(full, pictures), _timed(small, pictures)
-    images = (exact * rough).sum(axis=1)
-    texts = (full.encode_texts(_TEXTS) * small.encode_texts(_TEXTS)).sum(axis=1)
+    (full_time, exact), (small_time, approximate) = _timed(full, images), _timed(small, images)
+    image_cosines = (exact * approximate).sum(axis=1)
+    text_cosines = (full.encode_texts(_TEXTS) * small.encode_texts(_TEXTS)).sum(axis=1)
     return Cost(
-        image_cosine=float(np.mean(images)),
-        image_least=float(np.min(images)),
-        text_cosine=float(np.mean(texts)),
-        speed=slow / quick,
-        pictures=len(pictures),
+        image_cosine=float(np.mean(image_cosines)),
+        image_least=float(np.min(image_cosines)),
+        text_cosine=float(np.mean(text_cosines)),
+        speed=full_time / small_time,
+        images=len(images),
     )
 
 
-def _timed(model: ClipModel, pictures: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
-    model.encode_images(pictures[:1])  # loads the network
+def _timed(model: ClipModel, images: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
+    model.encode_images(images[:1])  # loads the network
     started = time.perf_counter()
-    embeddings = model.encode_images(pictures)
+    embeddings = model.encode_images(images)
     return time.perf_counter() - started, embeddings
 
 

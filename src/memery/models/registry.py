@@ -1,4 +1,4 @@
-"""The models that memery offers by name: data, see registry.toml."""
+"""Models that memery offers by name; the data is in registry.toml."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ class Entry:
     """A model that can be downloaded.
 
     Attributes:
-        name: what users type.
-        repository: where it lies on the hub.
-        files: its files there; no others are downloaded.
+        name: name that users type.
+        repository: its repository on the hub.
+        files: the files to download from the repository.
         licence: SPDX expression of the weights.
-        dim: numbers per embedding.
-        size: bytes to download, about.
+        dim: length of an embedding.
+        size: approximate download size in bytes.
         speed: images per second, relative to clip-b32.
-        languages: of queries.
-        about: what it is good for.
-        source: where the figures are from.
-        recommended: the one that `auto` takes.
+        languages: languages of queries that it understands.
+        about: what the model is suited for.
+        source: source of the figures.
+        recommended: True for the model that `auto` selects.
         flickr30k_r1: text → image recall at 1 in percent, or None if not published.
         coco_r1: the same on COCO.
         prompts: templates such as "a photo of {}" that were measured to help short queries.
@@ -48,7 +48,7 @@ class Entry:
 
 @cache
 def entries() -> Mapping[str, Entry]:
-    """Every model of the registry by its name."""
+    """Return the models of the registry by name."""
     text = (Path(__file__).parent / "registry.toml").read_text(encoding="utf-8")
     return {
         name: Entry(

@@ -1,4 +1,4 @@
-"""Choice of a model: by its name, by what an archive was indexed with, or the best installed."""
+"""Select a model: by name, by what an archive was indexed with, or the best installed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _STARTER = "starter"
 
 
 def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
-    """Make the model that a user named; its weights are loaded when they are first needed.
+    """Open a model by name; its weights are loaded on first use.
 
     Args:
-        name: of a plug-in, of the registry, of an installed model, a folder, or the URL of an
+        name: a plug-in, a model of the registry, an installed model, a folder, or the URL of an
             encoder. A model of the registry that is not installed is downloaded.
         config: precision, device and token.
 
@@ -32,7 +32,7 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
     """
     config = config or Config()
     if not plugins.is_plugin(_GROUP, name):
-        from memery.models import resolver  # what it needs takes 50 ms to import
+        from memery.models import resolver  # importing it takes 50 ms
 
         model = resolver.open_model(
             name, precision=config.precision, device=config.device, token=config.token
@@ -57,7 +57,7 @@ def open_model(name: str, config: Config | None = None) -> EmbeddingModel:
 
 
 def open_default(config: Config) -> EmbeddingModel:
-    """The model that `config.model` means for a folder that was not indexed yet."""
+    """Open the model that `config.model` selects for a folder without an archive."""
     if config.model != "auto":
         return open_model(config.model, config)
     from memery.models import installed, registry
@@ -74,16 +74,16 @@ def open_default(config: Config) -> EmbeddingModel:
 def open_remembered(
     model_id: str, fingerprint: str, config: Config, *, folder: Path
 ) -> EmbeddingModel:
-    """The model that an archive was indexed with.
+    """Open the model that an archive was indexed with.
 
     Args:
-        model_id: of the archive's space.
-        fingerprint: of the archive's space.
+        model_id: model id of the archive's space.
+        fingerprint: fingerprint of the archive's space.
         config: precision and device.
-        folder: what the archive describes, for the message.
+        folder: folder of the archive, for the error message.
 
     Raises:
-        ModelError: it is not installed here.
+        ModelError: the model is not installed.
     """
     if plugins.is_plugin(_GROUP, model_id):
         return open_model(model_id, config)
@@ -104,14 +104,14 @@ def open_remembered(
 
 
 def better_than(model_id: str) -> str | None:
-    """The recommended model, where the built-in one is in use."""
+    """Return the name of the recommended model if the built-in one is in use, else None."""
     from memery.models import registry
 
     return registry.recommended().name if model_id == _STARTER else None
 
 
 def multilingual_model() -> str:
-    """The model of the registry that understands queries in many languages."""
+    """Return the name of the registry's model for queries in many languages."""
     from memery.models import registry
 
     return next(name for name, entry in registry.entries().items() if "many" in entry.languages)

@@ -83,7 +83,7 @@ def _model_json(model: ModelSummary) -> dict[str, Any]:
 def write_cost(cost: Cost) -> None:
     """Print what int8 costs in accuracy and gains in speed."""
     write(
-        f"On {counted(cost.pictures, 'image')}: cosine to fp32 {cost.image_cosine:.4f} (lowest"
+        f"On {counted(cost.images, 'image')}: cosine to fp32 {cost.image_cosine:.4f} (lowest"
         f" {cost.image_least:.4f}), for texts {cost.text_cosine:.4f}; {cost.speed:.1f} times as"
         " fast.\n"
     )
