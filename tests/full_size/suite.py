@@ -143,7 +143,7 @@ def test_exports_checkpoint_of_transformers(run, home):
     refused = run(
         "models", "export", FIXTURES / "checkpoint", "exported", python=WITH_TORCH, check=4
     )
-    assert "exists already" in refused.stderr
+    assert "already exists" in refused.stderr
 
 
 def test_exports_checkpoint_of_open_clip(run, home):

@@ -1,4 +1,4 @@
-"""`memery models export`: a checkpoint of transformers or open_clip becomes layout 4."""
+"""`memery models export`: convert a transformers or open_clip checkpoint to layout 4."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ _TEXTS = (
     *("a photo of a cat", "", "two dogs on the beach at sunset", "CAPITALS, and punctuation!?"),
     *("the word 'hello' on a red wall", "smile \U0001f600", "Tür an Tür", "1234567890", "a " * 200),
 )
-_PICTURES = 8
+_IMAGES = 8
 
 
 def export(checkpoint: Path, target: Path) -> tuple[float, float]:
     """Write a checkpoint as layout 4: float32 and int8 networks, tokenizer and manifest.
 
     Args:
-        checkpoint: a folder of transformers or open_clip, with safetensors.
-        target: a folder that does not exist yet.
+        checkpoint: folder of a transformers or open_clip checkpoint with safetensors.
+        target: folder to create; it must not exist.
 
     Returns:
-        the least cosine to the checkpoint of the float32 and of the int8 networks.
+        the lowest cosine similarity to the checkpoint, for the float32 and for the int8 networks.
 
     Raises:
-        ModelError: the checkpoint cannot be read, or what came of it is not the same model; then
-            nothing is left behind.
+        ModelError: the checkpoint cannot be read, or the exported networks differ from it; then
+            nothing is written.
     """
     if target.exists():
-        raise ModelError(f"{target} exists already: name a new folder.")
+        raise ModelError(f"{target} already exists: specify a new folder.")
     read = read_checkpoint(checkpoint)
     draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
@@ -101,13 +101,13 @@ pad = {read.pad}
 
 
 def _checked(read: Checkpoint, draft: Path, precision: str, least: float) -> float:
-    """The least cosine between what was written and the checkpoint, on images and texts."""
+    """Return the lowest cosine similarity between export and checkpoint, on images and texts."""
     import numpy as np
 
     model = ClipModel(draft, draft.name, precision=precision, device="cpu")
     random = np.random.default_rng(0)
     size = read.resize.size
-    coarse = random.integers(0, 256, (_PICTURES, 4, 4, 3), dtype=np.uint8)
+    coarse = random.integers(0, 256, (_IMAGES, 4, 4, 3), dtype=np.uint8)
     images = coarse.repeat(-(-size // 4), axis=1).repeat(-(-size // 4), axis=2)[:, :size, :size]
     images = np.ascontiguousarray(images)
     tokens = TextEncoder(prepare(draft, precision).texts).tokens
@@ -118,8 +118,8 @@ def _checked(read: Checkpoint, draft: Path, precision: str, least: float) -> flo
     )
     if worst < least:
         raise ModelError(
-            f"The {precision} export differs from its checkpoint: the cosine is {worst:.5f}, less"
-            f" than {least}. Nothing was written."
+            f"The {precision} export differs from its checkpoint: the cosine similarity is"
+            f" {worst:.5f}, less than {least}. Nothing was written."
         )
     return worst
 

@@ -1,6 +1,6 @@
-"""Checkpoints of transformers and open_clip as two networks to export. The one module with torch.
+"""Load transformers and open_clip checkpoints as two networks to export; the only use of torch.
 
-Only safetensors are read: a pickle can run anything.
+Only safetensors are read, because loading a pickle can run arbitrary code.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OPSET = 18
 _CLIP_CONTEXT = 77
 _WHITE = 255.0
 _MERGES = "bpe_simple_vocab_16e6.txt.gz"
-"""CLIP's list of merges, as the package open_clip brings it."""
+"""CLIP's list of merges, as included in the open_clip package."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Checkpoint:
         visual: a torch module, uint8 N × size × size × 3 → N × dim.
         textual: a torch module, int64 N × tokens → N × dim.
         tokenizer: the content of a tokenizer.json.
-        resize: how an image becomes the square.
-        dim: numbers per embedding.
-        context: tokens at most.
-        clean: what happens to a text before, see `memery.models.clip.text.CLEANINGS`.
-        pad: the number of the token that fills a text up.
-        causal: a text need not be filled up: what follows its end token is not read.
-        source: where it comes from, one line.
+        resize: how an image is resized to the square.
+        dim: length of an embedding.
+        context: maximum number of tokens.
+        clean: how a text is cleaned before tokenizing, see `memery.models.clip.text.CLEANINGS`.
+        pad: id of the padding token.
+        causal: True if padding is optional, because tokens after the end token are ignored.
+        source: origin of the checkpoint, one line.
     """
 
     visual: Any
@@ -60,18 +60,18 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """Load a checkpoint of transformers (config.json) or open_clip (open_clip_config.json).
 
     Raises:
-        ModelError: it is neither, its weights are no safetensors, or a library is missing.
+        ModelError: the folder is neither, its weights are not safetensors, or a library is missing.
     """
     try:
-        import torch  # noqa: F401 - whether it is there
+        import torch  # noqa: F401 - checks that it is installed
     except ImportError as error:
         raise ModelError(
-            "Exporting needs torch and what belongs to it: pip install 'memery[export]'"
+            "Exporting requires torch and related packages: pip install 'memery[export]'"
         ) from error
     if not list(folder.glob("*.safetensors")):
         raise ModelError(
-            f"{folder} has no *.safetensors. Weights in another form are pickles, which can run"
-            " anything: save the checkpoint as safetensors first."
+            f"{folder} has no *.safetensors. Other weight files are pickles, which can run"
+            " arbitrary code: save the checkpoint as safetensors first."
         )
     try:
         if (folder / "open_clip_config.json").exists():
@@ -80,18 +80,25 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             return _read_transformers(folder)
     except ModelError:
         raise
-    except Exception as error:  # these libraries raise errors of their own of every kind
+    except Exception as error:  # these libraries raise many kinds of errors
         raise ModelError(f"The checkpoint {folder} cannot be read: {error}") from error
     raise ModelError(f"{folder} has neither config.json nor open_clip_config.json.")
 
 
 def write_onnx(module: Any, example: NDArray[Any], axes: dict[int, str], file: Path) -> None:
-    """Write a module with one input and one output; `axes` of the input are dynamic."""
+    """Export a torch module with one input and one output to ONNX.
+
+    Args:
+        module: the torch module.
+        example: an example input.
+        axes: names of the dynamic axes of the input, by index.
+        file: the ONNX file to write.
+    """
     import warnings
 
     import torch
 
-    with warnings.catch_warnings():  # the tracer warns of every shape that is looked at
+    with warnings.catch_warnings():  # the tracer warns about every access to a shape
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module,
@@ -106,7 +113,7 @@ def write_onnx(module: Any, example: NDArray[Any], axes: dict[int, str], file: P
 
 
 def run(module: Any, inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """What the checkpoint itself makes of an input."""
+    """Run a torch module on an input and return its output as float32."""
     import torch
 
     with torch.inference_mode():
@@ -120,7 +127,7 @@ def _read_transformers(folder: Path) -> Checkpoint:
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
     if config.model_type not in ("clip", "siglip"):
         raise ModelError(
-            f"{folder} holds a {config.model_type!r} model; clip and siglip are known."
+            f"{folder} contains a {config.model_type!r} model; only clip and siglip are supported."
         )
     kind = transformers.CLIPModel if config.model_type == "clip" else transformers.SiglipModel
     model = kind.from_pretrained(
@@ -150,7 +157,7 @@ def _read_transformers(folder: Path) -> Checkpoint:
 
 
 def _pooled(output: Any) -> Any:
-    """The features: transformers 5 wraps them, earlier ones give them as they are."""
+    """Return the features, which transformers 5 wraps and earlier versions return directly."""
     return getattr(output, "pooler_output", output)
 
 
@@ -161,7 +168,7 @@ def _fast_tokenizer(folder: Path, tokenizer: Any) -> str:
 
 
 def _visual(encode: Any, owner: Any, mean: list[float], std: list[float]) -> Any:
-    """An image tower that takes bytes as they are decoded and normalises them itself."""
+    """Build an image tower that takes uint8 pixels and normalises them itself."""
     import torch
 
     class Visual(torch.nn.Module):  # type: ignore[misc]
@@ -201,7 +208,9 @@ def _read_open_clip(folder: Path) -> Checkpoint:
     settings, seen = facts["model_cfg"], facts["preprocess_cfg"]
     words = settings["text_cfg"]
     if words.get("hf_tokenizer_name") or words.get("hf_model_name"):
-        raise ModelError(f"{folder} has a tokenizer of the hub's: export its transformers form.")
+        raise ModelError(
+            f"{folder} uses a tokenizer from the hub: export the transformers version."
+        )
     model = open_clip.CLIP(**{**settings, "quick_gelu": settings.get("quick_gelu", False)}).eval()
     model.load_state_dict(load_file(next(folder.glob("*.safetensors"))))
     size = settings["vision_cfg"]["image_size"]

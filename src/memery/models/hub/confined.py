@@ -1,4 +1,4 @@
-"""A folder that nothing written or deleted by name can leave."""
+"""Confine file operations to a folder: neither a name nor a symbolic link leads out of it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 _BY_DESCRIPTOR = os.open in os.supports_dir_fd
-"""False on Windows: there names are joined to the path, and only their form protects."""
+"""False on Windows, where names are joined to the path and only their validation protects."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FLAGS = {"rb": os.O_RDONLY, "ab": os.O_WRONLY | os.O_CREAT | os.O_APPEND}
 
 
 class ConfinedFolder:
-    """A folder, made if it is missing and held open until `close`.
+    """A folder, created if it is missing and held open until `close`.
 
-    Names are relative, with "/" between their parts. They are looked up from the open folder, part
-    by part, and no link is followed: neither a name nor what lies in the folder leads out of it.
-    Every method raises OSError.
+    Names are relative, with "/" between their parts. They are resolved from the open folder, part
+    by part, without following symbolic links, so that no operation leaves the folder. Every method
+    raises OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,12 +29,12 @@ class ConfinedFolder:
         self._descriptor = _open_folder(path) if _BY_DESCRIPTOR else None
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         if self._descriptor is not None:
             os.close(self._descriptor)
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file, or None where there is none or something else."""
+        """Return the size of a file in bytes, or None if no regular file has that name."""
         with self._parent(name) as (last, parent):
             try:
                 facts = os.stat(last, dir_fd=parent, follow_symlinks=False)
@@ -45,25 +45,25 @@ class ConfinedFolder:
     def open(self, name: str, mode: Literal["rb", "ab"]) -> BinaryIO:
         """Open a file for reading, or for appending to it."""
         with self._parent(name) as (last, parent):
-            # An executable bit that a umask leaves would be odd: 0o666 is what open() asks for.
+            # The default of os.open, 0o777, would make the file executable; open() uses 0o666.
             descriptor = os.open(last, _FLAGS[mode] | _NO_LINKS, 0o666, dir_fd=parent)
         return os.fdopen(descriptor, mode)
 
     def delete(self, name: str) -> None:
-        """Delete a file or a link, if it is there."""
+        """Delete a file or a link, if it exists."""
         with self._parent(name) as (last, parent), contextlib.suppress(FileNotFoundError):
             os.unlink(last, dir_fd=parent)
 
     def rename(self, name: str, new: str) -> None:
-        """Give a file another name, in the place of what has it."""
+        """Rename a file, replacing any file with the new name."""
         with self._parent(name) as (last, parent), self._parent(new) as (new_last, new_parent):
             os.replace(last, new_last, src_dir_fd=parent, dst_dir_fd=new_parent)
 
     def link(self, name: str, to: str) -> None:
-        """Make a symbolic link to another file of this folder, in the place of what is there.
+        """Create a symbolic link to another file of this folder, replacing any file of that name.
 
         Raises:
-            OSError: or the system knows no links.
+            OSError: the link cannot be created, for example because the system does not support it.
         """
         target = os.path.relpath(to, os.path.dirname(name))  # noqa: PTH120 - names, not paths
         with self._parent(name) as (last, parent):
@@ -75,7 +75,7 @@ class ConfinedFolder:
 
     @contextlib.contextmanager
     def _parent(self, name: str) -> Iterator[tuple[str, int | None]]:
-        """The last part of a name, and the folder that it is in, made if it is missing."""
+        """Yield the last part of a name and its parent folder, created if it is missing."""
         *folders, last = name.split("/")
         if self._descriptor is None:
             parent = self.path.joinpath(*folders)
