@@ -24,26 +24,26 @@ def read(folder: Path) -> Layout:
     facts = read_json(config)
     facts = facts.get("model_cfg", facts)
     preprocess, tokens = visual / "preprocess_cfg.json", textual / "tokenizer_config.json"
-    seen, words = read_json(preprocess), facts.get("text_cfg", {})
-    size = seen["size"]
-    cleaning = (words.get("tokenizer_kwargs") or {}).get("clean")
+    image_config, text_config = read_json(preprocess), facts.get("text_cfg", {})
+    size = image_config["size"]
+    cleaning = (text_config.get("tokenizer_kwargs") or {}).get("clean")
     return Layout(
         number=1,
         image=ImageTower(
             files={"fp32": visual / "model.onnx"},
             resize=Resize(
                 size=square(size),
-                mode=one_of(seen.get("resize_mode", "shortest"), ("squash", "shortest")),
-                interpolation=one_of(seen.get("interpolation", "bicubic"), INTERPOLATIONS),
+                mode=one_of(image_config.get("resize_mode", "shortest"), ("squash", "shortest")),
+                interpolation=one_of(image_config.get("interpolation", "bicubic"), INTERPOLATIONS),
             ),
-            mean=three(seen["mean"]),
-            std=three(seen["std"]),
+            mean=three(image_config["mean"]),
+            std=three(image_config["std"]),
         ),
         text=TextTower(
             files={"fp32": textual / "model.onnx"},
             tokenizer=textual / "tokenizer.json",
             clean="canonicalize" if cleaning == "canonicalize" else "whitespace",
-            context=number(words.get("context_length", _CONTEXT), CONTEXT_MAX),
+            context=number(text_config.get("context_length", _CONTEXT), CONTEXT_MAX),
             pad=token(read_json(tokens)["pad_token"]),
         ),
         dim=number(facts["embed_dim"], DIM_MAX),
