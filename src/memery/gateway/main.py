@@ -30,7 +30,7 @@ Paths = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class ServerOptions(OptionGroup):
     """Where the server listens, and what clients may do."""
 

@@ -1,7 +1,5 @@
 """Command-line arguments and help. `commands` does the work; it is imported when a command runs."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated
 

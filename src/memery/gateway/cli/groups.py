@@ -10,16 +10,25 @@ from typing import Any, get_type_hints
 
 
 class OptionGroup:
-    """Base class of dataclasses whose fields are Typer options."""
+    """Base class of dataclasses whose fields are Typer options.
+
+    Subclasses do without generated comparison and representation, and their module without
+    postponed annotations: both are compiled at each start of the command.
+    """
 
     @classmethod
     def declared(cls, command: str) -> list[inspect.Parameter]:  # noqa: ARG003 - for subclasses
         """The options that a command offers."""
-        hints = get_type_hints(cls, include_extras=True)
-        return [
-            option(field.name, hints[field.name], [] if field.default is MISSING else field.default)
-            for field in fields(cls)  # type: ignore[arg-type]  # its subclasses are dataclasses
-        ]
+        return _options(cls)
+
+
+@functools.cache
+def _options(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        option(field.name, hints[field.name], [] if field.default is MISSING else field.default)
+        for field in fields(group)
+    ]
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:

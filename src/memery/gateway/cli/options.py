@@ -1,7 +1,5 @@
 """The options that several commands share."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -65,7 +63,7 @@ NoIndex = Annotated[bool, typer.Option("--no-index", help="Do not update the ind
 Explain = Annotated[bool, typer.Option("--explain", help="Explain how each result was ranked.")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class QueryTerms(OptionGroup):
     """The terms of a query as typed, except the first text."""
 
@@ -89,7 +87,7 @@ class QueryTerms(OptionGroup):
         return bool(self.texts or self.images or self.excluded or self.excluded_images)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Output(OptionGroup):
     """What to do with the hits."""
 
@@ -104,7 +102,7 @@ class Output(OptionGroup):
     show: Annotated[bool, typer.Option("--show", help="Print thumbnails in the terminal.")] = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Settings(OptionGroup):
     """The settings that every command with a model takes."""
 
@@ -119,7 +117,7 @@ class Settings(OptionGroup):
         return _given({setting.name: getattr(self, setting.name) for setting in fields(self)})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class IndexSettings(OptionGroup):
     """The settings of a build."""
 
@@ -158,14 +156,14 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, repr=False)
 class Verbosity(OptionGroup):
     """How much to print on standard error."""
 
     quiet: Quiet = False
     verbose: Verbose = False
 
-    def console(self) -> Console:
+    def console(self) -> "Console":
         """A console for standard error."""
         from memery.gateway.cli.console import Console
 
