@@ -19,16 +19,16 @@ class OptionGroup:
     @classmethod
     def declared(cls, command: str) -> list[inspect.Parameter]:  # noqa: ARG003 - for subclasses
         """The options that a command offers."""
-        return _options(cls)
+        return list(_options(cls))  # type: ignore[arg-type]  # mypy: a class is hashable
 
 
 @functools.cache
-def _options(group: Any) -> list[inspect.Parameter]:
+def _options(group: Any) -> tuple[inspect.Parameter, ...]:
     hints = get_type_hints(group, include_extras=True)
-    return [
+    return tuple(
         option(field.name, hints[field.name], [] if field.default is MISSING else field.default)
         for field in fields(group)
-    ]
+    )
 
 
 def option(name: str, annotation: Any, default: Any) -> inspect.Parameter:
