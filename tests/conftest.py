@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,10 @@ pytest.register_assert_rewrite("stores.contract", "support")
 
 # Tests that are not about text in pictures do not read any: the engine takes a second to load.
 os.environ["MEMERY_READ_TEXT"] = "0"
+
+# A shell's background job ignores SIGINT, and so would every command that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no failure: no example has to be done in a given time.
 hypothesis.settings.register_profile("memery", deadline=None)

@@ -471,7 +471,7 @@ def test_purges_archive_kept_elsewhere_when_its_folder_is_gone(photos, tmp_path)
     elsewhere = tmp_path / "elsewhere"
     index_flow(photos, archive=elsewhere)
     shutil.rmtree(photos)
-    with pytest.raises(FolderError, match="no folder"):
+    with pytest.raises(FolderError, match="does not exist"):
         purge(photos)
     other = tmp_path / "other"
     with pytest.raises(ArchiveError, match="belongs to another folder"):

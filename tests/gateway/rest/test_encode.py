@@ -202,7 +202,7 @@ def test_fails_waiting_requests_when_the_model_is_closed():
     closing = threading.Thread(target=shared.close)
     closing.start()
     said = ""
-    while "about to end" not in said:
+    while "shutting down" not in said:
         assert closing.is_alive()
         time.sleep(0.05)
         try:
