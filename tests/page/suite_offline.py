@@ -117,7 +117,9 @@ def test_viewer_shows_thumbnail_of_grid(page, serve, large):
     with serve(large.folder, "--no-index", port=port):
         expect(note).to_be_hidden()
         expect(page.locator("#viewer .strip a").first).to_be_visible()
-        assert natural_width(page) == 1800
+        page.wait_for_function(
+            "document.querySelector('#viewer .picture img').naturalWidth === 1800"
+        )
 
 
 def test_hides_image_without_thumbnail(page, site):
