@@ -101,7 +101,9 @@ def test_verifies_and_records_every_file(pull, hub, environment, tmp_path):
     assert not list((tmp_path / "hf").glob("hub/models--*/blobs/*"))
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    "share", [0.1, *(pytest.param(share, marks=pytest.mark.slow) for share in (0.5, 0.9))]
+)
 def test_resumes_after_a_cut_connection(pull, hub, tmp_path, share):
     hub.cut = {NETWORKS[0]: [share] * 30}
     message = pull(check=4)

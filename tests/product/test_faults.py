@@ -146,6 +146,7 @@ mount -o remount,size=20m "$2"
 """
 
 
+@pytest.mark.slow
 def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespace):
     """A real small disk, in a separate mount namespace: any user may have one."""
     photos = paint_many(tmp_path / "photos", 120)
@@ -162,6 +163,7 @@ def test_full_disk_keeps_what_was_committed(tmp_path, environment, mount_namespa
     assert "roomy: 0\n" in done.stdout
 
 
+@pytest.mark.slow
 def test_file_size_limit_ends_a_build_and_the_next_one_completes_it(tmp_path, environment):
     """What a quota does: writes fail at a point of their own."""
     photos = paint_many(tmp_path / "photos", 40)

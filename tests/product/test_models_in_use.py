@@ -91,6 +91,7 @@ def test_pulled_model_is_used_from_then_on_without_asking_the_hub(run, hub, phot
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_model_of_the_registry_is_downloaded_the_first_time(run, hub, photos):
     built = run("build", "photos", "--model", "clip-b32", "--format", "json")
     assert model_of(built) == "clip-b32"
@@ -108,6 +109,7 @@ def test_mistyped_folder_is_not_looked_for_on_the_hub(run, hub, photos):
         assert ("models pull" in str(error.value)) == (name in ("some/dir", "photos/modl"))
 
 
+@pytest.mark.slow
 def test_model_of_the_hub_is_used_once_it_is_pulled(run, hub, photos):
     run("models", "pull", OTHER)
     built = run("build", "photos", "--model", OTHER, "--format", "json")
@@ -197,6 +199,7 @@ def test_finds_model_in_a_folder_again_by_its_name(run, photos, tmp_path):
     run("recall", "photos", "a cat")
 
 
+@pytest.mark.slow
 def test_foreign_archive_opens_and_downloads_no_model(run, hub, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     run("build", "photos", "--model", "starter")

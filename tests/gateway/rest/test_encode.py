@@ -215,6 +215,7 @@ def test_fails_waiting_requests_when_the_model_is_closed():
     assert first.result(0).shape == waiting.result(0).shape == (1, 32)
 
 
+@pytest.mark.slow
 def test_recovers_from_a_full_queue():
     """More than the model can do: some are told to come again, the rest are right; then all are."""
     slow = {"TEXTS_SECONDS": "0.1"}

@@ -288,6 +288,7 @@ def test_bounds_event_streams(strict):
         raise AssertionError("the streams of clients that have gone are still counted")
 
 
+@pytest.mark.slow
 def test_refuses_too_many_requests_and_recovers(photos, server):
     """One address has its rate, all together have their number; then everything works again."""
     with serving(photos, limits={"rate": 20, "burst": 5, "requests": 1}) as small:
