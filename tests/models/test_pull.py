@@ -176,9 +176,11 @@ def test_explains_missing_network_and_offline_mode(pull, environment):
 SMALL_DISK = """
 mount -t tmpfs -o size=1m none "$2" || exit 99
 HF_HOME="$2" "$0" -c "$1"; echo "small: $?"
-mount -o remount,size=24m "$2"
+umount "$2"; mount -t tmpfs -o size=24m none "$2" || exit 99
 HF_HOME="$2" "$0" -c "$1" & pull=$!
-while ! ls "$2"/hub/*/blobs/*.memery > /dev/null 2>&1; do sleep 0.05; done
+while kill -0 $pull 2> /dev/null && ! ls "$2"/hub/*/blobs/*.memery > /dev/null 2>&1; do
+    sleep 0.05
+done
 cat /dev/zero > "$2/filler" 2> /dev/null
 wait $pull; echo "filled: $?"
 rm "$2/filler"

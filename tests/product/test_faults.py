@@ -138,10 +138,11 @@ def test_readers_see_whole_batches_during_a_build(tmp_path, environment):
 
 
 SMALL_DISK = """
-mount -t tmpfs -o size=400k none "$2" || exit 99
+mount -t tmpfs -o size=20m none "$2" || exit 99
+dd if=/dev/zero of="$2/filler" bs=1k count=20080 2>/dev/null
 "$0" -m memery build "$1" --archive "$2/a"; echo "full: $?"
 "$0" -m memery recall "$1" red --archive "$2/a" --no-index -n 1 --format paths; echo "recall: $?"
-mount -o remount,size=20m "$2"
+rm "$2/filler"
 "$0" -m memery build "$1" --archive "$2/a" --verify; echo "roomy: $?"
 """
 
@@ -268,10 +269,10 @@ dd if=/dev/zero of="$2/filler" bs=4096 2>/dev/null
 "$0" -m memery recall "$1" red --archive "$2/b" -q --format paths; echo "never indexed: $?"
 "$0" -m memery build "$1" --archive "$2/a" -q; echo "build: $?"
 rm "$2/filler"
-mount -o remount,ro "$2" || exit 99
+mount -o remount,bind,ro "$2" || exit 99
 "$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "read-only: $?"
 "$0" -m memery status "$1" --archive "$2/a" > /dev/null; echo "status: $?"
-mount -o remount,rw "$2" || exit 99
+mount -o remount,bind,rw "$2" || exit 99
 "$0" -m memery recall "$1" red --archive "$2/a" -n 1 --format paths; echo "roomy: $?"
 """
 
