@@ -90,6 +90,7 @@ def test_readme_session_shows_what_the_commands_print(folder, monkeypatch):
     assert run_sessions(README) == 6
 
 
+@pytest.mark.slow
 def test_command_line_sessions_show_what_the_commands_print(folder):
     assert run_sessions(COMMAND_LINE) == 11
 
@@ -174,6 +175,7 @@ def test_documents_name_files_that_exist(document):
         assert "NAME" in file or (ROOT / file).exists(), file
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_notebook_runs(folder, monkeypatch):
     for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_CONFIG_DIR"):  # not in the home

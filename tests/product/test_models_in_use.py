@@ -254,6 +254,7 @@ def test_model_of_a_single_precision_says_that_another_is_ignored(caplog, model,
     assert f"{model} has a single precision: --precision {precision} is ignored" in caplog.text
 
 
+@pytest.mark.slow
 def test_refuses_unknown_device_and_precision(run, photos, tmp_path):
     shutil.copytree(MODELS / "xenova-clip", tmp_path / "mine")
     assert (

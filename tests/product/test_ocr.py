@@ -88,6 +88,7 @@ def test_recognises_no_image_twice(tmp_path, photos, environment):
     assert counted(tmp_path) == 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_continues_interrupted_ocr(tmp_path, photos, environment, how):
     slow = environment | {"READER_SECONDS": "0.1"}
@@ -105,6 +106,7 @@ def test_continues_interrupted_ocr(tmp_path, photos, environment, how):
     assert count_rows(photos, "texts") == 40
 
 
+@pytest.mark.slow
 def test_remembers_choice_of_ocr(tmp_path, photos, environment):
     built(photos, "--no-ocr", environment=environment)
     built(photos, environment=environment)

@@ -399,6 +399,7 @@ def test_interruption_before_the_first_commit_prints_nothing(run, photos):
     assert (out, b"Traceback" in err) == (b"", False)
 
 
+@pytest.mark.slow
 def test_second_build_names_the_first(run, photos):
     slow = run.environment | {"COLOURS_SECONDS": "3"}
     with start_command("build", photos, env=slow, stdout=subprocess.PIPE) as first:
@@ -435,6 +436,7 @@ def test_interrupted_recall_answers_from_what_is_committed(run, photos):
     assert b"Traceback" not in err
 
 
+@pytest.mark.slow
 def test_killed_builds_lose_nothing_committed(run, photos):
     for number in range(60):
         paint(photos / f"more{number}.png", (number, 0, 0), (20 + number, 20))

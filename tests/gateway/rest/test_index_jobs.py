@@ -40,6 +40,7 @@ def events(server):
                     yield json.loads(data.removeprefix("data: "))
 
 
+@pytest.mark.slow
 def test_indexes_new_folder_while_it_is_searched(folder):
     with serving(folder) as server:
         seen, totals = [], []
@@ -66,6 +67,7 @@ def test_indexes_new_folder_while_it_is_searched(folder):
         assert server.search(text="white", top_k=1)["hits"][0]["path"] == "new.png"
 
 
+@pytest.mark.slow
 def test_continues_cancelled_job(folder):
     with serving(folder, words=["--no-index"]) as server:
         assert server.get("/v1/index").json()[0]["state"] == "idle"
@@ -124,6 +126,7 @@ def test_answers_many_requests_while_indexing(folder):
         assert server.search(text="red")["total"] == COUNT
 
 
+@pytest.mark.slow
 def test_job_waits_for_another_writer(folder):
     """It starts when the other has finished; what the other commits is found meanwhile."""
     archive = find_archive(folder)
@@ -172,6 +175,7 @@ def test_serves_on_when_its_archive_is_purged(folder):
         assert server.search(text="red")["total"] == COUNT
 
 
+@pytest.mark.slow
 def test_serves_folder_that_is_gone_and_comes_back(folder):
     """When a disk is removed, the server reports it, and answers again when it is back."""
     with serving(folder) as server:

@@ -315,6 +315,7 @@ def test_refuses_too_many_requests_and_recovers(photos, server):
         assert answer.status == 200
 
 
+@pytest.mark.slow
 def test_server_gives_up_client_that_takes_no_answer(tmp_path):
     """It is given up after a while, and nothing of it stays."""
     Image.new("RGB", (3000, 3000), "red").save(tmp_path / "large.bmp")
