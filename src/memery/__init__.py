@@ -53,7 +53,7 @@ _MODULES = {
     ),
 }
 
-__all__ = [  # noqa: PLE0604 - exactly the names with a module
+__all__ = [  # noqa: PLE0604 - computed, so that each name is listed once
     *_MODULES,
     "__version__",
 ]

@@ -57,7 +57,7 @@ class QueryTypeError(QueryError, TypeError):
     """A part of the query has an unsupported type; the message lists the supported ones."""
 
 
-class FilterConflict(QueryError):  # noqa: N818 - names a state, like ArchiveMissing
+class FilterConflict(QueryError):  # noqa: N818 - public name of a state: renaming breaks callers
     """Two conditions of a filter exclude each other.
 
     Attributes:
@@ -69,7 +69,7 @@ class FilterConflict(QueryError):  # noqa: N818 - names a state, like ArchiveMis
         self.fields = fields
 
 
-class ImageUnknown(QueryError):  # noqa: N818 - a state, like those below
+class ImageUnknown(QueryError):  # noqa: N818 - public name of a state: renaming breaks callers
     """No indexed image has this id.
 
     Attributes:
@@ -122,11 +122,11 @@ class ArchiveError(MemeryError):
     """The archive cannot be read or written."""
 
 
-class ArchiveMissing(ArchiveError):  # noqa: N818 - a state
+class ArchiveMissing(ArchiveError):  # noqa: N818 - public name of a state: renaming breaks callers
     """Nothing is indexed here yet."""
 
 
-class ArchiveLocked(ArchiveError):  # noqa: N818 - a state
+class ArchiveLocked(ArchiveError):  # noqa: N818 - public name of a state: renaming breaks callers
     """Another process is writing to the archive.
 
     Attributes:
@@ -138,11 +138,11 @@ class ArchiveLocked(ArchiveError):  # noqa: N818 - a state
         self.holder = holder
 
 
-class ArchiveDamaged(ArchiveError):  # noqa: N818 - a state
+class ArchiveDamaged(ArchiveError):  # noqa: N818 - public name of a state: renaming breaks callers
     """The archive is damaged."""
 
 
-class ArchiveFull(ArchiveError):  # noqa: N818 - a state
+class ArchiveFull(ArchiveError):  # noqa: N818 - public name of a state: renaming breaks callers
     """The disk or the quota is full."""
 
 
@@ -150,11 +150,11 @@ class ModelError(MemeryError):
     """The model is not available."""
 
 
-class ModelMismatch(ModelError):  # noqa: N818 - a state
+class ModelMismatch(ModelError):  # noqa: N818 - public name of a state: renaming breaks callers
     """The model does not fit the archive."""
 
 
-class ModelBusy(ModelError):  # noqa: N818 - a state
+class ModelBusy(ModelError):  # noqa: N818 - public name of a state: renaming breaks callers
     """The model is overloaded: try again later."""
 
 

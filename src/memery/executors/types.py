@@ -20,7 +20,7 @@ class Changes:
     Attributes:
         new: files that are not in the store.
         changed: files to read again.
-        gone: paths in the store that are no longer in the folder.
+        gone: stored paths whose files were deleted or moved.
         unchanged: number of files that need not be opened.
         links: number of symbolic links that were not followed.
         skips: paths that could not be scanned; the store keeps its images there.
@@ -110,5 +110,5 @@ class Ranked:
     reasons: tuple[str, ...] = ()
 
 
-class PixelsMissing(LookupError):  # noqa: N818 - names a state, like ArchiveMissing
+class PixelsMissing(LookupError):  # noqa: N818 - a signal between executors, not a failure
     """An image was not decoded because it had an embedding, which has been deleted since."""
